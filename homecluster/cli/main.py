@@ -1,0 +1,56 @@
+"""The command group; a verb's module is imported only when that verb is called."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import Final
+
+import click
+
+from homecluster import __version__
+from homecluster.cli import boundary
+
+VERBS: Final = {
+    "plan": "Predict tokens/s of every layout, and say whether several PCs pay.",
+    "diagnose": "Say what holds a cluster or plan back, in figures, with remedies.",
+}
+"""Verb -> its one-line help; the module is `homecluster.cli.VERB` and holds a click command of that name."""
+
+
+class _Verbs(click.Group):
+    """Lists verbs without importing them: `homecluster --help` stays instant."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in VERBS:
+            return None
+        command = getattr(import_module(f"homecluster.cli.{cmd_name}"), cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="homecluster")
+def cli() -> None:
+    r"""Measure, plan, launch and explain language models on unlike home PCs.
+
+    \b
+    Start with:
+      homecluster plan --model gpt2        how fast, on what, and is one PC enough?
+      homecluster up --model gpt2          launch that plan
+    """
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    sys.exit(boundary.run(lambda: cli.main(standalone_mode=False)))

@@ -1,0 +1,119 @@
+"""What a PC and its devices are and how fast they are, each number with where it comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from homecluster.domain.ids import DeviceId, NodeId
+
+
+class Provenance(StrEnum):
+    """How far a number can be trusted."""
+
+    MEASURED = "measured"
+    CATALOGUE = "catalogue"
+    ASSUMED = "assumed"
+
+
+class DeviceKind(StrEnum):
+    CUDA = "cuda"
+    CPU = "cpu"
+
+
+class DType(StrEnum):
+    """Number formats that weights, KV cache and arithmetic use."""
+
+    FP32 = "fp32"
+    FP16 = "fp16"
+    BF16 = "bf16"
+    FP8 = "fp8"
+    INT8 = "int8"
+
+
+DTYPE_BYTES = {DType.FP32: 4, DType.FP16: 2, DType.BF16: 2, DType.FP8: 1, DType.INT8: 1}
+
+
+class WslMode(StrEnum):
+    """WSL2's networking modes; only some let other PCs reach this one."""
+
+    NAT = "nat"
+    MIRRORED = "mirrored"
+    VIRTIOPROXY = "virtioproxy"
+    CONSOMME = "consomme"
+    BRIDGED = "bridged"
+    NONE = "none"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    """A GPU, or the CPU seen as a device.
+
+    The speeds are what the engine gets, if measured, else the data sheet's; `planner.compute`
+    derates by provenance.
+    """
+
+    id: DeviceId
+    node_id: NodeId
+    kind: DeviceKind
+    name: str
+    memory_total_bytes: int
+    memory_free_bytes: int
+    memory_bandwidth_bytes_per_s: float
+    """Rate at which weights stream through arithmetic in a decode step."""
+    peak_flop_per_s: tuple[tuple[DType, float], ...]
+    """Dense matrix arithmetic by number format."""
+    step_overhead_s: float
+    """Host time per engine step that no model size changes: scheduler, sampler, API server."""
+    layer_overhead_s: float
+    """Time per layer and step beyond moving bytes and arithmetic: launches, small operations."""
+    sequence_overhead_s: float
+    """Host time that each further sequence adds to a step."""
+    compute_capability: tuple[int, int] | None = None
+    """CUDA only, e.g. (8, 9)."""
+    provenance: tuple[tuple[str, Provenance], ...] = ()
+    """(field name, provenance); a field that is not named is assumed."""
+
+    def __post_init__(self) -> None:
+        assert 0 <= self.memory_free_bytes <= self.memory_total_bytes
+        assert self.memory_bandwidth_bytes_per_s > 0
+
+    def provenance_of(self, field: str) -> Provenance:
+        return dict(self.provenance).get(field, Provenance.ASSUMED)
+
+    def flop_per_s(self, dtype: DType) -> float | None:
+        """None where the device has no arithmetic of this format."""
+        return dict(self.peak_flop_per_s).get(dtype)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interconnect:
+    """What joins the devices inside one PC."""
+
+    rtt_s: float
+    bandwidth_bytes_per_s: float
+    provenance: Provenance = Provenance.ASSUMED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """A PC."""
+
+    id: NodeId
+    hostname: str
+    os: str
+    """linux, wsl2, macos or windows."""
+    ram_bytes: int
+    cpu_cores: int
+    devices: tuple[Device, ...]
+    interconnect: Interconnect | None = None
+    wsl_mode: WslMode | None = None
+    addresses: tuple[str, ...] = ()
+    versions: tuple[tuple[str, str], ...] = ()
+    """(software, version), e.g. ("vllm", "0.32.0")."""
+    observed_at: str | None = None
+    """UTC, ISO 8601; None for a document written by hand."""
+
+    def __post_init__(self) -> None:
+        assert all(device.node_id == self.id for device in self.devices)

@@ -1,0 +1,1 @@
+"""What an engine can run and how to ask it; never imports one."""

@@ -1,0 +1,1 @@
+"""Code that runs inside the engine environment; nobody here imports it."""

@@ -1,0 +1,1 @@
+"""LaunchSpecs become processes that leave nothing behind."""

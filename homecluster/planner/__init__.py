@@ -1,0 +1,1 @@
+"""Verbs on the nouns: pure arithmetic on facts."""

@@ -1,0 +1,47 @@
+"""Where state lives on this PC: one directory, private to its user."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paths:
+    """`home` holds everything; `engines` may be moved apart because it is gigabytes."""
+
+    home: Path
+    engines: Path
+
+    @property
+    def devices(self) -> Path:
+        """Measured device speeds, one file per hardware fingerprint and engine."""
+        return self.home / "devices"
+
+    @property
+    def models(self) -> Path:
+        """Model folders made with random weights."""
+        return self.home / "models"
+
+    @property
+    def jobs(self) -> Path:
+        """One folder per job: state, launch, logs."""
+        return self.home / "jobs"
+
+    @property
+    def benches(self) -> Path:
+        """Calibration records: measured beside predicted."""
+        return self.home / "benches"
+
+
+def paths_from(environment: Mapping[str, str]) -> Paths:
+    """`HOMECLUSTER_HOME` moves all state, `HOMECLUSTER_ENGINES` the engine environments alone."""
+    home = Path(environment.get("HOMECLUSTER_HOME") or platformdirs.user_data_path("homecluster"))
+    engines = environment.get("HOMECLUSTER_ENGINES")
+    home = home.expanduser().absolute()
+    return Paths(
+        home=home, engines=Path(engines).expanduser().absolute() if engines else home / "engines"
+    )

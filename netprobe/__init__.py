@@ -1,0 +1,1 @@
+"""netprobe: what a link between two PCs really does, per direction, in seconds."""
