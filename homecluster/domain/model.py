@@ -16,6 +16,9 @@ class Quantization:
     weight_bits: int
     group_size: int | None
     """Weights that share one scale (and one zero point); None: one scale per output row."""
+    scale_bits: int = 16
+    zero_point_bits: int = 0
+    """0: symmetric, no zero points stored."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,9 +28,16 @@ class Experts:
     count: int
     per_token: int
     ffn_size: int
+    """Width of one expert."""
     shared_ffn_size: int = 0
     """Feed-forward width that every token passes besides its experts; 0: none."""
     shared_gate: bool = False
+    """One learned weight per hidden channel scales the shared block (Qwen MoE)."""
+
+    def __post_init__(self) -> None:
+        assert 0 < self.per_token <= self.count
+        assert self.ffn_size > 0
+        assert self.shared_ffn_size >= 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +53,7 @@ class ModelSpec:
     layers: int
     hidden_size: int
     ffn_size: int
+    """Width of the dense feed-forward block; unused where `experts` is given."""
     heads: int
     kv_heads: int
     head_size: int
@@ -64,14 +75,13 @@ class ModelSpec:
     lm_head_bias: bool = False
     norm_bias: bool = False
     norms_per_layer: int = 2
-    norm_size: int | None = None
-    """Width of a norm where it is not `hidden_size`."""
     qk_norm: bool = False
     """A norm of `head_size` on queries and one on keys."""
     final_norm: bool = True
     embedding_norm: bool = False
     pooler: bool = False
     sliding_window_tokens: int | None = None
+    """Every layer attends to at most this many tokens; None where any layer attends to all (Gemma 2)."""
     experts: Experts | None = None
     quantization: Quantization | None = None
     residual_in_handover: bool = True
@@ -80,6 +90,9 @@ class ModelSpec:
     """False for encoders such as BERT, which produce no tokens."""
     supports_pipeline: bool = True
     """vLLM implements SupportsPP for this architecture."""
+    ends_on_every_stage: bool = False
+    """vLLM allocates embeddings, final norm and output head on every pipeline stage, not only on the two
+    that use them: GPT-2, OPT, BLOOM, Gemma and the mixture-of-experts families, unlike Llama and Qwen."""
 
     def __post_init__(self) -> None:
         assert self.heads % self.kv_heads == 0
