@@ -1,0 +1,132 @@
+"""What the far side does for each measurement: one port, one peer, one deadline."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from threading import Event
+from typing import Final
+
+from netprobe.control.fields import Document
+from netprobe.control.messages import Open
+from netprobe.probes import blast, echo, exchange, iperf3, path_mtu, ports
+from netprobe.probes.ports import SockAddr
+
+GRACE_S: Final = 4.0
+"""Beyond the measurement's own duration, for dialling and draining."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where one measurement happens and until when (monotonic)."""
+
+    local: SockAddr
+    peer: SockAddr
+    cookie: bytes
+    duration_s: float
+    until: float
+
+    @property
+    def left_s(self) -> float:
+        return max(0.1, self.until - time.monotonic())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """An open measuring port and the work behind it, which yields what this side saw."""
+
+    port: int
+    work: Callable[[], Awaitable[Document]]
+
+
+@contextlib.asynccontextmanager
+async def opened(
+    request: Open, local: SockAddr, peer: SockAddr, cookie: bytes
+) -> AsyncIterator[Opened]:
+    """The port for one measurement; closed on leaving.
+
+    Raises:
+        ProbeError: port_taken, tool_missing and so on, before anything is open.
+    """
+    place = Place(
+        local=local,
+        peer=peer,
+        cookie=cookie,
+        duration_s=request.duration_s,
+        until=time.monotonic() + request.duration_s + GRACE_S,
+    )
+    match request.measurement:
+        case "iperf3":
+            async with iperf3.server(local, peer) as server:
+                yield Opened(port=server.port, work=partial(_iperf3, server, place))
+        case "echo_udp" | "mtu":
+            serve = echo.serve_udp if request.measurement == "echo_udp" else path_mtu.serve
+            with ports.open_udp(local) as udp:
+                work = partial(serve, udp, peer, cookie, place.until)
+                yield Opened(port=udp.getsockname()[1], work=partial(_silent, work, place))
+        case _:
+            with ports.listen(local) as listener:
+                stream = partial(_STREAMS[request.measurement], listener, place)
+                yield Opened(port=listener.getsockname()[1], work=stream)
+
+
+async def _silent(work: Callable[[Event], None], place: Place) -> Document:
+    await ports.in_thread(work, place.left_s)
+    return {}
+
+
+async def _iperf3(server: iperf3.Server, place: Place) -> Document:
+    seen = await server.run(place.left_s)
+    return {
+        "rates_bytes_per_s": list(seen.rates_bytes_per_s),
+        "received_bytes_per_s": seen.received_bytes_per_s,
+    }
+
+
+async def _echo_tcp(listener: ports.Listener, place: Place) -> Document:
+    work = partial(echo.serve_tcp, listener, place.peer, place.cookie, place.until)
+    return await _silent(work, place)
+
+
+async def _sink(listener: ports.Listener, place: Place) -> Document:
+    def work(stop: Event) -> tuple[float, ...]:
+        connection = ports.admit(listener, place.peer, place.cookie, place.until, stop)
+        return blast.receive(connection, place.duration_s, stop)
+
+    return {"rates_bytes_per_s": list(await ports.in_thread(work, place.left_s))}
+
+
+async def _source(listener: ports.Listener, place: Place) -> Document:
+    def work(stop: Event) -> None:
+        connection = ports.admit(listener, place.peer, place.cookie, place.until, stop)
+        blast.send(connection, place.duration_s + blast.OVERRUN_S, stop)
+
+    return await _silent(work, place)
+
+
+async def _exchange(listener: ports.Listener, place: Place) -> Document:
+    def work(stop: Event) -> None:
+        connection = ports.admit(listener, place.peer, place.cookie, place.until, stop)
+        exchange.serve(connection, place.until, stop)
+
+    return await _silent(work, place)
+
+
+_STREAMS: Final = {
+    "echo_tcp": _echo_tcp,
+    "sink": _sink,
+    "source": _source,
+    "exchange": _exchange,
+}
+
+
+async def quietly(task: asyncio.Task[Document]) -> None:
+    """Cancel a measurement and wait for its ports to be closed."""
+    task.cancel()
+    await asyncio.wait([task], timeout=GRACE_S)
+    if task.done() and not task.cancelled():
+        task.exception()  # looked at: whoever wanted it is gone
