@@ -21,6 +21,7 @@ def engine_environment(
     weights_local: bool,
     partition: tuple[int, ...] = (),
     device_indices: tuple[int, ...] = (),
+    openmp_library: str | None = None,
 ) -> Environment:
     """Variables of every vLLM process of a copy that lives on one PC.
 
@@ -31,6 +32,7 @@ def engine_environment(
         weights_local: the model is a folder here, so the hub must not be asked.
         partition: layers per pipeline stage; empty: one stage.
         device_indices: CUDA devices to use; empty: all.
+        openmp_library: path of the engine environment's Intel OpenMP, where it has one; CPU only.
     """
     variables: dict[str, str] = {
         "VLLM_NO_USAGE_STATS": "1",
@@ -45,15 +47,19 @@ def engine_environment(
         variables["VLLM_PP_LAYER_PARTITION"] = ",".join(map(str, partition))
     match kind:
         case DeviceKind.CPU:
-            variables |= _cpu_variables(ranks, cores)
+            variables |= _cpu_variables(ranks, cores, openmp_library)
         case DeviceKind.CUDA:
             variables |= _cuda_variables(device_indices)
     return tuple(sorted(variables.items()))
 
 
-def _cpu_variables(ranks: int, cores: tuple[int, ...]) -> Mapping[str, str]:
+def _cpu_variables(
+    ranks: int, cores: tuple[int, ...], openmp_library: str | None
+) -> Mapping[str, str]:
     shares = core_shares(cores, ranks)
-    return {
+    # Its idle threads sleep after 5 ms; GNU's spin and take the cores from server and scheduler.
+    preload = {"LD_PRELOAD": openmp_library} if openmp_library else {}
+    return preload | {
         # Explicit lists: vLLM's `auto` refuses more ranks than NUMA nodes.
         "VLLM_CPU_OMP_THREADS_BIND": "|".join(",".join(map(str, share)) for share in shares),
         # All ranks and the server share one PC: gloo must not look for a route.

@@ -8,6 +8,7 @@ processes watch over each other: whichever is killed, the other one cleans up.
 
 from __future__ import annotations
 
+import math
 import os
 import select
 import signal
@@ -58,13 +59,14 @@ def _watch(engine_pid: int) -> int:
     ended = os.pidfd_open(engine_pid)
     status: int | None = None
     deadline: float | None = None
-    listening = True
+    listening, engine_ended = True, False
     while status is None or strays.descendants():
-        waited_for = ([line] if listening else []) + ([ended] if status is None else [])
+        waited_for = ([line] if listening else []) + ([] if engine_ended else [ended])
         ready, _, _ = select.select(waited_for, [], [], 0.2 if deadline is not None else 1.0)
         status = strays.reap().get(engine_pid, status)
-        if status is not None and deadline is None:
-            deadline = time.monotonic() + LINGER_S
+        if status is not None and not engine_ended:
+            engine_ended = True
+            deadline = min(deadline or math.inf, time.monotonic() + LINGER_S)
         if line in ready:
             word = os.read(line, 1)
             listening = bool(word)

@@ -38,6 +38,11 @@ def test_an_uneven_partition_is_told_to_every_stage() -> None:
     assert "VLLM_PP_LAYER_PARTITION" not in cpu(partition=(12,))
 
 
+def test_intels_openmp_is_loaded_first_where_there_is_one() -> None:
+    assert cpu(openmp_library="/e/lib/libiomp5.so")["LD_PRELOAD"] == "/e/lib/libiomp5.so"
+    assert "LD_PRELOAD" not in cpu()
+
+
 def test_cuda_gets_its_devices_in_the_order_nvml_counts_and_no_cpu_setting() -> None:
     env = cpu(kind=DeviceKind.CUDA, cores=(), device_indices=(1, 0))
     assert env["CUDA_DEVICE_ORDER"] == "PCI_BUS_ID"

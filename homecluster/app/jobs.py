@@ -1,0 +1,196 @@
+"""Which jobs this PC has, what state they are truly in, and how they are ended."""
+
+from __future__ import annotations
+
+import signal
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psutil
+
+from homecluster.domain.ids import NodeId
+from homecluster.domain.job import Failed, JobState, Starting, Stopped, is_over
+from homecluster.errors import HomeclusterError, InputError, LaunchError
+from homecluster.launch import cgroup, strays
+from homecluster.launch.identity import ProcessIdentity, is_alive, send_signal
+from homecluster.launch.supervise import GRACE_S
+from homecluster.store.job_store import (
+    JobEntry,
+    JobFolder,
+    Launch,
+    job_folders,
+    read_entry,
+    read_launch,
+    write_entry,
+)
+
+_BORN_WITHIN_S = 20.0
+"""A supervisor writes its first state about a second after its folder was made."""
+_KILL_WITHIN_S = 15.0
+_PAUSE_S = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobView:
+    """A job as it is now, not as its supervisor last said."""
+
+    folder: JobFolder
+    launch: Launch
+    state: JobState
+    entry: JobEntry | None
+    memory_bytes: int = 0
+    """Of all its processes, shared pages counted once for each."""
+    processes: int = 0
+
+
+def look_at_all(jobs: Path) -> tuple[JobView, ...]:
+    """Every job with a readable folder, the newest last."""
+    views = []
+    for folder in job_folders(jobs):
+        try:
+            views.append(look(folder))
+        except InputError:
+            continue  # a damaged folder must not hide the others; `down --all` leaves it
+    return tuple(views)
+
+
+def look(folder: JobFolder) -> JobView:
+    """The job's true state: a supervisor that was killed says nothing more.
+
+    Raises:
+        InputError: the folder is damaged.
+    """
+    launch = read_launch(folder)
+    entry = read_entry(folder)
+    if entry is not None and is_over(entry.state):
+        return JobView(folder=folder, launch=launch, state=entry.state, entry=entry)
+    if entry is not None and not is_alive(_identity(entry)):
+        entry = read_entry(folder) or entry  # its last word may have come between the two looks
+        if is_over(entry.state):
+            return JobView(folder=folder, launch=launch, state=entry.state, entry=entry)
+    alive = strays.tagged(folder.job_id)
+    return JobView(
+        folder=folder,
+        launch=launch,
+        state=_true_state(launch, entry, len(alive)),
+        entry=entry,
+        memory_bytes=sum(_memory_bytes(process) for process in alive),
+        processes=len(alive),
+    )
+
+
+def _true_state(launch: Launch, entry: JobEntry | None, processes: int) -> JobState:
+    node = launch.spec.commands[0].node
+    if entry is None:
+        age_s = time.time() - datetime.fromisoformat(launch.created_at).timestamp()
+        if age_s < _BORN_WITHIN_S:
+            return Starting(phase="starting")
+        return Failed(node=node, reason="its supervisor never came up")
+    if is_alive(_identity(entry)):
+        return entry.state
+    return _lost(node, processes)
+
+
+def _lost(node: NodeId, processes: int) -> Failed:
+    left = f"; {processes} of its processes still end" if processes else ""
+    return Failed(node=node, reason=f"its supervisor was killed or this PC restarted{left}")
+
+
+def living(views: tuple[JobView, ...]) -> tuple[JobView, ...]:
+    """Jobs of which something may still run."""
+    return tuple(view for view in views if not is_over(view.state) or view.processes)
+
+
+def choose(views: tuple[JobView, ...], name: str | None) -> JobView:
+    """The job of that name, or the only living one.
+
+    Raises:
+        InputError: there is none, or more than one.
+    """
+    if name is not None:
+        found = [view for view in views if view.folder.job_id == name]
+        if not found:
+            known = ", ".join(view.folder.job_id for view in views) or "none"
+            raise InputError(f"no job is called {name!r}", hint=f"known jobs: {known}")
+        return found[0]
+    alive = living(views)
+    if not alive:
+        raise InputError("no job is running", hint="start one: homecluster up --model gpt2")
+    if len(alive) > 1:
+        names = ", ".join(view.folder.job_id for view in alive)
+        raise InputError("several jobs are running: name one", hint=names)
+    return alive[0]
+
+
+def stop(view: JobView) -> JobView:
+    """The job once nothing of it is left.
+
+    Raises:
+        LaunchError: a process resists SIGKILL (the kernel holds it); names its pid.
+    """
+    entry = view.entry or _first_entry(view)
+    if entry is not None and not is_over(view.state):
+        _end_supervisor(_identity(entry))
+    group = Path(entry.group) if entry is not None and entry.group else None
+    if group is not None and group.exists():
+        cgroup.kill_group(group, _KILL_WITHIN_S)
+        cgroup.remove_group(group)
+    left = strays.kill_tagged(view.folder.job_id, _KILL_WITHIN_S)
+    if left:
+        pids = ", ".join(str(process.pid) for process in left)
+        raise LaunchError(
+            f"processes of {view.folder.job_id} do not end: {pids}",
+            hint="they wait inside the kernel (a driver or a disk); `ps -o stat,wchan -p PID` shows where",
+        )
+    after = look(view.folder)
+    if entry is not None and not is_over(entry.state) and after.entry == entry:
+        _close(view.folder, entry, after.state)
+        after = look(view.folder)
+    return after
+
+
+def _first_entry(view: JobView) -> JobEntry | None:
+    """What a supervisor that is just coming up writes in a moment; None if it never does."""
+    deadline = time.monotonic() + _BORN_WITHIN_S
+    while not is_over(look(view.folder).state):
+        if (entry := read_entry(view.folder)) is not None or time.monotonic() > deadline:
+            return entry
+        time.sleep(_PAUSE_S)
+    return read_entry(view.folder)
+
+
+def _end_supervisor(owner: ProcessIdentity) -> None:
+    if not send_signal(owner, signal.SIGTERM):
+        return
+    deadline = time.monotonic() + GRACE_S + _KILL_WITHIN_S
+    while is_alive(owner):
+        if time.monotonic() > deadline:
+            send_signal(owner, signal.SIGKILL)
+            return
+        time.sleep(_PAUSE_S)
+
+
+def _close(folder: JobFolder, entry: JobEntry, state: JobState) -> None:
+    """Write the end that the killed supervisor could not."""
+    ended = state if is_over(state) else Stopped(reason="stopped after its supervisor was killed")
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    try:
+        write_entry(
+            folder, JobEntry(state=ended, owner=entry.owner, group=entry.group, written_at=now)
+        )
+    except HomeclusterError:
+        return  # the disk is full; the next look finds the same truth by itself
+
+
+def _identity(entry: JobEntry) -> ProcessIdentity:
+    owner = entry.owner
+    return ProcessIdentity(boot_id=owner.boot_id, pid=owner.pid, start_ticks=owner.start_ticks)
+
+
+def _memory_bytes(process: psutil.Process) -> int:
+    try:
+        return int(process.memory_info().rss)
+    except psutil.NoSuchProcess:
+        return 0
