@@ -16,6 +16,9 @@ from homecluster.store.model_quantization import parse_quantization
 LARGEST_PARAMETERS: Final = 10**14
 """Fifty times the largest published model; beyond it the file describes nothing that exists."""
 
+_FORMER_NAMES: Final = {"LLaMAForCausalLM": "LlamaForCausalLM"}
+"""How early conversions of the first Llama called it."""
+
 _DTYPES: Final = {
     "float32": DType.FP32,
     "float16": DType.FP16,
@@ -59,7 +62,8 @@ def _text_part(outer: Fields) -> Fields:
 
 
 def _architecture(outer: Fields, fields: Fields) -> str:
-    named = [*outer.sequence("architectures"), *fields.sequence("architectures")]
+    listed = [*outer.sequence("architectures"), *fields.sequence("architectures")]
+    named = [_FORMER_NAMES.get(name, name) if isinstance(name, str) else name for name in listed]
     known = next((name for name in named if isinstance(name, str) and name in FAMILIES), None)
     if known is not None:
         return known

@@ -330,7 +330,6 @@ FAMILIES: Final[Mapping[str, Family]] = {
     "GPT2LMHeadModel": _gpt2,
     "OPTForCausalLM": _opt,
     "LlamaForCausalLM": _llama,
-    "LLaMAForCausalLM": _llama,
     "MistralForCausalLM": _mistral,
     "Qwen2ForCausalLM": _qwen2,
     "Qwen3ForCausalLM": _qwen3,
@@ -349,24 +348,30 @@ FAMILIES: Final[Mapping[str, Family]] = {
 }
 """Hugging Face class -> how to read its config."""
 
+MODEL_TYPES: Final[Mapping[str, str]] = {
+    "GPT2LMHeadModel": "gpt2",
+    "OPTForCausalLM": "opt",
+    "LlamaForCausalLM": "llama",
+    "MistralForCausalLM": "mistral",
+    "Qwen2ForCausalLM": "qwen2",
+    "Qwen3ForCausalLM": "qwen3",
+    "GemmaForCausalLM": "gemma",
+    "Gemma2ForCausalLM": "gemma2",
+    "Gemma3ForCausalLM": "gemma3_text",
+    "PhiForCausalLM": "phi",
+    "Phi3ForCausalLM": "phi3",
+    "MixtralForCausalLM": "mixtral",
+    "Qwen2MoeForCausalLM": "qwen2_moe",
+    "Qwen3MoeForCausalLM": "qwen3_moe",
+    "BloomForCausalLM": "bloom",
+    "GPTNeoXForCausalLM": "gpt_neox",
+    "BertForMaskedLM": "bert",
+    "BertModel": "bert",
+}
+"""Hugging Face class -> model_type of its config.json."""
+
 ARCHITECTURE_OF_TYPE: Final[Mapping[str, str]] = {
-    "gpt2": "GPT2LMHeadModel",
-    "opt": "OPTForCausalLM",
-    "llama": "LlamaForCausalLM",
-    "mistral": "MistralForCausalLM",
-    "qwen2": "Qwen2ForCausalLM",
-    "qwen3": "Qwen3ForCausalLM",
-    "gemma": "GemmaForCausalLM",
-    "gemma2": "Gemma2ForCausalLM",
-    "gemma3_text": "Gemma3ForCausalLM",
-    "phi": "PhiForCausalLM",
-    "phi3": "Phi3ForCausalLM",
-    "mixtral": "MixtralForCausalLM",
-    "qwen2_moe": "Qwen2MoeForCausalLM",
-    "qwen3_moe": "Qwen3MoeForCausalLM",
-    "bloom": "BloomForCausalLM",
-    "gpt_neox": "GPTNeoXForCausalLM",
-    "bert": "BertModel",
+    model_type: architecture for architecture, model_type in MODEL_TYPES.items()
 }
 """model_type -> class, for a config.json that names no architecture."""
 
