@@ -1,0 +1,154 @@
+"""How fast one device streams weights and multiplies matrices, measured with the kernels that vLLM runs.
+
+Runs inside the engine environment, in a process that is bound to cores as a vLLM worker is.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from itertools import cycle
+from statistics import median
+from typing import Any
+
+Say = Callable[[str], None]
+
+_TORCH_NAMES = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
+_CPU_WIDTH, _CUDA_WIDTH = 2048, 8192
+"""Rows and columns of a weight matrix: as in 1B to 70B models, so that call overhead does not count."""
+_CPU_WEIGHT_BYTES, _CUDA_WEIGHT_BYTES = 512 * 1024**2, 2 * 1024**3
+"""Weights to stream before the first comes round again: far beyond any cache."""
+_CACHE_MULTIPLE = 4
+_PREFILL_TOKENS = {"cpu": 512, "cuda": 4096}
+_BUDGET_S = {"cpu": 1.5, "cuda": 0.5}
+_LAUNCHES = 2000
+
+
+def measure_cpu(
+    dtypes: tuple[str, ...], cache_bytes: int, free_bytes: int, say: Say
+) -> dict[str, Any]:
+    """Rates of the CPU by number format, through the linear layer that vLLM chooses for this CPU.
+
+    Plain torch is no substitute: its bf16 product streams weights at half the rate of vLLM's kernel.
+    """
+    import torch
+    from vllm.model_executor.layers.utils import dispatch_cpu_unquantized_gemm
+
+    def linear(dtype: Any) -> Callable[[Any], Any]:
+        layer = torch.nn.Linear(_CPU_WIDTH, _CPU_WIDTH, bias=False, dtype=dtype)
+        layer.requires_grad_(requires_grad=False)
+        dispatch_cpu_unquantized_gemm(layer, remove_weight=True)
+        return lambda x: layer.cpu_linear(x, layer.weight, None)
+
+    total_bytes = max(_CPU_WEIGHT_BYTES, _CACHE_MULTIPLE * cache_bytes)
+    return {
+        "threads": torch.get_num_threads(),
+        **_rates(
+            "cpu",
+            _CPU_WIDTH,
+            min(total_bytes, free_bytes // 4),
+            dtypes=dtypes,
+            linear=linear,
+            say=say,
+        ),
+    }
+
+
+def measure_cuda(index: int, dtypes: tuple[str, ...], say: Say) -> dict[str, Any]:
+    """Rates of one GPU by number format, and what one kernel launch costs the host."""
+    import torch
+
+    torch.cuda.set_device(index)
+    free_bytes, _ = torch.cuda.mem_get_info()
+
+    def linear(dtype: Any) -> Callable[[Any], Any]:
+        weight = torch.randn(_CUDA_WIDTH, _CUDA_WIDTH, device="cuda", dtype=dtype)
+        return lambda x: torch.nn.functional.linear(x, weight)
+
+    rates = _rates(
+        "cuda",
+        _CUDA_WIDTH,
+        min(_CUDA_WEIGHT_BYTES, free_bytes // 4),
+        dtypes=dtypes,
+        linear=linear,
+        say=say,
+    )
+    return {"kernel_launch_s": _kernel_launch_s(), **rates}
+
+
+def _rates(
+    kind: str,
+    width: int,
+    total_bytes: int,
+    *,
+    dtypes: tuple[str, ...],
+    linear: Callable[[Any], Callable[[Any], Any]],
+    say: Say,
+) -> dict[str, Any]:
+    import torch
+
+    bandwidth, flops = {}, {}
+    for name in dtypes:
+        say(f"{name}: memory bandwidth and matrix products")
+        dtype = getattr(torch, _TORCH_NAMES[name])
+        matrix_bytes = width * width * dtype.itemsize
+        layers = [linear(dtype) for _ in range(max(2, total_bytes // matrix_bytes))]
+        with torch.inference_mode():
+            one = torch.randn(1, width, device=kind).to(dtype)
+            many = torch.randn(_PREFILL_TOKENS[kind], width, device=kind).to(dtype)
+            bandwidth[name] = matrix_bytes / _seconds_per_call(kind, layers, one)
+            product_flop = 2 * _PREFILL_TOKENS[kind] * width * width
+            flops[name] = product_flop / _seconds_per_call(kind, layers, many)
+        del layers
+    return {"memory_bandwidth_bytes_per_s": bandwidth, "peak_flop_per_s": flops}
+
+
+def _seconds_per_call(kind: str, layers: list[Callable[[Any], Any]], x: Any) -> float:
+    """Median time of a call while the layers take turns, within the budget; the first round warms up."""
+    for layer in layers[: 2 if kind == "cpu" else None]:
+        layer(x)
+    turns = cycle(layers)
+    if kind == "cpu":
+        return median(_cpu_times(turns, x))
+    return median(_cuda_times(turns, x, len(layers)))
+
+
+def _cpu_times(turns: Iterator[Callable[[Any], Any]], x: Any) -> list[float]:
+    times: list[float] = []
+    end = time.perf_counter() + _BUDGET_S["cpu"]
+    while not times or time.perf_counter() < end:
+        start = time.perf_counter()
+        next(turns)(x)
+        times.append(time.perf_counter() - start)
+    return times
+
+
+def _cuda_times(turns: Iterator[Callable[[Any], Any]], x: Any, calls: int) -> list[float]:
+    """Seconds per call of bursts of `calls`: launched back to back, timed on the GPU."""
+    import torch
+
+    times: list[float] = []
+    end = time.perf_counter() + _BUDGET_S["cuda"]
+    while not times or time.perf_counter() < end:
+        start, stop = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        start.record()
+        for _ in range(calls):
+            next(turns)(x)
+        stop.record()
+        stop.synchronize()
+        times.append(start.elapsed_time(stop) / 1000 / calls)
+    return times
+
+
+def _kernel_launch_s() -> float:
+    """Host time of one small operation, launched again and again without waiting."""
+    import torch
+
+    x = torch.zeros(1, device="cuda")
+    torch.cuda.synchronize()
+    start = time.perf_counter()
+    for _ in range(_LAUNCHES):
+        x.add_(1)
+    launched_s = time.perf_counter() - start
+    torch.cuda.synchronize()
+    return launched_s / _LAUNCHES
