@@ -17,6 +17,7 @@ _STEADY_ERROR: Final = 0.025
 """Standard error of the mean: two of them make the 5 % that a figure may be off."""
 _STEADY_DRIFT: Final = 0.10
 _MIN_SAMPLES: Final = 4
+_BLOCKS: Final = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,23 +42,35 @@ def quantile(samples: Sequence[float], share: float) -> float:
     return ordered[low] + (ordered[high] - ordered[low]) * (position - low)
 
 
-def steady_rate(rates: Sequence[float], *, skip: int = 0) -> Rate:
-    """The mean rate of equally long samples, the first `skip` and what rises after them dropped.
+def settled(rates: Sequence[float], *, skip: int = 0) -> tuple[float, ...]:
+    """The samples without the first `skip` and without what still rises after them."""
+    return tuple(_after_warm_up(rates[skip:] or rates))
+
+
+def steady_rate(kept: Sequence[float]) -> Rate:
+    """The mean rate of equally long samples.
 
     Steady means: the standard error of the mean is at most 2.5 % of it and the halves differ by
     at most 10 %. Too few samples are never steady.
     """
-    kept = _after_warm_up(rates[skip:] or rates)
     if not kept:
         return Rate(bytes_per_s=0.0, steady=False)
     mean = math.fsum(kept) / len(kept)
     if len(kept) < _MIN_SAMPLES or mean <= 0:
         return Rate(bytes_per_s=mean, steady=False)
-    variance = math.fsum((rate - mean) ** 2 for rate in kept) / (len(kept) - 1)
-    error = math.sqrt(variance / len(kept)) / mean
+    blocks = _blocks(kept)
+    variance = math.fsum((rate - mean) ** 2 for rate in blocks) / (len(blocks) - 1)
+    error = math.sqrt(variance / len(blocks)) / mean
     half = len(kept) // 2
     drift = abs(math.fsum(kept[:half]) - math.fsum(kept[-half:])) / (half * mean)
     return Rate(bytes_per_s=mean, steady=error <= _STEADY_ERROR and drift <= _STEADY_DRIFT)
+
+
+def _blocks(rates: Sequence[float]) -> Sequence[float]:
+    """Means of neighbours: a late timer takes from one sample what it gives to the next."""
+    size = max(1, len(rates) // _BLOCKS)
+    count = len(rates) // size
+    return [math.fsum(rates[one * size : (one + 1) * size]) / size for one in range(count)]
 
 
 def _after_warm_up(rates: Sequence[float]) -> Sequence[float]:

@@ -153,6 +153,8 @@ class Plan:
     idle_pauses: int
     throughput_s: float
     iperf3: bool
+    second_run: bool
+    """Measure an unsteady direction again, longer."""
     loaded: bool
     exchange_sizes_bytes: tuple[int, ...]
 
@@ -165,6 +167,7 @@ QUICK: Final = Plan(
     idle_pauses=0,
     throughput_s=0.5,
     iperf3=False,
+    second_run=False,
     loaded=False,
     exchange_sizes_bytes=(),
 )
@@ -176,18 +179,20 @@ PAIR: Final = Plan(
     idle_pauses=0,
     throughput_s=0.8,
     iperf3=False,
+    second_run=False,
     loaded=False,
     exchange_sizes_bytes=(),
 )
 """For one pair of a matrix."""
 FULL: Final = Plan(
     name="full",
-    echo_count=150,
+    echo_count=100,
     echo_interval_s=0.005,
     tcp_echo_count=60,
-    idle_pauses=3,
+    idle_pauses=2,
     throughput_s=2.0,
     iperf3=True,
+    second_run=True,
     loaded=True,
     exchange_sizes_bytes=(64, 256, 1024, 4096, 16384, 65536, 262144, 1048576),
 )

@@ -13,6 +13,8 @@ MEASUREMENTS: Final = (
     "echo_tcp",
     "sink",
     "source",
+    "drain",
+    "fill",
     "exchange",
     "mtu",
     "iperf3",

@@ -70,14 +70,28 @@ def open_udp(local: SockAddr) -> socket.socket:
 def admit(
     listener: socket.socket, peer: SockAddr, cookie: bytes, until: float, stop: threading.Event
 ) -> socket.socket:
-    """The first connection from `peer` that shows the cookie; everyone else is turned away.
+    """The first connection from `peer` that shows the cookie; as `admit_all`."""
+    return admit_all(listener, peer, cookie, until, stop, count=1)[0]
+
+
+def admit_all(
+    listener: socket.socket,
+    peer: SockAddr,
+    cookie: bytes,
+    until: float,
+    stop: threading.Event,
+    *,
+    count: int,
+) -> list[socket.socket]:
+    """The first `count` connections from `peer` that show the cookie; everyone else is turned away.
 
     Closes the listener in any case. Blocks at most until `until` (monotonic) or `stop`.
 
     Raises:
-        ProbeError: timed_out when nobody came.
+        ProbeError: timed_out when too few came.
     """
     waiting: dict[socket.socket, float] = {}
+    admitted: list[socket.socket] = []
     try:
         while time.monotonic() < until and not stop.is_set():
             readable, _, _ = select.select([listener, *waiting], [], [], TICK_S)
@@ -87,7 +101,9 @@ def admit(
                     _accept(listener, peer, waiting, now)
                 elif _shows(connection, cookie):
                     del waiting[connection]
-                    return connection
+                    admitted.append(connection)
+                    if len(admitted) == count:
+                        return admitted
                 else:
                     del waiting[connection]
                     connection.close()
@@ -100,6 +116,8 @@ def admit(
         listener.close()
         for connection in waiting:
             connection.close()
+    for connection in admitted:
+        connection.close()
     raise ProbeError(FailureKind.TIMED_OUT, "nobody came to the measuring port")
 
 

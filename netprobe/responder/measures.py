@@ -13,7 +13,7 @@ from typing import Final
 
 from netprobe.control.fields import Document
 from netprobe.control.messages import Open
-from netprobe.probes import blast, echo, exchange, iperf3, path_mtu, ports
+from netprobe.probes import blast, echo, exchange, fill, iperf3, path_mtu, ports
 from netprobe.probes.ports import SockAddr
 
 GRACE_S: Final = 4.0
@@ -108,6 +108,26 @@ async def _source(listener: ports.Listener, place: Place) -> Document:
     return await _silent(work, place)
 
 
+async def _drain(listener: ports.Listener, place: Place) -> Document:
+    return await _silent(partial(_streams, fill.drain, listener, place), place)
+
+
+async def _fill(listener: ports.Listener, place: Place) -> Document:
+    return await _silent(partial(_streams, fill.send, listener, place), place)
+
+
+def _streams(
+    use: Callable[[list[ports.Listener], float, Event], None],
+    listener: ports.Listener,
+    place: Place,
+    stop: Event,
+) -> None:
+    streams = ports.admit_all(
+        listener, place.peer, place.cookie, place.until, stop, count=fill.STREAMS
+    )
+    use(streams, min(place.until, time.monotonic() + place.duration_s), stop)
+
+
 async def _exchange(listener: ports.Listener, place: Place) -> Document:
     def work(stop: Event) -> None:
         connection = ports.admit(listener, place.peer, place.cookie, place.until, stop)
@@ -120,6 +140,8 @@ _STREAMS: Final = {
     "echo_tcp": _echo_tcp,
     "sink": _sink,
     "source": _source,
+    "drain": _drain,
+    "fill": _fill,
     "exchange": _exchange,
 }
 

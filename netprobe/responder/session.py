@@ -88,7 +88,8 @@ class Session:
         while True:
             async with asyncio.timeout(IDLE_S):
                 document = await waiting.get()
-            await self._channel.send(await self._reply(document), _REPLY_S)
+            reply = await self._reply(document)
+            await self._channel.send({**reply, "number": document.get("number")}, _REPLY_S)
 
     async def _reply(self, document: Document) -> Document:
         try:

@@ -36,7 +36,8 @@ class Client:
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
-        self._replies: asyncio.Queue[Document] = asyncio.Queue(4)
+        self._waiting: dict[int, asyncio.Future[Document]] = {}
+        self._asked = 0
         self._listener = asyncio.create_task(self._listen())
         self.local: SockAddr = channel.local
         self.peer: SockAddr = channel.peer
@@ -47,7 +48,11 @@ class Client:
 
     async def _listen(self) -> None:
         while True:
-            await self._replies.put(await self._channel.receive(_FOREVER_S))
+            reply = await self._channel.receive(_FOREVER_S)
+            number = reply.get("number")
+            waiting = self._waiting.get(number) if isinstance(number, int) else None
+            if waiting is not None and not waiting.done():
+                waiting.set_result(reply)
 
     async def ask(self, request: Request, timeout_s: float = REPLY_S) -> Document:
         """What the far side answers.
@@ -55,14 +60,19 @@ class Client:
         Raises:
             ProbeError: its failure, or that it is gone or silent.
         """
-        await self._channel.send(request_document(request), timeout_s)
+        self._asked += 1
+        number = self._asked
+        self._waiting[number] = asyncio.get_running_loop().create_future()
         try:
             async with asyncio.timeout(timeout_s):
-                reply = await self.guard(self._replies.get())
+                await self._channel.send({**request_document(request), "number": number}, timeout_s)
+                reply = await self.guard(_result(self._waiting[number]))
         except TimeoutError as error:
             raise ProbeError(
                 FailureKind.TIMED_OUT, f"the far side did not answer within {timeout_s:.0f} s"
             ) from error
+        finally:
+            del self._waiting[number]
         if (failure := failure_in(reply, "control")) is not None:
             raise ProbeError(failure.kind, failure.detail)
         try:
@@ -93,6 +103,10 @@ class Client:
         if not self._listener.cancelled():
             self._listener.exception()  # looked at: it was told where it mattered
         await self._channel.close()
+
+
+async def _result(future: asyncio.Future[T]) -> T:
+    return await future
 
 
 class Measuring:

@@ -38,6 +38,7 @@ class Findings:
     warm: Warm | None = None
     mtu_bytes: int | None = None
     ways: dict[str, OneWay] = field(default_factory=dict)
+    loaded_s: dict[str, tuple[float, ...]] = field(default_factory=dict)
     exchange: Mapping[int, tuple[float, ...]] = field(default_factory=dict)
     all_reduce: dict[str, Mapping[int, tuple[float, ...]]] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
@@ -96,7 +97,7 @@ class Findings:
         )
 
     def _loaded(self) -> LoadedRoundTrip | None:
-        ways = {name: loaded(way.loaded_s) for name, way in self.ways.items()}
+        ways = {name: loaded(times) for name, times in self.loaded_s.items()}
         idle = self._round_trip()
         seen = [way.p50_s for way in ways.values() if way]
         if idle is None or not seen:
@@ -117,8 +118,8 @@ class Findings:
         for name, way in self.ways.items():
             samples[f"throughput_{name}_bytes_per_s"] = way.rates_bytes_per_s
             samples[f"throughput_{name}_sample_s"] = (way.sample_s,)
-            if way.loaded_s:
-                samples[f"loaded_round_trip_{name}_s"] = way.loaded_s
+        for name, times in self.loaded_s.items():
+            samples[f"loaded_round_trip_{name}_s"] = times
         for size, times in self.exchange.items():
             samples[f"exchange_{size}_bytes_s"] = times
         for name, curve in self.all_reduce.items():

@@ -17,10 +17,6 @@ from netprobe.types import FailureKind, Loaded, Plan, RoundTrip
 PAUSE_S: Final = 0.2
 """Longer than the beacon interval (0.1 s) at which a sleeping Wi-Fi radio wakes."""
 _TCP_LIMIT_S: Final = 0.4
-_LOADED_INTERVAL_S: Final = 0.02
-"""50 small packets a second: 1 % of a 5 Mbit/s link, and 100 samples in 2 s."""
-_RAMP_SHARE: Final = 0.3
-"""The part of a loaded run in which the queue still fills."""
 _MARGIN_S: Final = 6.0
 _MTU_WAIT_S: Final = 0.06
 
@@ -88,13 +84,6 @@ def summary(round_trips_s: tuple[float, ...], *, sent: int, via: str) -> RoundTr
         lost=sent - len(round_trips_s),
         via=via,
     )
-
-
-async def round_trips_under_load(client: Client, duration_s: float) -> tuple[float, ...]:
-    """Round trips while something else fills the link for `duration_s`, its first third dropped."""
-    echoes = await _ping(client, round(duration_s / _LOADED_INTERVAL_S), _LOADED_INTERVAL_S)
-    pairs = zip(echoes.sent_at_s, echoes.round_trips_s, strict=True)
-    return tuple(taken for sent_at, taken in pairs if sent_at > _RAMP_SHARE * duration_s)
 
 
 def loaded(round_trips_s: tuple[float, ...]) -> Loaded | None:

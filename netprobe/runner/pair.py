@@ -6,6 +6,7 @@ import socket
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import TypeVar
 
 from netprobe.control.fields import Document
@@ -14,9 +15,10 @@ from netprobe.probes import iperf3
 from netprobe.probes.interface import interface_of
 from netprobe.probes.trouble import ProbeError
 from netprobe.report import parse_interface
-from netprobe.runner import exchange, latency, throughput
+from netprobe.runner import exchange, latency, load, throughput
 from netprobe.runner.client import Client, connected
 from netprobe.runner.findings import Findings
+from netprobe.stats import quantile
 from netprobe.types import DEFAULT_PORT, FULL, FailureKind, Plan, Report
 
 T = TypeVar("T")
@@ -66,6 +68,8 @@ class _Run:
         await self._round_trip()
         await self._mtu()
         await self._throughput(far)
+        if self._plan.loaded and self._findings.echoes is not None:
+            await self._loaded(quantile(self._findings.echoes.round_trips_s, 0.5))
         if self._plan.exchange_sizes_bytes:
             sizes = self._plan.exchange_sizes_bytes
             curve = await self._try(
@@ -143,6 +147,18 @@ class _Run:
                 self._client, self._plan, back=name == "back", by_iperf3=by_iperf3
             ),
         )
+
+    async def _loaded(self, idle_s: float) -> None:
+        for name in self._findings.ways:
+            times = await self._try(
+                f"loaded_round_trip_{name}",
+                f"round trips with {name} full",
+                partial(
+                    load.round_trips_under_load, self._client, back=name == "back", idle_s=idle_s
+                ),
+            )
+            if times is not None:
+                self._findings.loaded_s[name] = times
 
     async def _have_iperf3(self, far: Document) -> bool:
         """Whether both ends have it; notes the failure and the hint when not."""

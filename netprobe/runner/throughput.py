@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, replace
 from threading import Event
 from typing import Final
@@ -12,11 +11,10 @@ from netprobe.probes import blast, iperf3, ports
 from netprobe.probes.iperf3_parse import Iperf3Run
 from netprobe.probes.trouble import ProbeError
 from netprobe.runner.client import CONNECT_S, Client, measuring
-from netprobe.runner.latency import round_trips_under_load
-from netprobe.stats import steady_rate
+from netprobe.stats import settled, steady_rate
 from netprobe.types import FailureKind, Plan
 
-_LONGER: Final = 2.5
+_LONGER: Final = 1.5
 """How much longer the second run takes when the first was not steady."""
 _SKIP_S: Final = 0.15
 """Always dropped: bursts that a shaper or a Wi-Fi queue lets through at once."""
@@ -25,7 +23,7 @@ _MARGIN_S: Final = 4.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OneWay:
-    """What one direction carried; the loaded round trips were taken meanwhile."""
+    """What one direction carried, warm-up dropped."""
 
     bytes_per_s: float
     steady: bool
@@ -33,43 +31,34 @@ class OneWay:
     sample_s: float
     retransmits: int | None = None
     congestion_control: str | None = None
-    loaded_s: tuple[float, ...] = ()
 
 
 async def one_way(client: Client, plan: Plan, *, back: bool, by_iperf3: bool) -> OneWay:
-    """One direction, measured once, and once longer when the samples disagree and the plan has time.
+    """One direction; once more and longer when the samples disagree and the plan has time.
 
     Raises:
         ProbeError: blackhole when a connection stands but no data passes, or as the tool says.
     """
-    way = await _run(client, plan, plan.throughput_s, back=back, by_iperf3=by_iperf3)
-    if not way.steady and plan.iperf3:
-        way = await _run(client, plan, _LONGER * plan.throughput_s, back=back, by_iperf3=by_iperf3)
+    carry = _by_iperf3 if by_iperf3 else _by_blast
+    way = await carry(client, plan.throughput_s, back=back)
+    if not way.steady and plan.second_run:
+        way = _pooled(way, await carry(client, _LONGER * plan.throughput_s, back=back))
     if way.bytes_per_s <= 0:
         raise ProbeError(FailureKind.BLACKHOLE, "the connection stands, but no data passed")
     return way
 
 
-async def _run(
-    client: Client, plan: Plan, duration_s: float, *, back: bool, by_iperf3: bool
-) -> OneWay:
-    carry = _by_iperf3 if by_iperf3 else _by_blast
-    if not plan.loaded:
-        return await carry(client, duration_s, back=back)
-    pings = asyncio.create_task(round_trips_under_load(client, duration_s))
-    try:
-        way = await carry(client, duration_s, back=back)
-        return replace(way, loaded_s=await _or_none(pings))
-    finally:
-        pings.cancel()
-        await asyncio.wait({pings})
-
-
-async def _or_none(pings: asyncio.Task[tuple[float, ...]]) -> tuple[float, ...]:
-    try:
-        return await pings
-    except ProbeError:
-        return ()  # no echo under load: the report then has no grade, the throughput stands
+def _pooled(first: OneWay, second: OneWay) -> OneWay:
+    rates = first.rates_bytes_per_s + second.rates_bytes_per_s
+    counts = [way.retransmits for way in (first, second) if way.retransmits is not None]
+    rate = steady_rate(rates)
+    return replace(
+        second,
+        bytes_per_s=rate.bytes_per_s,
+        steady=rate.steady,
+        rates_bytes_per_s=rates,
+        retransmits=sum(counts) if counts else None,
+    )
 
 
 async def _by_iperf3(client: Client, duration_s: float, *, back: bool) -> OneWay:
@@ -84,12 +73,13 @@ async def _by_iperf3(client: Client, duration_s: float, *, back: bool) -> OneWay
 
 
 def _way_of(ours: Iperf3Run, rates: tuple[float, ...]) -> OneWay:
-    rate = steady_rate(rates, skip=round(_SKIP_S / iperf3.SAMPLE_S))
+    kept = settled(rates, skip=round(_SKIP_S / iperf3.SAMPLE_S))
+    rate = steady_rate(kept)
     whole = ours.received_bytes_per_s or 0.0
     return OneWay(
-        bytes_per_s=rate.bytes_per_s if rates else whole,
+        bytes_per_s=rate.bytes_per_s if kept else whole,
         steady=rate.steady,
-        rates_bytes_per_s=rates,
+        rates_bytes_per_s=kept,
         sample_s=iperf3.SAMPLE_S,
         retransmits=ours.retransmits,
         congestion_control=ours.congestion_control,
@@ -98,12 +88,12 @@ def _way_of(ours: Iperf3Run, rates: tuple[float, ...]) -> OneWay:
 
 async def _by_blast(client: Client, duration_s: float, *, back: bool) -> OneWay:
     carry = _blast_back if back else _blast_forward
-    rates = await carry(client, duration_s)
-    rate = steady_rate(rates, skip=round(_SKIP_S / blast.SAMPLE_S))
+    kept = settled(await carry(client, duration_s), skip=round(_SKIP_S / blast.SAMPLE_S))
+    rate = steady_rate(kept)
     return OneWay(
         bytes_per_s=rate.bytes_per_s,
         steady=rate.steady,
-        rates_bytes_per_s=rates,
+        rates_bytes_per_s=kept,
         sample_s=blast.SAMPLE_S,
     )
 
