@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
 
@@ -144,7 +144,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Which probes run, and for how long."""
+    """Which probes run, and for how long; a probe of count or time 0 is left out."""
 
     name: str
     echo_count: int
@@ -171,19 +171,9 @@ QUICK: Final = Plan(
     loaded=False,
     exchange_sizes_bytes=(),
 )
-PAIR: Final = Plan(
-    name="pair",
-    echo_count=60,
-    echo_interval_s=0.004,
-    tcp_echo_count=0,
-    idle_pauses=0,
-    throughput_s=0.8,
-    iperf3=False,
-    second_run=False,
-    loaded=False,
-    exchange_sizes_bytes=(),
-)
-"""For one pair of a matrix."""
+LATENCY: Final = replace(QUICK, name="latency", throughput_s=0.0)
+STREAM: Final = replace(QUICK, name="stream", echo_count=0, throughput_s=0.7)
+"""LATENCY and STREAM are the two halves of one pair of a matrix."""
 FULL: Final = Plan(
     name="full",
     echo_count=100,
@@ -196,4 +186,4 @@ FULL: Final = Plan(
     loaded=True,
     exchange_sizes_bytes=(64, 256, 1024, 4096, 16384, 65536, 262144, 1048576),
 )
-PLANS: Final = {plan.name: plan for plan in (QUICK, PAIR, FULL)}
+PLANS: Final = {plan.name: plan for plan in (QUICK, FULL, LATENCY, STREAM)}

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import click
 
 from netprobe import __version__
+from netprobe.cli.matrix import matrix
 from netprobe.cli.run import run
 from netprobe.cli.serve import serve
 from netprobe.errors import NetprobeError
@@ -29,6 +30,7 @@ def cli() -> None:
 
 cli.add_command(serve)
 cli.add_command(run)
+cli.add_command(matrix)
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
+from netprobe.matrix import Matrix, Shared
 from netprobe.stats import GRADE_SCALE
 from netprobe.types import CurvePoint, Failure, Interface, Report
 
@@ -26,6 +27,45 @@ def show_report(report: Report, console: Console | None = None) -> None:
     out.print(table)
     for failure in report.failures:
         out.print(_failure(failure), markup=False, soft_wrap=True)
+
+
+def show_matrix(found: Matrix, console: Console | None = None) -> None:
+    """Print one row per pair, who shares a medium, and what could not be measured."""
+    out = console or Console(highlight=False)
+    table = Table(box=None, pad_edge=False)
+    for name in ("from", "to", "round trip", "lost", "forward", "back", "packet"):
+        table.add_column(name, no_wrap=True)
+    for report in found.reports:
+        trip, way = report.round_trip, report.throughput
+        table.add_row(
+            report.src,
+            report.dst,
+            _ms(trip.p50_s) if trip else "failed",
+            f"{trip.lost}/{trip.sent}" if trip else "",
+            _rate(way.forward_bytes_per_s if way else None),
+            _rate(way.back_bytes_per_s if way else None),
+            f"{report.mtu_bytes} B" if report.mtu_bytes else "",
+        )
+    out.print(table)
+    for shared in found.shared:
+        out.print(_shared(shared), markup=False, soft_wrap=True)
+    if not found.shared_tested:
+        out.print("Whether pairs share a medium needs four hosts to find out.")
+    for failure in found.failures:
+        out.print(_failure(failure), markup=False, soft_wrap=True)
+    for report in found.reports:
+        for failure in report.failures:
+            out.print(
+                f"{report.src} → {report.dst}: {_failure(failure)}", markup=False, soft_wrap=True
+            )
+
+
+def _shared(shared: Shared) -> str:
+    one, other = (f"{pair.src} to {pair.dst}" for pair in (shared.one, shared.other))
+    return (
+        f"{one} and {other} share a medium: {_rate(shared.alone_bytes_per_s)} summed when alone, "
+        f"{_rate(shared.together_bytes_per_s)} together"
+    )
 
 
 def _rows(report: Report) -> Iterable[tuple[str, str]]:

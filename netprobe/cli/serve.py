@@ -12,6 +12,7 @@ import click
 
 from netprobe.cli.inputs import read_token
 from netprobe.responder import Responder
+from netprobe.runner import onward
 from netprobe.types import DEFAULT_PORT
 
 _LOOPBACK: Final = "127.0.0.1"
@@ -42,7 +43,7 @@ async def _serve(binds: tuple[str, ...], port: int, token: bytes | None) -> None
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    responder = Responder(binds=binds, port=port, token=token, log=_log)
+    responder = Responder(binds=binds, port=port, token=token, onward=onward, log=_log)
     async with responder:
         where = ", ".join(f"{_shown(bind)}:{responder.port}" for bind in binds)
         _log(f"serving {where}")

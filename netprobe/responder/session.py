@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, Protocol
 
@@ -32,6 +33,7 @@ _MAX_OPEN: Final = 4
 _COUNTING: Final = ("sink", "iperf3", "all_reduce")
 """These see something that the caller wants and end by themselves; the others are told to stop."""
 _MAX_WAITING: Final = 4
+_PATIENCE_S: Final = 1.0
 
 
 class House(Protocol):
@@ -113,7 +115,7 @@ class Session:
                 return await self._onward(request)
 
     async def _open(self, request: Open) -> Document:
-        self._claim()
+        await self._claim()
         if len(self._measures) >= _MAX_OPEN:
             raise ProbeError(FailureKind.BUSY, f"{_MAX_OPEN} measurements are open already")
         cookie = secrets.token_bytes(COOKIE_BYTES)
@@ -147,12 +149,16 @@ class Session:
         onward = self._house.onward
         if onward is None:
             raise ProbeError(FailureKind.NOT_PERMITTED, "this responder does not probe others")
-        self._claim()
+        await self._claim()
         try:
             return await onward(request)
         finally:
             self._house.release(self)
 
-    def _claim(self) -> None:
-        if (busy := self._house.claim(self)) is not None:
-            raise busy
+    async def _claim(self) -> None:
+        """Wait a moment for a caller who is just leaving; raises ProbeError busy after that."""
+        until = time.monotonic() + _PATIENCE_S
+        while (busy := self._house.claim(self)) is not None:
+            if time.monotonic() > until:
+                raise busy
+            await asyncio.sleep(_PATIENCE_S / 50)

@@ -65,9 +65,11 @@ class _Run:
     async def all(self) -> None:
         far = await self._client.ask(Describe())
         self._interfaces(far)
-        await self._round_trip()
-        await self._mtu()
-        await self._throughput(far)
+        if self._plan.echo_count:
+            await self._round_trip()
+            await self._mtu()
+        if self._plan.throughput_s:
+            await self._throughput(far)
         if self._plan.loaded and self._findings.echoes is not None:
             await self._loaded(quantile(self._findings.echoes.round_trips_s, 0.5))
         if self._plan.exchange_sizes_bytes:
