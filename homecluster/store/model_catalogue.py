@@ -52,18 +52,21 @@ def find_in_catalogue(reference: str) -> CatalogueModel | None:
     """The row that `reference` spells: a name, an alias, or a hub id of one of its publishers.
 
     Case, `_`, `-` and spaces do not matter, and `-hf`, `-instruct`, `-chat` and the like may be left
-    out or added. A hub id of an unknown publisher is not matched by its name: it may be another shape.
+    out or added. A hub id of a publisher whom the catalogue does not name may be another shape: not matched.
     """
     index = _index()
-    publisher, _, name = reference.strip().rpartition("/")
-    if publisher and publisher.lower() not in _MIRRORS:
-        found = index.get(_key(reference.strip()))
-        return None if found is None else _model(*found)
+    reference = reference.strip()
+    if _key(reference) in index:
+        return _model(*index[_key(reference)])
+    publisher, _, name = reference.rpartition("/")
+    mirrored = publisher.lower() in _MIRRORS
+    if publisher and not mirrored and publisher.lower() not in _publishers():
+        return None
     for key, same_weights in _untuned(name):
         if key in index:
             row, hub_id = index[key]
             weights = hub_id if same_weights else None
-            return _model(row, reference.strip() if publisher else weights)
+            return _model(row, reference if mirrored else weights)
     return None
 
 
@@ -93,6 +96,12 @@ def _index() -> Mapping[str, tuple[dict[str, Any], str]]:
     return index
 
 
+@cache
+def _publishers() -> frozenset[str]:
+    ids = (spelling for row in _rows() for spelling in (row["hub_id"], *row.get("aliases", ())))
+    return frozenset(hub_id.partition("/")[0].lower() for hub_id in ids if "/" in hub_id)
+
+
 def _model(row: dict[str, Any], hub_id: str | None) -> CatalogueModel:
     return CatalogueModel(
         name=row["name"],
@@ -117,4 +126,4 @@ def _untuned(name: str) -> Iterator[tuple[str, bool]]:
 def _key(spelling: str) -> str:
     """Letters, digits, dots and the slash of a hub id; nothing else tells two models apart."""
     key = re.sub(r"[^a-z0-9./]", "", spelling.lower())
-    return key.replace("metallama3", "llama3")
+    return key if "/" in key else key.replace("metallama3", "llama3")
