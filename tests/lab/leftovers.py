@@ -1,0 +1,38 @@
+"""What a lab leaves when even its backbone is killed with SIGKILL: an empty shell to sweep up."""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from tests.lab.cgroup import CpuController, remove_group
+
+PREFIX: Final = "lab-"
+LOCK_NAME: Final = "lock"
+
+
+def remove_leftovers(controller: CpuController | None) -> list[Path]:
+    """The folders removed: those of labs whose lock nobody holds any more, with their cgroups."""
+    removed = []
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}????????"):
+        if not _is_dead(folder):
+            continue
+        if controller is not None:
+            remove_group(controller.root / folder.name, patience_s=0.0)
+        shutil.rmtree(folder, ignore_errors=True)
+        removed.append(folder)
+    return removed
+
+
+def _is_dead(folder: Path) -> bool:
+    try:
+        with (folder / LOCK_NAME).open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return False  # another program's folder, or one that a lab is making now
+    return True
