@@ -13,12 +13,13 @@ import math
 import shutil
 import struct
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from homecluster.domain.units import GIB, MIB, format_bytes
 from homecluster.errors import MissingError
+from homecluster.jobs.random_tokenizer import SMALLEST_VOCABULARY
 
 if TYPE_CHECKING:
     import torch
@@ -27,6 +28,10 @@ SHARD_BYTES: Final = 4 * GIB
 _CHUNK_ELEMENTS: Final = 8 * MIB
 _SPARE_BYTES: Final = 64 * MIB
 """For the tokenizer and configuration beside the weights."""
+
+QUIET_IDS: Final = SMALLEST_VOCABULARY
+"""The tokenizer's special tokens and single bytes come first."""
+_QUIET: Final = 0.1
 
 _EMBEDDING_DEVIATION: Final = 0.02
 _BIAS_DEVIATION: Final = 0.02
@@ -40,6 +45,8 @@ class Tensor:
     shape: tuple[int, ...]
     mean: float
     deviation: float
+    quiet_rows: int = 0
+    """Leading rows that are much smaller: tokens that a random model should not answer with."""
 
     @property
     def elements(self) -> int:
@@ -51,7 +58,8 @@ def checkpoint_tensors(config: Mapping[str, Any]) -> tuple[Tensor, ...]:
 
     Matrices get a deviation of 1/sqrt(inputs) and embeddings a small one: each layer then outweighs the
     embedding in the residual stream. Otherwise a model with tied embeddings, whose head looks for the
-    embedding most like its state, repeats its last token for ever.
+    embedding most like its state, repeats its last token for ever. Specials and single bytes are made
+    unlikely answers: a text would end early, or bytes that are no character yet would hold back the stream.
     """
     import torch
 
@@ -59,8 +67,9 @@ def checkpoint_tensors(config: Mapping[str, Any]) -> tuple[Tensor, ...]:
         model = _model(config)
     tied = set(getattr(model, "_tied_weights_keys", None) or ())
     tied = tied if model.config.tie_word_embeddings else set()
+    head = model.get_input_embeddings() if tied else model.get_output_embeddings()
     return tuple(
-        tensor
+        replace(tensor, quiet_rows=QUIET_IDS if head and parameter is head.weight else 0)
         for name, parameter in model.named_parameters()
         if name not in tied
         for tensor in _tensors(model, name, tuple(parameter.shape))
@@ -204,13 +213,10 @@ def _chunks(tensor: Tensor, dtype: torch.dtype, seed: int) -> Iterator[bytes]:
 
     digest = hashlib.sha256(f"{seed}:{tensor.name}".encode()).digest()
     generator = torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
-    left = tensor.elements
-    while left:
-        count = min(left, _CHUNK_ELEMENTS)
-        values = torch.empty(count, dtype=torch.float32)
+    quiet = tensor.quiet_rows * tensor.shape[-1]
+    for start in range(0, tensor.elements, _CHUNK_ELEMENTS):
+        values = torch.full((min(_CHUNK_ELEMENTS, tensor.elements - start),), tensor.mean)
         if tensor.deviation:
             values.normal_(tensor.mean, tensor.deviation, generator=generator)
-        else:
-            values.fill_(tensor.mean)
+        values[: max(0, quiet - start)] *= _QUIET
         yield values.to(dtype).view(torch.uint8).numpy().tobytes()
-        left -= count
