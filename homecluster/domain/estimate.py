@@ -43,6 +43,12 @@ class Terms:
         name, _ = max(self.parts(), key=lambda part: part[1])
         return name.removesuffix("_s")
 
+    def plus(self, other: Terms) -> Terms:
+        return Terms(**{name: seconds + dict(other.parts())[name] for name, seconds in self.parts()})
+
+    def scaled(self, factor: float) -> Terms:
+        return Terms(**{name: seconds * factor for name, seconds in self.parts()})
+
     def parts(self) -> tuple[tuple[str, float], ...]:
         """(field name, seconds) of every term."""
         return tuple((field.name, float(getattr(self, field.name))) for field in fields(self))

@@ -1,0 +1,270 @@
+"""A layout's Estimate for a workload, or the Refusal that says why it cannot run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from homecluster.domain.estimate import Estimate, Interval, MemoryUse, Terms
+from homecluster.domain.hardware import Device, DeviceKind, Provenance
+from homecluster.domain.layout import Copy as CopyLayout
+from homecluster.domain.layout import Layout
+from homecluster.domain.model import ModelSpec
+from homecluster.domain.topology import Cluster
+from homecluster.domain.units import format_bytes
+from homecluster.domain.workload import Serve
+from homecluster.planner import priors, rules, serving, start_up, step
+from homecluster.planner.compute import Shard, kv_bytes_per_token
+from homecluster.planner.memory import memory_use, minimum_kv_bytes
+from homecluster.planner.network import Fabric
+from homecluster.planner.rules import Refusal
+from homecluster.planner.serving import NO_TIME, Served
+from homecluster.planner.step import Copy, Rank
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A copy that may run: its devices' memory and the tokens its KV cache holds."""
+
+    copy: Copy
+    memory: tuple[MemoryUse, ...]
+    kv_cache_tokens: int
+
+
+class Estimator:
+    """Costs copies and layouts of one model under one workload on one cluster; remembers nothing else."""
+
+    def __init__(self, cluster: Cluster, spec: ModelSpec, workload: Serve) -> None:
+        self.spec = spec
+        self.workload = workload
+        self.fabric = Fabric(cluster)
+        self._devices = {device.id: device for device in cluster.devices()}
+
+    def prepare(self, stages: CopyLayout) -> Prepared | Refusal:
+        """Check one copy against the engine's rules and the devices' memory."""
+        ranks = self._ranks(stages)
+        devices = [device for rank in ranks for device in rank.devices]
+        refusal = self._refuse(ranks, devices)
+        if refusal is not None:
+            return refusal
+        dtype = rules.resolve_dtype(self.spec, devices, self.workload.dtype)
+        if isinstance(dtype, Refusal):
+            return dtype
+        copy = Copy(spec=self.spec, dtype=dtype, stages=ranks, fabric=self.fabric)
+        memory = tuple(
+            memory_use(self.spec, rank.shard, device, dtype, self.workload, world_size=len(devices))
+            for rank in ranks
+            for device in rank.devices
+        )
+        short = self._refuse_memory(copy, memory)
+        if short is not None:
+            return short
+        tokens = min(
+            use.kv_cache_bytes // kv_bytes_per_token(self.spec, shard, dtype)
+            for use, shard in zip(memory, _shards(copy), strict=True)
+        )
+        return Prepared(copy=copy, memory=memory, kv_cache_tokens=tokens)
+
+    def serve(self, prepared: Prepared, concurrent: int) -> Served:
+        """One copy at `concurrent` requests."""
+        return serving.closed_loop(
+            prepared.copy,
+            self.workload,
+            concurrent=concurrent,
+            kv_cache_tokens=prepared.kv_cache_tokens,
+        )
+
+    def estimate(self, layout: Layout) -> Estimate | Refusal:
+        """The whole layout, requests shared among its copies in proportion to what each delivers."""
+        copies: list[Prepared] = []
+        for stages in layout.replicas:
+            prepared = self.prepare(stages)
+            if isinstance(prepared, Refusal):
+                return prepared
+            copies.append(prepared)
+        return self.combine(copies)
+
+    def combine(self, copies: Sequence[Prepared]) -> Estimate:
+        """The Estimate of copies that may run side by side."""
+        served = self._serve_all(copies)
+        requests_per_s = sum(one.requests_per_s for one in served)
+        weights = [one.requests_per_s / requests_per_s for one in served]
+        terms = NO_TIME
+        for one, weight in zip(served, weights, strict=True):
+            terms = terms.plus(one.terms.scaled(weight))
+        first_token_s = sum(w * one.first_token_s for one, w in zip(served, weights, strict=True))
+        error = _relative_error(terms, [prepared.copy for prepared in copies])
+        rate = Interval(
+            low=requests_per_s / (1 + error),
+            mid=requests_per_s,
+            high=requests_per_s / max(0.05, 1 - error),
+        )
+        start = [start_up.parts(p.copy, p.memory) for p in copies]
+        slowest = max(start, key=lambda parts: sum(seconds for _, seconds in parts))
+        start_s = sum(seconds for _, seconds in slowest)
+        asked = self.workload
+        return Estimate(
+            output_tokens_per_s=rate.scaled(asked.output_tokens),
+            total_tokens_per_s=rate.scaled(asked.output_tokens + asked.prompt_tokens),
+            requests_per_s=rate,
+            first_token_s=_around(first_token_s, error),
+            token_interval_s=_around(terms.total_s, error),
+            start_up_s=_around(start_s, priors.START_UP_ERROR),
+            start_up_parts=slowest,
+            terms=terms,
+            memory=tuple(use for prepared in copies for use in prepared.memory),
+            kv_cache_tokens=sum(prepared.kv_cache_tokens for prepared in copies),
+            running_requests=sum(one.running_requests for one in served),
+            messages_per_token=max(step.messages_per_token(p.copy) for p in copies),
+            assumptions=_assumptions(copies, self.workload),
+        )
+
+    def _serve_all(self, copies: Sequence[Prepared]) -> list[Served]:
+        asked = self.workload
+        if asked.request_rate_per_s is not None:
+            capacity = [self.serve(p, _FULL).requests_per_s for p in copies]
+            return [
+                serving.open_loop(
+                    p.copy,
+                    asked,
+                    rate_per_s=asked.request_rate_per_s * share / sum(capacity),
+                    kv_cache_tokens=p.kv_cache_tokens,
+                )
+                for p, share in zip(copies, capacity, strict=True)
+            ]
+        shares = self._shares(copies, asked.concurrent_requests)
+        return [self.serve(p, share) for p, share in zip(copies, shares, strict=True) if share]
+
+    def _shares(self, copies: Sequence[Prepared], requests: int) -> list[int]:
+        """Whole requests per copy, in proportion to each copy's rate at an equal share (largest remainder)."""
+        if len(copies) == 1:
+            return [requests]
+        equal = max(1, requests // len(copies))
+        rates = [self.serve(p, equal).requests_per_s for p in copies]
+        exact = [requests * rate / sum(rates) for rate in rates]
+        shares = [math.floor(value) for value in exact]
+        order = sorted(range(len(copies)), key=lambda i: (shares[i] - exact[i], -rates[i]))
+        for index in order[: requests - sum(shares)]:
+            shares[index] += 1
+        return shares
+
+    def _ranks(self, stages: CopyLayout) -> tuple[Rank, ...]:
+        return tuple(
+            Rank(
+                shard=Shard(
+                    layers=stage.layers,
+                    first=index == 0,
+                    last=index == len(stages) - 1,
+                    tensor_parallel=len(stage.devices),
+                ),
+                devices=tuple(self._devices[device_id] for device_id in stage.devices),
+            )
+            for index, stage in enumerate(stages)
+        )
+
+    def _refuse(self, ranks: Sequence[Rank], devices: Sequence[Device]) -> Refusal | None:
+        size = ranks[0].shard.tensor_parallel
+        if any(rank.shard.tensor_parallel != size for rank in ranks):
+            return Refusal(
+                rule="uniform-tensor-parallel",
+                detail="vLLM runs the same tensor parallel size in every stage",
+            )
+        if len({device.kind for device in devices}) > 1:
+            return Refusal(rule="mixed-kind", detail="one copy may not mix GPUs and CPUs")
+        checks = [
+            rules.refuse_tensor_parallel(self.spec, size),
+            rules.refuse_pipeline_parallel(self.spec, len(ranks)),
+            *(rules.refuse_group(rank.devices) for rank in ranks),
+            *(rules.refuse_device(self.spec, device) for device in devices),
+        ]
+        refusal = next((check for check in checks if check is not None), None)
+        if refusal is None and not self.fabric.knows([device.node_id for device in devices]):
+            refusal = Refusal(
+                rule="link-unknown",
+                detail="no measurement of the links between these PCs: run `homecluster probe` or add them to the document",
+            )
+        return refusal
+
+    def _refuse_memory(self, copy: Copy, memory: Sequence[MemoryUse]) -> Refusal | None:
+        for use, shard, device in zip(memory, _shards(copy), copy.devices, strict=True):
+            needed = minimum_kv_bytes(self.spec, shard, copy.dtype, self.workload)
+            missing = needed - use.kv_cache_bytes
+            if missing > 0:
+                return Refusal(
+                    rule="memory",
+                    detail=(
+                        f"{device.id} ({device.name}) lacks {format_bytes(missing)}: "
+                        f"{format_bytes(use.weights_bytes)} weights, "
+                        f"{format_bytes(use.activations_bytes + use.overhead_bytes)} activations and overhead and "
+                        f"{format_bytes(needed)} KV cache for one request, "
+                        f"of {format_bytes(use.capacity_bytes)} usable"
+                    ),
+                    shortfall_bytes=missing,
+                )
+        return None
+
+
+_FULL = 4096
+"""More concurrent requests than any engine runs at once."""
+
+
+def _shards(copy: Copy) -> list[Shard]:
+    return [rank.shard for rank in copy.stages for _ in rank.devices]
+
+
+def _around(mid: float, error: float) -> Interval:
+    return Interval(low=mid * max(0.0, 1 - error), mid=mid, high=mid * (1 + error))
+
+
+def _relative_error(terms: Terms, copies: Sequence[Copy]) -> float:
+    """Width of the interval: each term's own error, weighted by its share, and the model's, as independent errors."""
+    total = terms.total_s
+    devices = [device for copy in copies for device in copy.devices]
+    parts = [
+        (terms.memory_s, _worst(devices, "memory_bandwidth_bytes_per_s")),
+        (terms.compute_s, _worst(devices, "peak_flop_per_s")),
+        (terms.host_s, _worst(devices, "step_overhead_s")),
+        (terms.network_latency_s + terms.network_transfer_s, _network_error(copies)),
+    ]
+    square = sum((seconds / total * error) ** 2 for seconds, error in parts)
+    return math.sqrt(square + priors.MODEL_ERROR**2)
+
+
+def _worst(devices: Sequence[Device], field: str) -> float:
+    return max(priors.SPEED_ERROR[device.provenance_of(field)] for device in devices)
+
+
+def _network_error(copies: Sequence[Copy]) -> float:
+    return max(
+        priors.SPEED_ERROR[copy.fabric.hop(a.node_id, b.node_id).provenance]
+        for copy in copies
+        for a in copy.devices
+        for b in copy.devices
+    )
+
+
+def _assumptions(copies: Sequence[Prepared], workload: Serve) -> tuple[str, ...]:
+    notes = [f"{copies[0].copy.dtype.value} arithmetic"]
+    devices = {device.name: device for p in copies for device in p.copy.devices}
+    for device in devices.values():
+        weak = [
+            label
+            for field, label in (
+                ("memory_bandwidth_bytes_per_s", "memory bandwidth"),
+                ("peak_flop_per_s", "arithmetic"),
+                ("step_overhead_s", "host overhead"),
+            )
+            if device.provenance_of(field) is not Provenance.MEASURED
+        ]
+        if weak:
+            notes.append(f"{device.name}: {', '.join(weak)} not measured")
+        wanted = int(device.memory_total_bytes * workload.memory_utilization)
+        if device.kind is DeviceKind.CUDA and wanted > device.memory_free_bytes:
+            notes.append(
+                f"{device.name}: {format_bytes(device.memory_total_bytes - device.memory_free_bytes)} "
+                "already in use, so less than the asked share is planned"
+            )
+    if workload.request_rate_per_s is not None:
+        notes.append("requests arrive at random at the given rate")
+    return tuple(notes)

@@ -1,0 +1,208 @@
+"""What messages between devices cost, split into waiting (latency) and bytes (transfer)."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from homecluster.domain.hardware import Device, Provenance
+from homecluster.domain.ids import NodeId
+from homecluster.domain.topology import Cluster, Curve
+from homecluster.planner import priors
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hop:
+    """One direction between two devices."""
+
+    latency_s: float
+    """What one small message waits on average: half the round trip, and its share of jitter and loss."""
+    bandwidth_bytes_per_s: float
+    medium: str | None
+    local: bool
+    """Inside one PC."""
+    all_reduce: Curve
+    provenance: Provenance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """Seconds of waiting and of moving bytes."""
+
+    latency_s: float = 0.0
+    transfer_s: float = 0.0
+
+    def plus(self, other: Cost) -> Cost:
+        return Cost(
+            latency_s=self.latency_s + other.latency_s,
+            transfer_s=self.transfer_s + other.transfer_s,
+        )
+
+    def times(self, count: float) -> Cost:
+        return Cost(latency_s=self.latency_s * count, transfer_s=self.transfer_s * count)
+
+    @property
+    def total_s(self) -> float:
+        return self.latency_s + self.transfer_s
+
+
+class Fabric:
+    """Every directed hop of a cluster, looked up once."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._hops: dict[tuple[NodeId, NodeId], Hop] = {}
+        for link in cluster.links:
+            waiting = (
+                link.latency_s
+                + priors.PAIR_JITTER * link.jitter_s
+                + link.loss_ratio * max(priors.RETRANSMISSION_TIMEOUT_S, 2 * link.rtt_s)
+            )
+            self._hops[link.src, link.dst] = Hop(
+                latency_s=waiting,
+                bandwidth_bytes_per_s=link.bandwidth_bytes_per_s,
+                medium=link.medium,
+                local=False,
+                all_reduce=link.all_reduce,
+                provenance=link.provenance,
+            )
+        for node in cluster.nodes:
+            inner = node.interconnect
+            self._hops[node.id, node.id] = Hop(
+                latency_s=(inner.rtt_s if inner else priors.PCIE_RTT_S) / 2,
+                bandwidth_bytes_per_s=inner.bandwidth_bytes_per_s
+                if inner
+                else priors.PCIE_BANDWIDTH_BYTES_PER_S,
+                medium=None,
+                local=True,
+                all_reduce=(),
+                provenance=inner.provenance if inner else Provenance.ASSUMED,
+            )
+
+    def hop(self, src: NodeId, dst: NodeId) -> Hop:
+        return self._hops[src, dst]
+
+    def knows(self, nodes: Sequence[NodeId]) -> bool:
+        """Both directions between all of these PCs are known."""
+        return all((a, b) in self._hops for a in nodes for b in nodes)
+
+    def round_trip(self, a: NodeId, b: NodeId) -> float:
+        return self.hop(a, b).latency_s + self.hop(b, a).latency_s
+
+
+def all_reduce(fabric: Fabric, group: Sequence[Device], message_bytes: float) -> Cost:
+    """A ring all-reduce of `message_bytes` over `group`.
+
+    Latency: 2(n-1)/n turns of the ring (NCCL; gloo twice that). Bytes: each directed edge carries
+    2(n-1)/n messages; edges that share a medium wait for one another. A measured curve of the
+    engine's own all-reduce beats both.
+    """
+    n = len(group)
+    if n == 1:
+        return Cost()
+    kind = group[0].kind
+    edges = [fabric.hop(a.node_id, b.node_id) for a, b in _ring(group)]
+    curve = _slowest_curve(edges, message_bytes)
+    if curve is not None:
+        return _along_curve(curve, 2 * message_bytes / n).times(n - 1)
+    turns = 2 * (n - 1) / n * priors.ALL_REDUCE_RING_TURNS[kind]
+    per_edge = 2 * (n - 1) / n * message_bytes
+    return Cost(
+        latency_s=turns * sum(edge.latency_s for edge in edges) + priors.COLLECTIVE_LAUNCH_S[kind],
+        transfer_s=_transfer_s(edges, per_edge),
+    )
+
+
+def gather(fabric: Fabric, group: Sequence[Device], bytes_per_rank: float) -> Cost:
+    """Every other rank sends `bytes_per_rank` to the first of `group`."""
+    if len(group) == 1:
+        return Cost()
+    first, others = group[0], group[1:]
+    trips = max(fabric.round_trip(first.node_id, other.node_id) for other in others)
+    inbound = [fabric.hop(other.node_id, first.node_id) for other in others]
+    slowest = min(hop.bandwidth_bytes_per_s for hop in inbound)
+    return Cost(
+        latency_s=priors.GATHER_ROUND_TRIPS[first.kind] * trips
+        + priors.COLLECTIVE_LAUNCH_S[first.kind],
+        transfer_s=bytes_per_rank * len(others) / slowest,
+    )
+
+
+def handover(
+    fabric: Fabric, src: Sequence[Device], dst: Sequence[Device], payload_bytes: float
+) -> Cost:
+    """A pipeline stage passes `payload_bytes` to the next; each rank of a tensor-parallel stage sends its share."""
+    a, b = src[0], dst[0]
+    hop = fabric.hop(a.node_id, b.node_id)
+    trips = priors.HANDOVER_ROUND_TRIPS[a.kind] * fabric.round_trip(a.node_id, b.node_id)
+    return Cost(
+        latency_s=trips + priors.COLLECTIVE_LAUNCH_S[a.kind],
+        transfer_s=payload_bytes / hop.bandwidth_bytes_per_s,
+    )
+
+
+def step_messages(
+    fabric: Fabric, driver: Device, others: Sequence[Device], *, pipeline: bool
+) -> Cost:
+    """The scheduler's output to the other PCs and their answers: once per step, nothing inside one PC."""
+    remote = [other for other in others if other.node_id != driver.node_id]
+    if not remote:
+        return Cost()
+    trips = priors.STEP_ROUND_TRIPS["pipeline" if pipeline else "tensor"]
+    return Cost(
+        latency_s=trips * max(fabric.round_trip(driver.node_id, other.node_id) for other in remote),
+        transfer_s=max(
+            priors.STEP_MESSAGE_BYTES
+            / fabric.hop(driver.node_id, other.node_id).bandwidth_bytes_per_s
+            for other in remote
+        ),
+    )
+
+
+def crosses_network(group: Sequence[Device]) -> bool:
+    return len({device.node_id for device in group}) > 1
+
+
+def _ring(group: Sequence[Device]) -> list[tuple[Device, Device]]:
+    return [(device, group[(index + 1) % len(group)]) for index, device in enumerate(group)]
+
+
+def _transfer_s(edges: Sequence[Hop], bytes_per_edge: float) -> float:
+    busy_s: defaultdict[str | int, float] = defaultdict(float)
+    for index, edge in enumerate(edges):
+        busy_s[edge.medium if edge.medium is not None else index] += (
+            bytes_per_edge / edge.bandwidth_bytes_per_s
+        )
+    return max(busy_s.values())
+
+
+def _slowest_curve(edges: Sequence[Hop], message_bytes: float) -> Curve | None:
+    """The slowest measured curve, if every edge that leaves a PC has one."""
+    outer = [edge for edge in edges if not edge.local]
+    if not outer or not all(edge.all_reduce for edge in outer):
+        return None
+    return max(
+        (edge.all_reduce for edge in outer), key=lambda curve: interpolate(curve, message_bytes)
+    )
+
+
+def _along_curve(curve: Curve, message_bytes: float) -> Cost:
+    total = interpolate(curve, message_bytes)
+    waiting = min(curve[0][1], total)
+    return Cost(latency_s=waiting, transfer_s=total - waiting)
+
+
+def interpolate(curve: Curve, message_bytes: float) -> float:
+    """Seconds at `message_bytes`: straight lines between measured points in log-log, beyond the last one by its rate."""
+    if message_bytes <= curve[0][0]:
+        return curve[0][1]
+    last_bytes, last_s = curve[-1]
+    if message_bytes >= last_bytes:
+        return last_s * message_bytes / last_bytes if len(curve) > 1 else last_s
+    for (x0, y0), (x1, y1) in pairwise(curve):
+        if message_bytes <= x1:
+            share = (math.log(message_bytes) - math.log(x0)) / (math.log(x1) - math.log(x0))
+            return math.exp(math.log(y0) + share * (math.log(y1) - math.log(y0)))
+    raise AssertionError("unreachable: the curve is ascending")

@@ -1,0 +1,32 @@
+"""The planner's whole answer: facts in, a PlanSet out; pure and deterministic."""
+
+from __future__ import annotations
+
+import hashlib
+
+from homecluster.domain.model import ModelSpec
+from homecluster.domain.plan import PlanSet
+from homecluster.domain.topology import Cluster
+from homecluster.domain.workload import Serve
+from homecluster.planner.candidates import Pins
+from homecluster.planner.search import rank, search
+from homecluster.planner.verdict import judge
+
+
+def plan(cluster: Cluster, spec: ModelSpec, workload: Serve, pins: Pins) -> PlanSet:
+    """Ranked plans within the pins, and the verdict on this cluster whatever is pinned."""
+    free = search(cluster, spec, workload, Pins())
+    pinned = free if pins.free else search(cluster, spec, workload, pins)
+    return PlanSet(
+        model=spec,
+        workload=workload,
+        cluster_fingerprint=fingerprint(cluster),
+        verdict=judge(cluster, spec, workload, free),
+        plans=rank(pinned.found, workload),
+        rejections=pinned.rejections,
+    )
+
+
+def fingerprint(cluster: Cluster) -> str:
+    """Sixteen hex digits that change when any fact of the cluster does."""
+    return hashlib.sha256(repr(cluster).encode()).hexdigest()[:16]

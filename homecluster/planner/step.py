@@ -1,0 +1,179 @@
+"""How long one engine step of one copy takes, for a decode or a prefill, split into terms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from homecluster.domain.estimate import Terms
+from homecluster.domain.hardware import DTYPE_BYTES, Device, DeviceKind, DType
+from homecluster.domain.model import ModelSpec
+from homecluster.planner import compute, network, priors
+from homecluster.planner.compute import Shard, Work
+from homecluster.planner.network import Cost, Fabric
+from homecluster.planner.weights import VOCABULARY_PADDING
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rank:
+    """One pipeline stage: what each of its devices holds."""
+
+    shard: Shard
+    devices: tuple[Device, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copy:
+    """One whole model on given devices, ready to be costed."""
+
+    spec: ModelSpec
+    dtype: DType
+    stages: tuple[Rank, ...]
+    fabric: Fabric
+
+    @property
+    def devices(self) -> tuple[Device, ...]:
+        return tuple(device for stage in self.stages for device in stage.devices)
+
+    @property
+    def driver(self) -> Device:
+        return self.stages[0].devices[0]
+
+    @property
+    def spans_pcs(self) -> bool:
+        return network.crosses_network(self.devices)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepTime:
+    """One step: the way through all stages, and how long the busiest stage or the host is taken by it."""
+
+    path: Terms
+    occupied_s: float
+    """A following step can start so much later, if several are in flight."""
+
+
+def decode_step(copy: Copy, *, sequences: int, context_tokens: float) -> StepTime:
+    """A step that gives each of `sequences` its next token."""
+    works = [
+        [
+            compute.decode(
+                copy.spec,
+                stage.shard,
+                device,
+                copy.dtype,
+                sequences=sequences,
+                context_tokens=context_tokens,
+            )
+            for device in stage.devices
+        ]
+        for stage in copy.stages
+    ]
+    return _step(copy, works, tokens=sequences, sampled=sequences)
+
+
+def prefill_step(copy: Copy, *, prompts: int, prompt_tokens: int) -> StepTime:
+    """A step, or several chunks of one, that reads `prompts` prompts and gives each its first token."""
+    works = [
+        [
+            compute.prefill(
+                copy.spec,
+                stage.shard,
+                device,
+                copy.dtype,
+                prompts=prompts,
+                prompt_tokens=prompt_tokens,
+            )
+            for device in stage.devices
+        ]
+        for stage in copy.stages
+    ]
+    return _step(copy, works, tokens=prompts * prompt_tokens, sampled=prompts)
+
+
+def _step(copy: Copy, works: Sequence[Sequence[Work]], *, tokens: int, sampled: int) -> StepTime:
+    slowest = [max(ranks, key=lambda work: work.total_s) for ranks in works]
+    inside = [stage_messages(copy, stage, tokens=tokens, sampled=sampled) for stage in copy.stages]
+    between = hand_overs(copy, tokens=tokens)
+    stepping = network.step_messages(
+        copy.fabric, copy.driver, copy.devices, pipeline=len(copy.stages) > 1
+    )
+    wire = stepping
+    for cost in (*inside, *between):
+        wire = wire.plus(cost)
+    device_s = sum(work.total_s for work in slowest) + wire.total_s
+    host_s = _host_s(copy, sampled)
+    if _overlaps_host(copy):
+        host_s = max(0.0, host_s - device_s)
+    path = Terms(
+        compute_s=sum(work.compute_s for work in slowest),
+        memory_s=sum(work.memory_s for work in slowest),
+        network_latency_s=wire.latency_s,
+        network_transfer_s=wire.transfer_s,
+        host_s=host_s,
+        idle_s=0.0,
+    )
+    if len(copy.stages) == 1:
+        return StepTime(path=path, occupied_s=path.total_s)
+    busiest = max(work.total_s + cost.total_s for work, cost in zip(slowest, inside, strict=True))
+    return StepTime(path=path, occupied_s=max(busiest, _host_s(copy, sampled)))
+
+
+def stage_messages(copy: Copy, stage: Rank, *, tokens: int, sampled: int) -> Cost:
+    """What vLLM's tensor parallel sends within a stage per forward pass.
+
+    Two all-reduces of tokens x hidden per layer, one more for the vocabulary-parallel embedding on the
+    first stage, and on the last a gather of the logits, half a vocabulary per sequence with two ranks.
+    """
+    ranks = len(stage.devices)
+    if ranks == 1:
+        return Cost()
+    spec, size = copy.spec, DTYPE_BYTES[copy.dtype]
+    count = all_reduces(stage)
+    cost = network.all_reduce(copy.fabric, stage.devices, tokens * spec.hidden_size * size).times(
+        count
+    )
+    if not stage.shard.last:
+        return cost
+    padded = -(-spec.vocab_size // VOCABULARY_PADDING) * VOCABULARY_PADDING
+    logits = sampled * padded / ranks * size
+    return cost.plus(network.gather(copy.fabric, stage.devices, logits))
+
+
+def all_reduces(stage: Rank) -> int:
+    """All-reduces per forward pass of a tensor-parallel stage: 2 per layer, and 1 for the embedding."""
+    return 2 * stage.shard.layers + int(stage.shard.first)
+
+
+def hand_overs(copy: Copy, *, tokens: int) -> list[Cost]:
+    """Hidden states, and for most families the residual too, from each stage to the next."""
+    tensors = 2 if copy.spec.residual_in_handover else 1
+    payload = tensors * tokens * copy.spec.hidden_size * DTYPE_BYTES[copy.dtype]
+    return [
+        network.handover(copy.fabric, a.devices, b.devices, payload)
+        for a, b in pairwise(copy.stages)
+    ]
+
+
+def messages_per_token(copy: Copy) -> float:
+    """Network messages that wait for one another between two tokens; those inside one PC do not count."""
+    count = 0.0
+    for stage in copy.stages:
+        if network.crosses_network(stage.devices):
+            count += all_reduces(stage) + int(stage.shard.last)
+    count += sum(a.devices[0].node_id != b.devices[0].node_id for a, b in pairwise(copy.stages))
+    return count + int(copy.spans_pcs)
+
+
+def _host_s(copy: Copy, sequences: int) -> float:
+    driver = copy.driver
+    host_s = driver.step_overhead_s + (sequences - 1) * driver.sequence_overhead_s
+    if len(copy.devices) > 1:
+        host_s += priors.EXECUTOR_STEP_S + sequences * priors.EXECUTOR_SEQUENCE_S
+    return host_s
+
+
+def _overlaps_host(copy: Copy) -> bool:
+    """vLLM schedules the next step while a GPU works on this one; not on CPU, and not across stages."""
+    return copy.driver.kind is DeviceKind.CUDA and len(copy.stages) == 1
