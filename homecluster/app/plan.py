@@ -24,7 +24,7 @@ def make_plans(
     Raises:
         InputError: a pin contradicts the model, another pin or the cluster.
     """
-    _check_pins(spec, pins)
+    check_pins(spec, pins)
     return plan(only(cluster, nodes), spec, workload, pins)
 
 
@@ -46,7 +46,8 @@ def only(cluster: Cluster, nodes: Sequence[str]) -> Cluster:
     )
 
 
-def _check_pins(spec: ModelSpec, pins: Pins) -> None:
+def check_pins(spec: ModelSpec, pins: Pins) -> None:
+    """Refuse pins that contradict the model or one another (InputError)."""
     if pins.partition is None:
         return
     if sum(pins.partition) != spec.layers:

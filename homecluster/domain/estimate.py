@@ -44,7 +44,9 @@ class Terms:
         return name.removesuffix("_s")
 
     def plus(self, other: Terms) -> Terms:
-        return Terms(**{name: seconds + dict(other.parts())[name] for name, seconds in self.parts()})
+        return Terms(
+            **{name: seconds + dict(other.parts())[name] for name, seconds in self.parts()}
+        )
 
     def scaled(self, factor: float) -> Terms:
         return Terms(**{name: seconds * factor for name, seconds in self.parts()})

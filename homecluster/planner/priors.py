@@ -73,7 +73,9 @@ LOGIT_COPIES: Final = 2
 PCIE_RTT_S: Final = (
     30e-6  # GPU to GPU through host memory: 14 to 15 us one way with peer-to-peer off
 )
-PCIE_BANDWIDTH_BYTES_PER_S: Final = 20e9  # PCIe 4.0 x16 moves 26 GB/s; through host memory a little less
+PCIE_BANDWIDTH_BYTES_PER_S: Final = (
+    20e9  # PCIe 4.0 x16 moves 26 GB/s; through host memory a little less
+)
 
 # --- links between PCs ------------------------------------------------------------------------------
 

@@ -1,0 +1,85 @@
+"""`homecluster plan`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from homecluster import wiring
+from homecluster.app.plan import make_plans, only
+from homecluster.app.what_if import suppose
+from homecluster.cli import render_plan
+from homecluster.cli.output import print_document
+from homecluster.cli.workload_options import (
+    node_names,
+    pin_options,
+    pins_from,
+    serve_from,
+    workload_options,
+)
+from homecluster.store.plan_document import plan_document, plan_table, verdict_table
+
+NOTHING_FITS = 1
+
+
+@click.command()
+@click.option(
+    "--model",
+    required=True,
+    metavar="M",
+    help="A catalogue name, a folder or config.json, or a hub id.",
+)
+@click.option(
+    "--cluster",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Plan on this cluster document instead of this PC.",
+)
+@workload_options
+@pin_options
+@click.option(
+    "--quantization",
+    metavar="METHOD",
+    help="Only a checkpoint quantised this way (awq, gptq, fp8 …).",
+)
+@click.option("--what-if", multiple=True, metavar="SUPPOSITION", help="Also plan with link=1gbe, rtt=0.3ms,bandwidth=1Gbit/s or remove=NODE; repeatable.")  # fmt: skip
+@click.option("--all", "show_all", is_flag=True, help="Show every plan and every refusal.")
+@click.option("--json", "as_json", is_flag=True, help="Print one plan document.")
+def plan(
+    *,
+    model: str,
+    cluster: Path | None,
+    quantization: str | None,
+    what_if: tuple[str, ...],
+    show_all: bool,
+    as_json: bool,
+    **flags: Any,
+) -> int:
+    r"""Predict tokens/s of every layout, and say whether several PCs pay.
+
+    \b
+    homecluster plan --model gpt2
+    homecluster plan --model llama-3-8b --cluster home.toml --concurrency 8
+    homecluster plan --model gpt2 --cluster home.toml --what-if link=1gbe
+    """
+    workload, pins = serve_from(flags), pins_from(flags)
+    spec = wiring.model(model, quantization).spec
+    home = wiring.cluster(cluster)
+    plans = make_plans(home, spec, workload, pins, node_names(flags))
+    supposed = suppose(only(home, node_names(flags)), spec, workload, pins, what_if)
+    if as_json:
+        document = plan_document(plans)
+        document["what_if"] = [
+            {
+                "name": one.name,
+                "verdict": verdict_table(one.plans.verdict),
+                "best_plan": plan_table(one.plans.plans[0]) if one.plans.plans else None,
+            }
+            for one in supposed
+        ]
+        print_document(document)
+    else:
+        render_plan.show(plans, supposed, show_all=show_all)
+    return 0 if plans.plans else NOTHING_FITS

@@ -1,0 +1,148 @@
+"""Plans, verdicts and diagnoses as people read them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from homecluster.app.what_if import Supposed
+from homecluster.domain.estimate import Estimate, Interval
+from homecluster.domain.plan import Plan, PlanSet, Rejection, Verdict, VerdictKind
+from homecluster.domain.units import format_bytes, format_rate, format_seconds
+from homecluster.planner.explain import layout_label
+from homecluster.planner.weights import parameter_count
+
+SHOWN = 6
+"""Plans and refusals shown unless all are asked for."""
+
+_HEADLINES = {
+    VerdictKind.SINGLE_NODE: ("one PC is best", "bold green"),
+    VerdictKind.REPLICAS: ("a whole copy on each of several PCs is best", "bold cyan"),
+    VerdictKind.MULTI_NODE_WORTH_IT: ("one copy over several PCs is worth it", "bold cyan"),
+    VerdictKind.MULTI_NODE_REQUIRED: ("only several PCs together hold it", "bold yellow"),
+    VerdictKind.CANNOT_RUN: ("it cannot run here", "bold red"),
+}
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console that keeps sentences whole when its output is not a terminal."""
+    made = Console(stderr=stderr, highlight=False)
+    if not made.is_terminal:
+        made.width = 160
+    return made
+
+
+def show(plans: PlanSet, supposed: Sequence[Supposed] = (), *, show_all: bool = False) -> None:
+    """The verdict first, then the ranked plans, the best one's terms and memory, and what was refused."""
+    out = console()
+    workload, spec = plans.workload, plans.model
+    load = (
+        f"{workload.concurrent_requests} in flight"
+        if workload.request_rate_per_s is None
+        else f"{workload.request_rate_per_s:g} requests/s"
+    )
+    out.print(
+        f"[bold]{escape(spec.name)}[/] ({parameter_count(spec) / 1e9:.3g} B parameters), "
+        f"{workload.prompt_tokens} tokens in, {workload.output_tokens} out, {load}"
+    )
+    show_verdict(out, plans.verdict)
+    if plans.plans:
+        out.print()
+        out.print(_plan_table(plans.plans if show_all else plans.plans[:SHOWN]))
+        _more(out, len(plans.plans), SHOWN, show_all=show_all, what="plans")
+        _show_best(out, plans.plans[0])
+    if plans.rejections and (show_all or not plans.plans):
+        out.print()
+        out.print(_rejection_table(plans.rejections if show_all else plans.rejections[:SHOWN]))
+        _more(out, len(plans.rejections), SHOWN, show_all=show_all, what="refusals")
+    elif plans.rejections:
+        out.print(f"[dim]{len(plans.rejections)} layouts refused; --all shows why[/]")
+    for one in supposed:
+        out.print()
+        out.print(f"[bold]what if {escape(one.name)}[/]")
+        show_verdict(out, one.plans.verdict)
+        if one.plans.plans:
+            out.print(f"  best: {escape(one.plans.plans[0].reason)}")
+
+
+def show_verdict(out: Console, verdict: Verdict) -> None:
+    headline, style = _HEADLINES[verdict.kind]
+    out.print(f"[{style}]{verdict.kind.value}: {headline}.[/] {escape(verdict.reason)}.")
+
+
+def _plan_table(plans: Sequence[Plan]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for title, justify in (("", "right"), ("layout", "left"), ("on", "left"), ("tokens/s", "right"), ("low - high", "right"), ("first token", "right"), ("per token", "right"), ("start-up", "right"), ("mostly", "left")):  # fmt: skip
+        table.add_column(
+            title, justify="right" if justify == "right" else "left", no_wrap=title != "on"
+        )
+    for plan in plans:
+        estimate = plan.estimate
+        rate = estimate.output_tokens_per_s
+        table.add_row(
+            str(plan.rank),
+            _label(plan),
+            escape(", ".join(plan.nodes)),
+            f"[bold]{format_rate(rate.mid)}[/]",
+            f"{format_rate(rate.low)} - {format_rate(rate.high)}",
+            format_seconds(estimate.first_token_s.mid),
+            format_seconds(estimate.token_interval_s.mid),
+            format_seconds(estimate.start_up_s.mid),
+            estimate.bottleneck.replace("_", " "),
+        )
+    return table
+
+
+def _label(plan: Plan) -> str:
+    label = layout_label(plan.layout)
+    if plan.layout.pipeline_parallel > 1:
+        label += f" ({','.join(map(str, plan.layout.partition))})"
+    return label if plan.backend == "none" else f"{label} by {plan.backend}"
+
+
+def _show_best(out: Console, plan: Plan) -> None:
+    estimate = plan.estimate
+    out.print()
+    out.print(f"[bold]best:[/] {escape(plan.reason)}.")
+    parts = [f"{name.removesuffix('_s').replace('_', ' ')} {format_seconds(s)}" for name, s in estimate.terms.parts() if s > 0]  # fmt: skip
+    out.print(f"  per token: {' + '.join(parts)} = {format_seconds(estimate.terms.total_s)}")
+    start = [f"{what} {format_seconds(seconds)}" for what, seconds in estimate.start_up_parts]
+    out.print(f"  start-up:  {' + '.join(start)}")
+    _show_memory(out, estimate)
+    for assumption in estimate.assumptions:
+        out.print(f"  [dim]assumed: {escape(assumption)}[/]")
+
+
+def _show_memory(out: Console, estimate: Estimate) -> None:
+    use = max(estimate.memory, key=lambda m: m.weights_bytes / m.capacity_bytes)
+    out.print(
+        f"  memory:    {escape(use.device)}: {format_bytes(use.weights_bytes)} weights + "
+        f"{format_bytes(use.activations_bytes + use.overhead_bytes)} activations and overhead + "
+        f"{format_bytes(use.kv_cache_bytes)} KV cache of {format_bytes(use.capacity_bytes)}; "
+        f"{estimate.kv_cache_tokens} tokens fit the cache"
+    )
+
+
+def _rejection_table(rejections: Sequence[Rejection]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for title in ("refused", "on", "rule", "because"):
+        table.add_column(title)
+    for one in rejections:
+        shape = f"TP={one.tensor_parallel} PP={one.pipeline_parallel}"
+        table.add_row(shape, escape(", ".join(one.nodes)), one.rule, escape(one.detail))
+    return table
+
+
+def _more(out: Console, count: int, shown: int, *, show_all: bool, what: str) -> None:
+    if count > shown and not show_all:
+        out.print(f"[dim]{count - shown} more {what}; --all shows them[/]")
+
+
+def interval_text(interval: Interval) -> str:
+    """`45 (36 - 58)`."""
+    return (
+        f"{format_rate(interval.mid)} ({format_rate(interval.low)} - {format_rate(interval.high)})"
+    )
