@@ -20,7 +20,7 @@ from typing import Any
 from tests.lab import namespaces
 from tests.lab.cgroup import find_cpu_controller, remove_group
 from tests.lab.control import ControlServer
-from tests.lab.host import configure_network, lan_address, start_host, write_files
+from tests.lab.host import configure_network, start_host, write_files
 from tests.lab.leftovers import LOCK_NAME, PREFIX, remove_leftovers
 from tests.lab.plan import HomePlan, home_from_json
 from tests.lab.switch import Switch
@@ -34,7 +34,7 @@ class Backbone:
     def __init__(self, home: HomePlan) -> None:
         self.home = home
         self.controller = find_cpu_controller(Path("/proc/self/mounts").read_text())
-        remove_leftovers(self.controller)
+        remove_leftovers()
         self.folder = Path(tempfile.mkdtemp(prefix=PREFIX))
         self.lock = (self.folder / LOCK_NAME).open("w")
         fcntl.flock(self.lock, fcntl.LOCK_EX)
@@ -73,7 +73,7 @@ class Backbone:
             "hosts": {
                 name: {
                     "pid": pid,
-                    "address": lan_address(self.home, name),
+                    "address": self.home.interface(name).address,
                     "folder": str(self.folder / name),
                     "cgroup": str(self.groups[name]) if name in self.groups else None,
                 }
@@ -132,6 +132,11 @@ def _ask_for_priority() -> None:
     namespaces.sleep_precisely()
 
 
+def _report(value: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(value) + "\n")
+    sys.stdout.flush()
+
+
 def _stop(number: int, _frame: object) -> None:
     sys.exit(128 + number)
 
@@ -139,9 +144,9 @@ def _stop(number: int, _frame: object) -> None:
 def main() -> None:
     """Read {home, creator} from stdin, report on stdout, carry frames until the creator ends."""
     order = json.loads(sys.stdin.readline())
-    creator = os.pidfd_open(order["creator"])
     if os.getppid() != order["creator"]:
-        return
+        return  # it is gone already
+    creator = os.pidfd_open(order["creator"])
     for number in _ENDING_SIGNALS:
         signal.signal(number, _stop)
     backbone = Backbone(home_from_json(order["home"]))
@@ -149,11 +154,11 @@ def main() -> None:
         try:
             backbone.start()
         except OSError as error:
-            print(json.dumps({"error": str(error)}), flush=True)
+            _report({"error": str(error)})
             return
         server = ControlServer(backbone.folder, backbone.answer)
         _ask_for_priority()
-        print(json.dumps({"ok": backbone.describe()}), flush=True)
+        _report({"ok": backbone.describe()})
 
         def on_readable(handle: int) -> None:
             if handle == creator:

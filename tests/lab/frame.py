@@ -49,7 +49,7 @@ def parse_frame(data: bytes, kind: Kind) -> Frame:
     """The frame in one read of a device; too short a read gives empty addresses (flooded to none)."""
     header_bytes = ETHERNET_HEADER_BYTES if kind == "tap" else 0
     source, destination, group = _ethernet(data) if kind == "tap" else _ip(data)
-    body_bytes = len(data) - VNET_HEADER_BYTES
+    body_bytes = max(header_bytes, len(data) - VNET_HEADER_BYTES)
     segment_bytes = int.from_bytes(data[4:6], "little") if data[1:2] != b"\0" else 0
     repeated_bytes = int.from_bytes(data[2:4], "little")  # headers that each segment carries again
     payload_bytes = body_bytes - repeated_bytes

@@ -28,17 +28,11 @@ def write_files(home: HomePlan, host: HostPlan, folder: Path) -> None:
     """The host's HOME, temporary folder, and what it will see in /etc."""
     (folder / "home").mkdir(parents=True, mode=0o700)
     (folder / "tmp").mkdir(mode=0o1777)
-    names = "".join(f"{lan_address(home, each.name)} {each.name}\n" for each in home.hosts)
+    names = "".join(f"{home.interface(each.name).address} {each.name}\n" for each in home.hosts)
     (folder / "hosts").write_text(f"127.0.0.1 localhost\n::1 localhost ip6-localhost\n{names}")
     (folder / "hostname").write_text(f"{host.name}\n")
     (folder / "machine-id").write_text(f"{os.urandom(16).hex()}\n")
     (folder / "resolv.conf").write_text("nameserver 127.0.0.1\n")  # fails at once, not in 5 s
-
-
-def lan_address(home: HomePlan, host: str) -> str:
-    """The address by which the host's name is known: that of its first interface that is no VPN."""
-    own = [each for each in home.interfaces if each.host == host]
-    return next((each.address for each in own if each.kind == "tap"), own[0].address)
 
 
 def start_host(host: HostPlan, folder: Path) -> int:

@@ -14,6 +14,7 @@ from typing import Any, Final, Literal, Self
 
 from tests.lab.control import LabError, ask
 from tests.lab.homes import home_named
+from tests.lab.leftovers import remove_leftovers
 from tests.lab.plan import BYTES_PER_S_PER_MBIT, HomePlan
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -243,6 +244,7 @@ class Lab:
             process.wait()
         if process.stdout:
             process.stdout.close()
+        remove_leftovers()  # should the backbone have been killed, and so not cleaned up
 
     def host(self, name: str) -> Host:
         """A host by its name: a, b, c, …"""
@@ -252,13 +254,7 @@ class Lab:
 
     def link(self, host: str, interface: str | None = None) -> Link:
         """A host's link; without `interface` the one that carries its address."""
-        address = self.host(host).address
-        for each in self.plan.interfaces:
-            if each.host == host and interface in (each.name, None):
-                if interface is None and each.address != address:
-                    continue
-                return Link(folder=self.folder, port=each.port)
-        raise LabError(f"host {host} has no interface {interface}")
+        return Link(folder=self.folder, port=self.plan.interface(host, interface).port)
 
     def set_access_point(
         self,

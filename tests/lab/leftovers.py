@@ -8,16 +8,17 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from tests.lab.cgroup import CpuController, remove_group
+from tests.lab.cgroup import find_cpu_controller, remove_group
 
 PREFIX: Final = "lab-"
 LOCK_NAME: Final = "lock"
 
 
-def remove_leftovers(controller: CpuController | None) -> list[Path]:
+def remove_leftovers() -> list[Path]:
     """The folders removed: those of labs whose lock nobody holds any more, with their cgroups."""
+    controller = find_cpu_controller(Path("/proc/self/mounts").read_text())
     removed = []
-    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}????????"):
+    for folder in lab_folders():
         if not _is_dead(folder):
             continue
         if controller is not None:
@@ -25,6 +26,11 @@ def remove_leftovers(controller: CpuController | None) -> list[Path]:
         shutil.rmtree(folder, ignore_errors=True)
         removed.append(folder)
     return removed
+
+
+def lab_folders() -> list[Path]:
+    """The folders of all labs on this machine, running or not."""
+    return sorted(Path(tempfile.gettempdir()).glob(f"{PREFIX}????????"))
 
 
 def _is_dead(folder: Path) -> bool:

@@ -76,6 +76,20 @@ class HomePlan:
     sysctls: dict[str, str] = field(default_factory=dict)
     """More of /proc/sys/net for every host, as net.ipv4.tcp_rmem."""
 
+    def interface(self, host: str, name: str | None = None) -> InterfacePlan:
+        """A host's interface; without `name` the one that carries its address, never a VPN's.
+
+        Raises:
+            ValueError: there is none; names those that are.
+        """
+        own = [each for each in self.interfaces if each.host == host and name in (None, each.name)]
+        if not own:
+            raise ValueError(
+                f"host {host} has no interface {name or ''}; "
+                f"there are {', '.join(each.port for each in self.interfaces)}"
+            )
+        return next((each for each in own if each.kind == "tap"), own[0])
+
     def to_json(self) -> dict[str, Any]:
         """A value for json.dumps, read by `home_from_json`."""
         return asdict(self)

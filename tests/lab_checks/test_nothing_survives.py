@@ -1,0 +1,145 @@
+"""However the process that made a lab dies, nothing of the lab is there a moment later."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.lab.lab import ROOT
+from tests.lab.leftovers import lab_folders, remove_leftovers
+
+pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("_lab_possible")]
+
+CREATOR = """
+import os, sys, time
+from tests.lab.lab import Lab
+with Lab("wsl-nat", hosts=2, cpu_cores={"a": 0.5}) as lab:
+    sleeper = lab.host("a").popen(["sh", "-c", "setsid sleep 4711 & setsid sleep 4711"])
+    other = lab.host("b").popen(["sleep", "4711"])
+    time.sleep(0.5)
+    forked = os.fork() if sys.argv[1] == "forked" else 1
+    if forked == 0:
+        time.sleep(30)
+        os._exit(0)
+    print(lab._process.pid, lab.folder, flush=True)
+    time.sleep(60)
+"""
+
+
+class Running:
+    """A process with a lab in it."""
+
+    def __init__(self, kind: str = "plain") -> None:
+        self.before = traces()
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", CREATOR, kind],
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+            start_new_session=True,
+        )
+        assert self.process.stdout is not None
+        backbone, folder = self.process.stdout.readline().split()
+        self.backbone = int(backbone)
+        self.folder = Path(folder)
+        assert traces() != self.before
+
+
+def traces() -> dict[str, list[str]]:
+    """All that a lab could leave on this machine."""
+    commands = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            except OSError:
+                continue
+            if "sleep 4711" in line or "sleep infinity" in line or "tests.lab.backbone" in line:
+                commands.append(f"{entry.name} {line}")
+    named = subprocess.run(["ip", "netns"], capture_output=True, text=True, check=True).stdout
+    links = subprocess.run(["ip", "-br", "link"], capture_output=True, text=True, check=True)
+    mounts = [each for each in Path("/proc/self/mounts").read_text().splitlines() if "lab-" in each]
+    groups = [str(each) for each in Path("/sys/fs/cgroup").glob("**/lab-*")]
+    return {
+        "processes": sorted(commands),
+        "namespaces": sorted(named.split()),
+        "interfaces": sorted(line.split()[0] for line in links.stdout.splitlines()),
+        "mounts": mounts,
+        "cgroups": groups,
+        "folders": [str(each) for each in lab_folders()],
+    }
+
+
+def assert_gone(running: Running, *, patience_s: float = 5.0) -> None:
+    deadline_s = time.monotonic() + patience_s
+    while (now := traces()) != running.before and time.monotonic() < deadline_s:
+        time.sleep(0.1)
+    assert now == running.before
+
+
+@pytest.fixture
+def running() -> Iterator[Running]:
+    made = Running()
+    yield made
+    _end(made)
+
+
+def _end(made: Running) -> None:
+    if made.process.poll() is None:
+        os.killpg(made.process.pid, signal.SIGKILL)
+    made.process.wait()
+    if made.process.stdout:
+        made.process.stdout.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGSEGV])
+def test_nothing_is_left_when_the_creator_is_killed(
+    running: Running, number: signal.Signals
+) -> None:
+    running.process.send_signal(number)
+    running.process.wait(10)
+    assert_gone(running)
+
+
+def test_nothing_is_left_when_its_whole_process_group_is_killed(running: Running) -> None:
+    os.killpg(running.process.pid, signal.SIGKILL)
+    running.process.wait(10)
+    assert_gone(running)
+
+
+def test_a_forked_child_that_lives_on_does_not_keep_the_lab(request: pytest.FixtureRequest) -> None:
+    forked = Running("forked")
+    request.addfinalizer(lambda: _end(forked))
+    forked.process.kill()
+    forked.process.wait(10)
+    assert_gone(forked)
+    os.killpg(forked.process.pid, signal.SIGKILL)
+
+
+def test_processes_and_networks_go_with_a_killed_backbone_and_its_folder_with_the_next_lab(
+    running: Running,
+) -> None:
+    os.kill(running.backbone, signal.SIGKILL)
+    running.process.kill()
+    running.process.wait(10)
+    deadline_s = time.monotonic() + 5
+    while (now := traces()) and time.monotonic() < deadline_s:
+        if now["processes"] == running.before["processes"]:
+            break
+        time.sleep(0.1)
+    for kind in ("processes", "namespaces", "interfaces", "mounts"):
+        assert now[kind] == running.before[kind]
+    assert running.folder in remove_leftovers()
+    assert_gone(running)
+
+
+def test_a_folder_of_a_running_lab_is_no_leftover(running: Running) -> None:
+    assert running.folder not in remove_leftovers()
+    assert running.folder.exists()
