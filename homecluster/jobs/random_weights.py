@@ -138,7 +138,7 @@ def _tensors(model: Any, name: str, shape: tuple[int, ...]) -> Iterator[Tensor]:
             yield Tensor(
                 name=f"{prefix}.{expert}.{part}.weight",
                 shape=(rows // len(parts), inputs),
-                mean=0,
+                mean=0.0,
                 deviation=1 / math.sqrt(inputs),
             )
 
@@ -215,7 +215,8 @@ def _chunks(tensor: Tensor, dtype: torch.dtype, seed: int) -> Iterator[bytes]:
     generator = torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
     quiet = tensor.quiet_rows * tensor.shape[-1]
     for start in range(0, tensor.elements, _CHUNK_ELEMENTS):
-        values = torch.full((min(_CHUNK_ELEMENTS, tensor.elements - start),), tensor.mean)
+        count = min(_CHUNK_ELEMENTS, tensor.elements - start)
+        values = torch.full((count,), tensor.mean, dtype=torch.float32)
         if tensor.deviation:
             values.normal_(tensor.mean, tensor.deviation, generator=generator)
         values[: max(0, quiet - start)] *= _QUIET
