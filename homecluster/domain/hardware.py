@@ -70,6 +70,8 @@ class Device:
     """Time per layer and step beyond moving bytes and arithmetic: launches, small operations."""
     sequence_overhead_s: float
     """Host time that each further sequence adds to a step."""
+    kv_cache_bandwidth_bytes_per_s: float | None = None
+    """Rate at which a decode step's attention reads the KV cache; None: as fast as weights stream."""
     compute_capability: tuple[int, int] | None = None
     """CUDA only, e.g. (8, 9)."""
     provenance: tuple[tuple[str, Provenance], ...] = ()
@@ -78,6 +80,9 @@ class Device:
     def __post_init__(self) -> None:
         assert 0 <= self.memory_free_bytes <= self.memory_total_bytes
         assert self.memory_bandwidth_bytes_per_s > 0
+        assert (
+            self.kv_cache_bandwidth_bytes_per_s is None or self.kv_cache_bandwidth_bytes_per_s > 0
+        )
 
     def provenance_of(self, field: str) -> Provenance:
         return dict(self.provenance).get(field, Provenance.ASSUMED)

@@ -5,6 +5,9 @@ Runs inside the engine environment, in a process that is bound to cores as a vLL
 
 from __future__ import annotations
 
+import argparse
+import json
+import sys
 import time
 from collections.abc import Callable, Iterator
 from itertools import cycle
@@ -54,11 +57,10 @@ def measure_cpu(
     }
 
 
-def measure_cuda(index: int, dtypes: tuple[str, ...], say: Say) -> dict[str, Any]:
-    """Rates of one GPU by number format, and what one kernel launch costs the host."""
+def measure_cuda(dtypes: tuple[str, ...], say: Say) -> dict[str, Any]:
+    """Rates of the first visible GPU by number format, and what one kernel launch costs the host."""
     import torch
 
-    torch.cuda.set_device(index)
     free_bytes, _ = torch.cuda.mem_get_info()
 
     def linear(dtype: Any) -> Callable[[Any], Any]:
@@ -152,3 +154,29 @@ def _kernel_launch_s() -> float:
     launched_s = time.perf_counter() - start
     torch.cuda.synchronize()
     return launched_s / _LAUNCHES
+
+
+def main(arguments: list[str]) -> int:
+    """Print the rates as one JSON line, the last of stdout."""
+    parser = argparse.ArgumentParser(prog="device_kernels")
+    parser.add_argument("--kind", choices=("cpu", "cuda"), required=True)
+    parser.add_argument("--dtype", action="append", choices=tuple(_TORCH_NAMES), required=True)
+    parser.add_argument("--cache-bytes", type=int, default=0)
+    parser.add_argument("--free-bytes", type=int, required=True)
+    options = parser.parse_args(arguments)
+    dtypes = tuple(options.dtype)
+
+    def say(text: str) -> None:
+        sys.stderr.write(f"progress: {text}\n")
+        sys.stderr.flush()
+
+    if options.kind == "cpu":
+        rates = measure_cpu(dtypes, options.cache_bytes, options.free_bytes, say)
+    else:
+        rates = measure_cuda(dtypes, say)
+    sys.stdout.write("\n" + json.dumps(rates) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -60,7 +60,8 @@ def decode(
     seen_tokens = min(context_tokens, window) if window else context_tokens
     cache_bytes = sequences * seen_tokens * kv_bytes_per_token(spec, shard, dtype)
     flop = _flop(spec, shard, tokens=sequences, context_tokens=seen_tokens, sampled=sequences)
-    return _roofline(device, dtype, weight_bytes + cache_bytes, flop, shard.layers)
+    moved_bytes = weight_bytes + cache_bytes * _cache_slowness(device)
+    return _roofline(device, dtype, moved_bytes, flop, shard.layers)
 
 
 def prefill(
@@ -107,6 +108,12 @@ def _roofline(device: Device, dtype: DType, moved_bytes: float, flop: float, lay
     if memory_s >= compute_s:
         return Work(compute_s=overhead_s, memory_s=memory_s)
     return Work(compute_s=compute_s + overhead_s, memory_s=0.0)
+
+
+def _cache_slowness(device: Device) -> float:
+    """How much longer a byte of KV cache takes than a byte of weights: attention on a CPU takes twice as long."""
+    cache_rate = device.kv_cache_bandwidth_bytes_per_s
+    return device.memory_bandwidth_bytes_per_s / cache_rate if cache_rate else 1.0
 
 
 def effective_bandwidth(device: Device) -> float:

@@ -25,6 +25,7 @@ MAX_DEVICES: Final = 4096
 _FIELDS_WITH_PROVENANCE: Final = {
     "memory": "memory_total_bytes",
     "memory_bandwidth": "memory_bandwidth_bytes_per_s",
+    "kv_cache_bandwidth": "kv_cache_bandwidth_bytes_per_s",
     "flops": "peak_flop_per_s",
     "step_overhead": "step_overhead_s",
     "layer_overhead": "layer_overhead_s",
@@ -45,8 +46,8 @@ class Owner:
 def read_devices(fields: Fields, owner: Owner, before: Sequence[Device]) -> list[Device]:
     """The `count` devices of one table; `before` are the PC's devices read so far."""
     fields.allow(
-        "kind", "name", "count", "memory", "memory_free", "memory_bandwidth", "flops", "step_overhead",
-        "layer_overhead", "sequence_overhead", "compute_capability", "provenance",
+        "kind", "name", "count", "memory", "memory_free", "memory_bandwidth", "kv_cache_bandwidth", "flops",
+        "step_overhead", "layer_overhead", "sequence_overhead", "compute_capability", "provenance",
     )  # fmt: skip
     kind = fields.need("kind", member(DeviceKind))
     name = fields.get("name", text, "CPU" if kind is DeviceKind.CPU else "GPU")
@@ -89,6 +90,9 @@ def _device(fields: Fields, owner: Owner, kind: DeviceKind, name: str) -> Device
         layer_overhead_s=fields.get("layer_overhead", parse_seconds, base.layer_overhead_s),
         sequence_overhead_s=fields.get(
             "sequence_overhead", parse_seconds, base.sequence_overhead_s
+        ),
+        kv_cache_bandwidth_bytes_per_s=fields.get(
+            "kv_cache_bandwidth", positive(parse_bandwidth), None
         ),
         compute_capability=fields.get("compute_capability", _capability, base.compute_capability),
         provenance=tuple(sorted(provenance.items())),
@@ -202,6 +206,11 @@ def device_table(device: Device) -> dict[str, Any]:
         "memory": f"{device.memory_total_bytes} B",
         "memory_free": f"{device.memory_free_bytes} B",
         "memory_bandwidth": f"{device.memory_bandwidth_bytes_per_s!r} B/s",
+        **(
+            {"kv_cache_bandwidth": f"{device.kv_cache_bandwidth_bytes_per_s!r} B/s"}
+            if device.kv_cache_bandwidth_bytes_per_s
+            else {}
+        ),
         "flops": {dtype.value: f"{rate!r} FLOP/s" for dtype, rate in device.peak_flop_per_s},
         "step_overhead": f"{device.step_overhead_s!r} s",
         "layer_overhead": f"{device.layer_overhead_s!r} s",
@@ -212,6 +221,8 @@ def device_table(device: Device) -> dict[str, Any]:
             else {}
         ),
         "provenance": {
-            key: device.provenance_of(field).value for key, field in _FIELDS_WITH_PROVENANCE.items()
+            key: device.provenance_of(field).value
+            for key, field in _FIELDS_WITH_PROVENANCE.items()
+            if getattr(device, field) is not None
         },
     }

@@ -1,0 +1,95 @@
+"""What vLLM itself costs on this PC, from real servers with tiny models and real streamed requests."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from homecluster.jobs.overhead_fit import Load, solve
+from homecluster.jobs.tiny_model import VOCABULARY, TinyModel, write_tiny_model
+from homecluster.jobs.tiny_server import tiny_server
+from homecluster.jobs.token_stream import Burst, token_interval_s
+
+Say = Callable[[str], None]
+
+_SHALLOW, _DEEP = 2, 12
+_MAX_TOKENS = 1024
+_OUTPUT_TOKENS = 40
+_SHORT_PROMPT, _LONG_PROMPT = 16, _MAX_TOKENS - _OUTPUT_TOKENS
+_BATCH = 8
+_ROUNDS = 7
+_DTYPE_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
+
+_BURSTS = {
+    _SHALLOW: ((1, _SHORT_PROMPT),),
+    _DEEP: ((1, _SHORT_PROMPT), (_BATCH, _SHORT_PROMPT), (_BATCH, _LONG_PROMPT)),
+}
+"""Layers -> (requests, prompt tokens)."""
+
+
+async def measure_overheads(
+    folder: Path,
+    environment: Mapping[str, str],
+    *,
+    dtype: str,
+    eager: bool,
+    side_by_side: bool,
+    say: Say,
+) -> dict[str, Any]:
+    """The solved overheads in seconds, and the measured step times that they explain.
+
+    Both servers run side by side where memory allows, and bursts alternate, so that a PC that grows
+    busier meanwhile slows both alike and their difference stays true.
+
+    Raises:
+        RuntimeError: a server did not come up or did not answer; with the end of its log.
+    """
+    groups = ((_SHALLOW, _DEEP),) if side_by_side else ((_SHALLOW,), (_DEEP,))
+    steps: dict[Load, list[float]] = {}
+    for depths in groups:
+        async with AsyncExitStack() as servers:
+            say(f"starting vLLM with {' and '.join(map(str, depths))} tiny layers")
+            starts = []
+            async with asyncio.TaskGroup() as tasks:
+                for depth in depths:
+                    model = TinyModel(layers=depth, max_tokens=_MAX_TOKENS)
+                    home = folder / f"{depth}-layers"
+                    write_tiny_model(home, model, dtype)
+                    server = tiny_server(
+                        home, environment, max_tokens=_MAX_TOKENS, dtype=dtype, eager=eager
+                    )
+                    starts.append(tasks.create_task(servers.enter_async_context(server)))
+            ports = dict(zip(depths, (start.result() for start in starts), strict=True))
+            say("timing the steps of real requests")
+            await _bursts(ports, steps)
+    cache_bytes = {
+        depth: TinyModel(layers=depth, max_tokens=_MAX_TOKENS).cache_bytes_per_token(
+            _DTYPE_BYTES[dtype]
+        )
+        for depth in _BURSTS
+    }
+    return {
+        **asdict(solve(steps, cache_bytes)),
+        "cache_bytes_per_token": cache_bytes,
+        "steps": [{**asdict(load), "step_s": samples} for load, samples in steps.items()],
+    }
+
+
+async def _bursts(ports: Mapping[int, int], steps: dict[Load, list[float]]) -> None:
+    """Rounds of all bursts; the first only warms up."""
+    for turn in range(_ROUNDS + 1):
+        for depth, port in ports.items():
+            for requests, prompt_tokens in _BURSTS[depth]:
+                burst = Burst(
+                    requests=requests, prompt_tokens=prompt_tokens, output_tokens=_OUTPUT_TOKENS
+                )
+                seed = hash((turn, depth, requests, prompt_tokens))
+                step_s = await token_interval_s(port, burst, VOCABULARY, seed)
+                context = prompt_tokens + _OUTPUT_TOKENS // 2
+                load = Load(layers=depth, requests=requests, context_tokens=context)
+                if turn > 0:
+                    steps.setdefault(load, []).append(step_s)
