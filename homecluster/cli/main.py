@@ -12,6 +12,7 @@ from homecluster import __version__
 from homecluster.cli import boundary
 
 VERBS: Final = {
+    "probe": "Measure this PC's devices, once per hardware and engine.",
     "plan": "Predict tokens/s of every layout, and say whether several PCs pay.",
     "diagnose": "Say what holds a cluster or plan back, in figures, with remedies.",
 }

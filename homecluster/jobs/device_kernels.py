@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from itertools import cycle
-from statistics import median
 from typing import Any
 
 Say = Callable[[str], None]
@@ -23,7 +22,9 @@ _CPU_WEIGHT_BYTES, _CUDA_WEIGHT_BYTES = 512 * 1024**2, 2 * 1024**3
 """Weights to stream before the first comes round again: far beyond any cache."""
 _CACHE_MULTIPLE = 4
 _PREFILL_TOKENS = {"cpu": 512, "cuda": 4096}
-_BUDGET_S = {"cpu": 1.5, "cuda": 0.5}
+_BUDGET_S = {"cpu": 0.5, "cuda": 0.2}
+_ROUNDS = 3
+"""Moments apart, so that a passing disturbance does not meet all of them."""
 _LAUNCHES = 2000
 
 
@@ -98,24 +99,39 @@ def _rates(
         with torch.inference_mode():
             one = torch.randn(1, width, device=kind).to(dtype)
             many = torch.randn(_PREFILL_TOKENS[kind], width, device=kind).to(dtype)
-            bandwidth[name] = matrix_bytes / _seconds_per_call(kind, layers, one)
-            product_flop = 2 * _PREFILL_TOKENS[kind] * width * width
-            flops[name] = product_flop / _seconds_per_call(kind, layers, many)
+            single_s, batch_s = _call_times(kind, layers, one, many)
+        bandwidth[name] = matrix_bytes / single_s
+        flops[name] = 2 * _PREFILL_TOKENS[kind] * width * width / batch_s
         del layers
     return {"memory_bandwidth_bytes_per_s": bandwidth, "peak_flop_per_s": flops}
 
 
-def _seconds_per_call(kind: str, layers: list[Callable[[Any], Any]], x: Any) -> float:
-    """Median time of a call while the layers take turns, within the budget; the first round warms up."""
-    for layer in layers[: 2 if kind == "cpu" else None]:
-        layer(x)
+def _call_times(
+    kind: str, layers: list[Callable[[Any], Any]], one: Any, many: Any
+) -> tuple[float, float]:
+    """Seconds of a call on `one` and on `many`, the layers taking turns.
+
+    The lower quartile: other programs only ever add time.
+    """
+    times = _cpu_times if kind == "cpu" else _cuda_times
+    for layer in layers[:2]:
+        layer(one)
+        layer(many)
     turns = cycle(layers)
-    if kind == "cpu":
-        return median(_cpu_times(turns, x))
-    return median(_cuda_times(turns, x, len(layers)))
+    single: list[float] = []
+    batch: list[float] = []
+    for _ in range(_ROUNDS):
+        single += times(turns, one, len(layers))
+        batch += times(turns, many, len(layers))
+    return _lower_quartile(single), _lower_quartile(batch)
 
 
-def _cpu_times(turns: Iterator[Callable[[Any], Any]], x: Any) -> list[float]:
+def _lower_quartile(samples: list[float]) -> float:
+    return sorted(samples)[len(samples) // 4]
+
+
+def _cpu_times(turns: Iterator[Callable[[Any], Any]], x: Any, calls: int) -> list[float]:
+    del calls  # each call is timed by itself
     times: list[float] = []
     end = time.perf_counter() + _BUDGET_S["cpu"]
     while not times or time.perf_counter() < end:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from homecluster.jobs.overhead_fit import Load, solve
+from homecluster.jobs.overhead_fit import Load, is_settled, solve
 from homecluster.jobs.tiny_model import VOCABULARY, TinyModel, write_tiny_model
 from homecluster.jobs.tiny_server import tiny_server
 from homecluster.jobs.token_stream import Burst, token_interval_s
@@ -21,7 +22,9 @@ _MAX_TOKENS = 1024
 _OUTPUT_TOKENS = 40
 _SHORT_PROMPT, _LONG_PROMPT = 16, _MAX_TOKENS - _OUTPUT_TOKENS
 _BATCH = 8
-_ROUNDS = 7
+_LEAST_ROUNDS = 4
+_LIMIT_S = 45.0
+"""On a quiet PC four rounds, five seconds, are enough; a busy one gets this long to have quiet moments."""
 _DTYPE_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
 
 _BURSTS = {
@@ -80,16 +83,27 @@ async def measure_overheads(
 
 
 async def _bursts(ports: Mapping[int, int], steps: dict[Load, list[float]]) -> None:
-    """Rounds of all bursts; the first only warms up."""
-    for turn in range(_ROUNDS + 1):
-        for depth, port in ports.items():
-            for requests, prompt_tokens in _BURSTS[depth]:
-                burst = Burst(
-                    requests=requests, prompt_tokens=prompt_tokens, output_tokens=_OUTPUT_TOKENS
-                )
-                seed = hash((turn, depth, requests, prompt_tokens))
-                step_s = await token_interval_s(port, burst, VOCABULARY, seed)
-                context = prompt_tokens + _OUTPUT_TOKENS // 2
-                load = Load(layers=depth, requests=requests, context_tokens=context)
-                if turn > 0:
-                    steps.setdefault(load, []).append(step_s)
+    """Rounds of all bursts until their fastest agree or time is up; the first only warms up."""
+    end = time.monotonic() + _LIMIT_S
+    here: dict[Load, list[float]] = {}
+    await _round(ports, 0, {})
+    turn = 0
+    while turn < _LEAST_ROUNDS or (
+        time.monotonic() < end and not all(is_settled(samples) for samples in here.values())
+    ):
+        turn += 1
+        await _round(ports, turn, here)
+    steps |= here
+
+
+async def _round(ports: Mapping[int, int], turn: int, steps: dict[Load, list[float]]) -> None:
+    for depth, port in ports.items():
+        for requests, prompt_tokens in _BURSTS[depth]:
+            burst = Burst(
+                requests=requests, prompt_tokens=prompt_tokens, output_tokens=_OUTPUT_TOKENS
+            )
+            seed = hash((turn, depth, requests, prompt_tokens))
+            step_s = await token_interval_s(port, burst, VOCABULARY, seed)
+            context = prompt_tokens + _OUTPUT_TOKENS // 2
+            load = Load(layers=depth, requests=requests, context_tokens=context)
+            steps.setdefault(load, []).append(step_s)

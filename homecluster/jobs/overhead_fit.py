@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import median
+from statistics import fmean, median
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,14 +24,29 @@ class Overheads:
     sequence_overhead_s: float
     kv_cache_bandwidth_bytes_per_s: float | None
     """None: reading the cache took no time that could be measured."""
-    spread: float
-    """Slowest over fastest quarter of the equal bursts: 1 on a quiet PC."""
+    disturbance: float
+    """Median over undisturbed time of the load that suffered most: about 1 on a quiet PC."""
+
+
+_FASTEST = 3
+_AGREEMENT = 1.05
+
+
+def undisturbed(samples: Sequence[float]) -> float:
+    """Mean of the fastest three: other programs only ever add time, so the fastest are the truest."""
+    return fmean(sorted(samples)[:_FASTEST])
+
+
+def is_settled(samples: Sequence[float]) -> bool:
+    """Whether the fastest three agree within 5 %, so that more samples would hardly change them."""
+    fastest = sorted(samples)[:_FASTEST]
+    return len(samples) > _FASTEST and fastest[-1] <= _AGREEMENT * fastest[0]
 
 
 def solve(
     steps: Mapping[Load, Sequence[float]], cache_bytes_per_token: Mapping[int, int]
 ) -> Overheads:
-    """Overheads that explain the medians of the measured step times.
+    """Overheads that explain the undisturbed step times.
 
         t(L, B, c) = step + L layer + (B - 1) sequence + B c k(L) / kv
 
@@ -43,7 +58,7 @@ def solve(
     Raises:
         ValueError: a load that is needed was not measured.
     """
-    times = {load: median(samples) for load, samples in steps.items()}
+    times = {load: undisturbed(samples) for load, samples in steps.items()}
     depths = sorted({load.layers for load in times})
     shallow, deep = depths[0], depths[-1]
     single = {depth: _at(times, layers=depth, requests=1) for depth in (shallow, deep)}
@@ -66,7 +81,7 @@ def solve(
         layer_overhead_s=layer,
         sequence_overhead_s=max(0.0, (without_cache(short) - bare[deep]) / (batch - 1)),
         kv_cache_bandwidth_bytes_per_s=1 / second_per_byte if second_per_byte > 0 else None,
-        spread=max(_spread(samples) for samples in steps.values()),
+        disturbance=max(median(samples) / undisturbed(samples) for samples in steps.values()),
     )
 
 
@@ -79,9 +94,3 @@ def _all_at(times: Mapping[Load, float], *, layers: int, requests: int) -> list[
     if not loads:
         raise ValueError(f"no burst of {requests} requests was measured at {layers} layers")
     return sorted(loads, key=lambda load: load.context_tokens)
-
-
-def _spread(samples: Sequence[float]) -> float:
-    ordered = sorted(samples)
-    quarter = len(ordered) // 4
-    return ordered[-1 - quarter] / ordered[quarter]

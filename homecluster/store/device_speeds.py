@@ -51,8 +51,8 @@ class DeviceSpeeds:
     layer_overhead_s: float | None
     sequence_overhead_s: float | None
     kv_cache_bandwidth_bytes_per_s: float | None
-    spread: float | None
-    """Slowest over fastest quarter of equal bursts; far above 1: the PC was busy meanwhile."""
+    disturbance: float | None
+    """How much longer than undisturbed equal work took: about 1 on a quiet PC."""
 
     def age_s(self, now: datetime) -> float:
         return max(0.0, (now - datetime.fromisoformat(self.measured_at)).total_seconds())
@@ -84,7 +84,7 @@ def speeds_from_probe(
         kv_cache_bandwidth_bytes_per_s=_optional_rate(
             overheads.get("kv_cache_bandwidth_bytes_per_s")
         ),
-        spread=_optional_rate(overheads.get("spread")),
+        disturbance=_optional_rate(overheads.get("disturbance")),
     )
 
 
