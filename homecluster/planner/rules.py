@@ -80,6 +80,11 @@ def refuse_device(spec: ModelSpec, device: Device) -> Refusal | None:
                 rule="quantization",
                 detail=f"FP8 checkpoints need compute capability 8.0; {device.name} has {_version(device)}",
             )
+    if device.kind is DeviceKind.CPU and spec.head_size not in CPU_HEAD_SIZES:
+        return Refusal(
+            rule="head-size",
+            detail=f"vLLM's CPU attention has no kernel for head size {spec.head_size}; it has {', '.join(map(str, CPU_HEAD_SIZES))}",
+        )
     if (
         device.kind is DeviceKind.CPU
         and spec.quantization
