@@ -95,11 +95,7 @@ class Estimator:
             terms = terms.plus(one.terms.scaled(weight))
         first_token_s = sum(w * one.first_token_s for one, w in zip(served, weights, strict=True))
         error = _relative_error(terms, [prepared.copy for prepared in copies])
-        rate = Interval(
-            low=requests_per_s / (1 + error),
-            mid=requests_per_s,
-            high=requests_per_s / max(0.05, 1 - error),
-        )
+        rate = _around(requests_per_s, error)
         start = [start_up.parts(p.copy, p.memory) for p in copies]
         slowest = max(start, key=lambda parts: sum(seconds for _, seconds in parts))
         start_s = sum(seconds for _, seconds in slowest)
@@ -214,7 +210,8 @@ def _shards(copy: Copy) -> list[Shard]:
 
 
 def _around(mid: float, error: float) -> Interval:
-    return Interval(low=mid * max(0.0, 1 - error), mid=mid, high=mid * (1 + error))
+    """An error of 0.5 means: off by a factor of up to 1.5 either way."""
+    return Interval(low=mid / (1 + error), mid=mid, high=mid * (1 + error))
 
 
 def _relative_error(terms: Terms, copies: Sequence[Copy]) -> float:

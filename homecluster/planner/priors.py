@@ -41,7 +41,7 @@ SEQUENCE_OVERHEAD_S: Final = {
 SPEED_ERROR: Final = {
     Provenance.MEASURED: 0.20,
     Provenance.CATALOGUE: 0.30,
-    Provenance.ASSUMED: 0.60,
+    Provenance.ASSUMED: 2.0,  # a guess may be off by a factor of three
 }
 """Relative error of a speed by its provenance; the published roofline models err by 15 to 25 %."""
 
