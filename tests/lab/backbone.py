@@ -100,6 +100,7 @@ class Backbone:
             case {"do": "cpu", "host": host, "cores": cores}:
                 self.limit_cpu(host, cores)
             case {"do": "crash", "host": host}:
+                self.switch.detach(host)
                 os.kill(self.pids[host], signal.SIGKILL)
             case _:
                 raise ValueError(f"unknown request {request}")

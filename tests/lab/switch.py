@@ -21,6 +21,11 @@ from tests.lab.segment import Port, Segment
 _READS_PER_TURN: Final = 32
 """So that one busy host does not keep the others' frames waiting."""
 
+_NAP_S: Final = 150e-6
+_LONG_S: Final = 500e-6
+"""A CPU that was idle for milliseconds wakes up about 80 us late, after a short nap about 20 us:
+a long wait ends a nap early, and the nap is slept apart."""
+
 
 class Switch:
     """Carries frames between the hosts of one home until `stop` is readable."""
@@ -53,6 +58,14 @@ class Switch:
                     handle = open_device(each.name, each.kind, gso=each.gso)
                     self._devices[each.port] = handle
                     self._by_handle[handle] = (self.ports[each.port], each.kind)
+
+    def detach(self, host: str) -> None:
+        """Take the host's interfaces away; an open device would keep its network alive."""
+        for port in [each for each in self._devices if each.split(":")[0] == host]:
+            handle = self._devices.pop(port)
+            del self._by_handle[handle]
+            os.close(handle)
+            self._flaps.pop(port, None)
 
     def change_shape(self, port: str, direction: str, changes: dict[str, Any]) -> None:
         """Change one or both directions of a port from the next frame on."""
@@ -94,11 +107,12 @@ class Switch:
         while True:
             ready, _, _ = select.select([*self._by_handle, *others()], [], [], self._patience_s())
             self._deliver(self.network.advance(time.monotonic()))
+            watched = set(self._by_handle)
             for handle in ready:
-                if handle in self._by_handle:
+                if handle not in watched:
+                    on_readable(handle)  # which may take devices away
+                elif handle in self._by_handle:
                     self._read(handle)
-                else:
-                    on_readable(handle)
             self._flap_due()
 
     def _patience_s(self) -> float | None:
@@ -106,7 +120,10 @@ class Switch:
         due_s = self.network.next_due_s()
         if due_s is not None:
             dues.append(due_s)
-        return max(0.0, min(dues) - time.monotonic()) if dues else None
+        if not dues:
+            return None
+        patience_s = max(0.0, min(dues) - time.monotonic())
+        return patience_s - _NAP_S if patience_s > _LONG_S else patience_s
 
     def _read(self, handle: int) -> None:
         port, kind = self._by_handle[handle]
@@ -125,7 +142,7 @@ class Switch:
         for port, frame in arrived:
             try:
                 os.write(self._devices[port.name], frame.data)
-            except OSError:  # the host took its interface down
+            except (OSError, KeyError):  # the host took its interface down, or crashed
                 port.down.drop(frame, "blocked")
 
     def _flap_due(self) -> None:

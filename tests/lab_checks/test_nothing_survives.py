@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.lab.lab import ROOT
-from tests.lab.leftovers import lab_folders, remove_leftovers
+from tests.lab.leftovers import remove_leftovers
 
 pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("_lab_possible")]
 
@@ -28,16 +28,16 @@ with Lab("wsl-nat", hosts=2, cpu_cores={"a": 0.5}) as lab:
     if forked == 0:
         time.sleep(30)
         os._exit(0)
-    print(lab._process.pid, lab.folder, flush=True)
+    print(lab._process.pid, lab.folder, *(h.pid for h in lab.hosts.values()), flush=True)
     time.sleep(60)
 """
 
 
 class Running:
-    """A process with a lab in it."""
+    """A process with a lab in it, and all by which that lab can be recognised."""
 
     def __init__(self, kind: str = "plain") -> None:
-        self.before = traces()
+        self.machine_before = machine_state()
         self.process = subprocess.Popen(
             [sys.executable, "-c", CREATOR, kind],
             stdout=subprocess.PIPE,
@@ -46,42 +46,65 @@ class Running:
             start_new_session=True,
         )
         assert self.process.stdout is not None
-        backbone, folder = self.process.stdout.readline().split()
+        backbone, folder, *pids = self.process.stdout.readline().split()
         self.backbone = int(backbone)
         self.folder = Path(folder)
-        assert traces() != self.before
+        self.networks = {network_of(Path("/proc") / pid) for pid in pids} - {None}
+        assert len(self.networks) == 3
+        assert self.processes()
+        assert self.cgroups()
+
+    def processes(self) -> list[str]:
+        """The backbone, and everything in the hosts' networks."""
+        entries = [each for each in Path("/proc").iterdir() if each.name.isdigit()]
+        found = {each.name for each in entries if network_of(each) in self.networks}
+        if network_of(Path("/proc") / str(self.backbone)) is not None:
+            found.add(str(self.backbone))
+        return sorted(found - {str(self.process.pid)})
+
+    def cgroups(self) -> list[str]:
+        return [str(each) for each in Path("/sys/fs/cgroup").glob(f"**/{self.folder.name}*")]
+
+    def traces(self) -> dict[str, object]:
+        return {
+            "processes": self.processes(),
+            "cgroups": self.cgroups(),
+            "folder": [str(self.folder)] if self.folder.exists() else [],
+            **machine_state(),
+        }
 
 
-def traces() -> dict[str, list[str]]:
-    """All that a lab could leave on this machine."""
-    commands = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-            except OSError:
-                continue
-            if "sleep 4711" in line or "sleep infinity" in line or "tests.lab.backbone" in line:
-                commands.append(f"{entry.name} {line}")
+def network_of(process: Path) -> str | None:
+    try:
+        return str((process / "ns" / "net").readlink())
+    except OSError:
+        return None  # it ended, or is a zombie
+
+
+def machine_state() -> dict[str, object]:
+    """What no lab may change for others, not even for a moment."""
     named = subprocess.run(["ip", "netns"], capture_output=True, text=True, check=True).stdout
     links = subprocess.run(["ip", "-br", "link"], capture_output=True, text=True, check=True)
-    mounts = [each for each in Path("/proc/self/mounts").read_text().splitlines() if "lab-" in each]
-    groups = [str(each) for each in Path("/sys/fs/cgroup").glob("**/lab-*")]
     return {
-        "processes": sorted(commands),
         "namespaces": sorted(named.split()),
         "interfaces": sorted(line.split()[0] for line in links.stdout.splitlines()),
-        "mounts": mounts,
-        "cgroups": groups,
-        "folders": [str(each) for each in lab_folders()],
+        "mounts": [
+            each for each in Path("/proc/self/mounts").read_text().splitlines() if "lab-" in each
+        ],
+        "congestion_control": Path("/proc/sys/net/ipv4/tcp_congestion_control").read_text(),
+        "forwarding": Path("/proc/sys/net/ipv4/ip_forward").read_text(),
     }
+
+
+def gone(running: Running) -> dict[str, object]:
+    return {"processes": [], "cgroups": [], "folder": [], **running.machine_before}
 
 
 def assert_gone(running: Running, *, patience_s: float = 5.0) -> None:
     deadline_s = time.monotonic() + patience_s
-    while (now := traces()) != running.before and time.monotonic() < deadline_s:
+    while (now := running.traces()) != gone(running) and time.monotonic() < deadline_s:
         time.sleep(0.1)
-    assert now == running.before
+    assert now == gone(running)
 
 
 @pytest.fixture
@@ -130,12 +153,10 @@ def test_processes_and_networks_go_with_a_killed_backbone_and_its_folder_with_th
     running.process.kill()
     running.process.wait(10)
     deadline_s = time.monotonic() + 5
-    while (now := traces()) and time.monotonic() < deadline_s:
-        if now["processes"] == running.before["processes"]:
-            break
+    while running.processes() and time.monotonic() < deadline_s:
         time.sleep(0.1)
-    for kind in ("processes", "namespaces", "interfaces", "mounts"):
-        assert now[kind] == running.before[kind]
+    assert running.processes() == []
+    assert machine_state() == running.machine_before
     assert running.folder in remove_leftovers()
     assert_gone(running)
 
