@@ -4,20 +4,37 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from importlib import import_module
+from typing import Final
 
 import click
 
 from netprobe import __version__
-from netprobe.cli.matrix import matrix
-from netprobe.cli.run import run
-from netprobe.cli.serve import serve
 from netprobe.errors import NetprobeError
 
+VERBS: Final = ("serve", "run", "matrix")
+"""Each is a click command of that name in `netprobe.cli.VERB`."""
 _INTERRUPTED = 130
 _PIPE_CLOSED = 141
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Verbs(click.Group):
+    """Imports a verb's module only when it is called: `--help` is instant, and Ctrl-C always clean."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in VERBS:
+            return None
+        command = getattr(import_module(f"netprobe.cli.{cmd_name}"), cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+
+@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="netprobe")
 def cli() -> None:
     r"""Measure what a link between two PCs really does, each way, in seconds.
@@ -26,11 +43,6 @@ def cli() -> None:
     On one PC:    netprobe serve --token-file F
     On the other: netprobe run HOST --token-file F
     """
-
-
-cli.add_command(serve)
-cli.add_command(run)
-cli.add_command(matrix)
 
 
 def main() -> None:

@@ -39,9 +39,10 @@ class Open:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finish:
-    """End that measurement and give what the far side saw of it."""
+    """End that measurement: with `wanted`, when it is through, giving what the far side saw; else at once."""
 
     id: int
+    wanted: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +74,10 @@ def parse_request(document: Document) -> Request:
                 duration_s=number(document, "duration_s", high=MAX_DURATION_S),
             )
         case "finish":
-            return Finish(id=integer(document, "id", low=0, high=_ID_MAX))
+            return Finish(
+                id=integer(document, "id", low=0, high=_ID_MAX),
+                wanted=document.get("wanted") is True,
+            )
         case "ticket":
             return Ticket()
         case "onward":
@@ -99,7 +103,7 @@ def request_document(request: Request) -> Document:
                 "duration_s": request.duration_s,
             }
         case Finish():
-            return {"verb": "finish", "id": request.id}
+            return {"verb": "finish", "id": request.id, "wanted": request.wanted}
         case Ticket():
             return {"verb": "ticket"}
         case Onward():

@@ -100,7 +100,10 @@ async def client(local: SockAddr, remote: SockAddr, *, duration_s: float, back: 
         *(("-R",) if back else ()),
     )
     async with started(argv) as process:
-        return _checked(await finished(process, seconds + _GRACE_S))
+        seen = _checked(await finished(process, seconds + _GRACE_S))
+    if not seen.rates_bytes_per_s and seen.received_bytes_per_s is None:
+        raise ProbeError(FailureKind.TOOL_FAILED, "iperf3: its output has no figures")
+    return seen
 
 
 def _checked(done: Finished) -> Iperf3Run:

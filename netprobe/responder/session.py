@@ -30,8 +30,6 @@ IDLE_S: Final = 60.0
 SESSION_S: Final = 300.0
 _REPLY_S: Final = 10.0
 _MAX_OPEN: Final = 4
-_COUNTING: Final = ("sink", "iperf3", "all_reduce")
-"""These see something that the caller wants and end by themselves; the others are told to stop."""
 _MAX_WAITING: Final = 4
 _PATIENCE_S: Final = 1.0
 
@@ -108,7 +106,7 @@ class Session:
             case Open():
                 return await self._open(request)
             case Finish():
-                return await self._finish(request.id)
+                return await self._finish(request)
             case Ticket():
                 return {"ticket": self._house.ticket()}
             case Onward():
@@ -120,7 +118,7 @@ class Session:
             raise ProbeError(FailureKind.BUSY, f"{_MAX_OPEN} measurements are open already")
         cookie = secrets.token_bytes(COOKIE_BYTES)
         port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        task = asyncio.create_task(self._measure(request, cookie, port), name=request.measurement)
+        task = asyncio.create_task(self._measure(request, cookie, port))
         self._next_id += 1
         self._measures[self._next_id] = task
         either: set[asyncio.Future[Any]] = {task, port}
@@ -135,12 +133,12 @@ class Session:
             port.set_result(measure.port)
             return await measure.work()
 
-    async def _finish(self, number: int) -> Document:
-        task = self._measures.pop(number, None)
+    async def _finish(self, request: Finish) -> Document:
+        task = self._measures.pop(request.id, None)
         if task is None:
-            raise ProbeError(FailureKind.WRONG_SERVICE, f"no measurement {number} is open")
+            raise ProbeError(FailureKind.WRONG_SERVICE, f"no measurement {request.id} is open")
         try:
-            await asyncio.wait({task}, timeout=GRACE_S if task.get_name() in _COUNTING else 0)
+            await asyncio.wait({task}, timeout=GRACE_S if request.wanted else 0)
         finally:
             await quietly(task)
         return {} if task.cancelled() else task.result()

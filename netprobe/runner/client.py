@@ -117,17 +117,17 @@ class Measuring:
         self._number: int | None = number
         self.local, self.remote, self.cookie = client.local, remote, cookie
 
-    async def finish(self) -> Document:
-        """What the far side saw; closes its port."""
+    async def finish(self, *, wanted: bool = True) -> Document:
+        """What the far side saw, its part being through; closes its port."""
         assert self._number is not None
         number, self._number = self._number, None
-        return await self._client.ask(Finish(id=number))
+        return await self._client.ask(Finish(id=number, wanted=wanted))
 
     async def close(self) -> None:
         """Close the far side's port unless finished; trouble here was told already."""
         if self._number is not None and not self._client.lost:
             with contextlib.suppress(ProbeError):
-                await self.finish()
+                await self.finish(wanted=False)
 
 
 @contextlib.asynccontextmanager

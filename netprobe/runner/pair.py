@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from functools import partial
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from netprobe.control.fields import Document
 from netprobe.control.messages import Describe
@@ -24,6 +24,7 @@ from netprobe.types import DEFAULT_PORT, FULL, FailureKind, Plan, Report
 T = TypeVar("T")
 
 OnProgress = Callable[[str], None]
+_WAYS: Final = ("forward", "back")
 
 
 async def probe(
@@ -135,11 +136,26 @@ class _Run:
             self._findings.fail("mtu", ProbeError(FailureKind.BLACKHOLE, detail))
 
     async def _throughput(self, far: Document) -> None:
-        by_iperf3 = self._plan.iperf3 and await self._have_iperf3(far)
-        forward = await self._way("forward", by_iperf3=by_iperf3)
-        back = await self._way("back", by_iperf3=by_iperf3)
-        ways = {"forward": forward, "back": back}
-        self._findings.ways = {name: way for name, way in ways.items() if way is not None}
+        """By iperf3 where both ends have it; by our own stream where not, or where it fails on a live link."""
+        findings = self._findings
+        version = await self._iperf3_version(far) if self._plan.iperf3 else None
+        if version is not None:
+            findings.tool = f"iperf3 {version}"
+            findings.ways = await self._both_ways(by_iperf3=True)
+            if len(findings.ways) == len(_WAYS) or self._client.lost:
+                return
+        findings.tool = "builtin"
+        findings.ways = await self._both_ways(by_iperf3=False)
+
+    async def _both_ways(self, *, by_iperf3: bool) -> dict[str, throughput.OneWay]:
+        ways: dict[str, throughput.OneWay] = {}
+        for name in _WAYS:
+            way = await self._way(name, by_iperf3=by_iperf3)
+            if way is not None:
+                ways[name] = way
+            elif by_iperf3:
+                break  # the other way would fail as slowly
+        return ways
 
     async def _way(self, name: str, *, by_iperf3: bool) -> throughput.OneWay | None:
         return await self._try(
@@ -162,13 +178,12 @@ class _Run:
             if times is not None:
                 self._findings.loaded_s[name] = times
 
-    async def _have_iperf3(self, far: Document) -> bool:
-        """Whether both ends have it; notes the failure and the hint when not."""
+    async def _iperf3_version(self, far: Document) -> str | None:
+        """Of this side's, when both ends have it; notes the failure and the hint when not."""
         near, there = await iperf3.version(), far.get("iperf3")
         if near is not None and isinstance(there, str):
-            self._findings.tool = f"iperf3 {near}"
-            return True
+            return near
         where = "this PC" if near is None else self._findings.dst
         detail = f"no iperf3 on {where}, the built-in stream is used: {iperf3.INSTALL_HINT}"
         self._findings.fail("throughput", ProbeError(FailureKind.TOOL_MISSING, detail))
-        return False
+        return None
