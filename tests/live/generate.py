@@ -1,0 +1,30 @@
+"""Runs inside the engine environment: greedy token ids of a few prompts, by vLLM's own LLM class."""
+
+import json
+import sys
+from pathlib import Path
+
+
+def main() -> None:
+    from vllm import LLM, SamplingParams  # noqa: PLC0415 - workers import this file too
+
+    model, tensor_parallel, pipeline_parallel, prompts, out = sys.argv[1:]
+    llm = LLM(
+        model=model,
+        enforce_eager=True,
+        dtype="float32",
+        max_model_len=256,
+        kv_cache_memory_bytes=64 * 1024**2,
+        tensor_parallel_size=int(tensor_parallel),
+        pipeline_parallel_size=int(pipeline_parallel),
+        distributed_executor_backend="mp",
+        seed=0,
+    )
+    greedy = SamplingParams(temperature=0, max_tokens=24, ignore_eos=True)
+    outputs = llm.generate(json.loads(prompts), greedy)
+    tokens = [list(output.outputs[0].token_ids) for output in outputs]
+    Path(out).write_text(json.dumps(tokens))
+
+
+if __name__ == "__main__":
+    main()
