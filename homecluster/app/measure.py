@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
+from homecluster.app.engine import refresh_own_code
 from homecluster.app.own_devices import own_devices, unmeasured_devices
 from homecluster.domain.hardware import Device, DeviceKind, DType
 from homecluster.domain.topology import Cluster
@@ -91,7 +92,7 @@ def measure_this_pc(paths: Paths, *, force: bool, tell: Tell) -> Measured:
             continue  # a second card of the same kind
         kept = load_speeds(paths.devices, fingerprint)
         try:
-            engine = find_engine(paths.engines, device.kind)
+            engine = refresh_own_code(find_engine(paths.engines, device.kind))
         except MissingError as error:
             reason = f"{error.message}: {error.hint}"
             acts[fingerprint.digest] = (Act.KEPT if kept else Act.SKIPPED, kept, reason)
