@@ -2,35 +2,95 @@
 
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
+
 import click
 
 from homecluster import wiring
-from homecluster.app.measure import measure_this_pc
+from homecluster.app.measure import measure_this_pc, this_pc
+from homecluster.app.scan import described_node, scan
 from homecluster.cli import render_probe
 from homecluster.cli.output import print_document
-from homecluster.store.node_table import cluster_of_nodes
+from homecluster.errors import InputError
+from homecluster.store.cluster_table import cluster_table
+from netprobe.cli.inputs import parse_host, read_token
+from netprobe.cli.interrupt import until_interrupted
+from netprobe.cli.run import exit_code
+from netprobe.errors import InputError as ProbeInputError
+from netprobe.report import report_document
+from netprobe.types import FULL, QUICK
 
 ENGINE_MISSING = 3
 
 
 @click.command()
-@click.option("--force", is_flag=True, help="Measure again what is already known.")
+@click.argument("host", required=False)
+@click.option("--quick", "size", flag_value="quick", help="The link in about 2 s, without iperf3.")
 @click.option(
-    "--json", "as_json", is_flag=True, help="Print one cluster document, as `plan --cluster` reads."
+    "--full", "size", flag_value="full", default="full", help="The link in about 8 s (default)."
 )
-def probe(*, force: bool, as_json: bool) -> int:
-    r"""Measure this PC's devices and keep the result.
+@click.option("--token-file", type=click.Path(path_type=Path), metavar="F", help="The token that `netprobe serve` on HOST was given.")  # fmt: skip
+@click.option("--describes", type=click.Path(path_type=Path), metavar="FILE", help="What `homecluster probe --json` printed on HOST: its devices.")  # fmt: skip
+@click.option("--force", is_flag=True, help="Measure devices again that are known.")
+@click.option("--json", "as_json", is_flag=True, help="Print one document: a cluster without HOST, a measurement with it.")  # fmt: skip
+def probe(
+    *,
+    host: str | None,
+    size: str,
+    token_file: Path | None,
+    describes: Path | None,
+    force: bool,
+    as_json: bool,
+) -> int:
+    r"""Measure this PC's devices; with HOST, the link to that PC.
 
-    Under two minutes per device, once per hardware and engine version.
-    Links between PCs are not measured yet: write them into a cluster document (docs/examples).
+    Devices take under two minutes each, once per hardware and engine version.
+
+    \b
+    HOST needs a listener for its part of the link; type there:
+      netprobe serve --bind ITS-ADDRESS --token-file token
+    and here:
+      homecluster probe ITS-ADDRESS --token-file token --describes its-devices.json
+    where its-devices.json is what `homecluster probe --json` printed there.
     """
+    if host is not None:
+        return _link(host, size=size, token_file=token_file, describes=describes, as_json=as_json)
     measured = measure_this_pc(
         wiring.paths(), force=force, tell=lambda text: click.echo(f"  {text}", err=True)
     )
     if as_json:
-        print_document(cluster_of_nodes(measured.cluster.nodes))
+        print_document(cluster_table(measured.cluster))
         if measured.missing_engine is not None:
             click.echo(f"not measured: {measured.missing_engine}", err=True)
     else:
         render_probe.show(measured)
     return 0 if measured.missing_engine is None else ENGINE_MISSING
+
+
+def _link(
+    text: str, *, size: str, token_file: Path | None, describes: Path | None, as_json: bool
+) -> int:
+    try:
+        address, port = parse_host(text)
+        token = read_token(token_file)
+    except ProbeInputError as error:
+        raise InputError(error.message, hint=error.hint) from error
+    here = this_pc(wiring.paths()).nodes[0]
+    far = described_node(describes, here) if describes else None
+    work = scan(
+        address,
+        port,
+        token=token,
+        plan=QUICK if size == "quick" else FULL,
+        here=here,
+        far=far,
+        paths=wiring.paths(),
+        on_progress=lambda doing: click.echo(f"  {doing} …", err=True),
+    )
+    scanned = asyncio.run(until_interrupted(work))
+    if as_json:
+        print_document(report_document(scanned.report))
+    else:
+        render_probe.show_link(scanned)
+    return exit_code(scanned.report)

@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from homecluster.app.measure import Act, Measured, Outcome
+from homecluster.app.scan import Scanned
 from homecluster.cli.render_plan import console
 from homecluster.domain.hardware import Device, Node
 from homecluster.domain.units import (
@@ -17,6 +18,7 @@ from homecluster.domain.units import (
     format_memory_rate,
     format_seconds,
 )
+from netprobe.cli.render import show_report
 
 _BUSY = 1.3
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86400
@@ -34,6 +36,20 @@ def show(measured: Measured) -> None:
         _show_doubts(out, outcome)
     for note in measured.notes:
         out.print(f"[dim]{escape(note)}[/]")
+
+
+def show_link(scanned: Scanned) -> None:
+    """The link's figures, where they are kept, and what to type next."""
+    out = console()
+    show_report(scanned.report, out)
+    out.print(f"[dim]kept with all samples in {escape(str(scanned.raw))}[/]", soft_wrap=True)
+    if scanned.believed is None:
+        out.print("[dim]with --describes FILE it also becomes a cluster to plan on; see --help[/]")
+    else:
+        out.print(
+            f"next: homecluster plan --model gpt2 --cluster {escape(str(scanned.believed))}",
+            soft_wrap=True,
+        )
 
 
 def _show_node(out: Console, node: Node) -> None:

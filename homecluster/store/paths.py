@@ -32,6 +32,16 @@ class Paths:
         return self.home / "jobs"
 
     @property
+    def links(self) -> Path:
+        """Raw link measurements, one file per probe."""
+        return self.home / "links"
+
+    @property
+    def cluster(self) -> Path:
+        """The believed cluster: PCs and links as last probed."""
+        return self.home / "cluster.json"
+
+    @property
     def benches(self) -> Path:
         """Calibration records: measured beside predicted."""
         return self.home / "benches"
