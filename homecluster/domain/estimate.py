@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from homecluster.domain.ids import DeviceId
 
@@ -45,7 +45,12 @@ class Terms:
 
     def plus(self, other: Terms) -> Terms:
         return Terms(
-            **{name: seconds + dict(other.parts())[name] for name, seconds in self.parts()}
+            compute_s=self.compute_s + other.compute_s,
+            memory_s=self.memory_s + other.memory_s,
+            network_latency_s=self.network_latency_s + other.network_latency_s,
+            network_transfer_s=self.network_transfer_s + other.network_transfer_s,
+            host_s=self.host_s + other.host_s,
+            idle_s=self.idle_s + other.idle_s,
         )
 
     def scaled(self, factor: float) -> Terms:
@@ -53,7 +58,14 @@ class Terms:
 
     def parts(self) -> tuple[tuple[str, float], ...]:
         """(field name, seconds) of every term."""
-        return tuple((field.name, float(getattr(self, field.name))) for field in fields(self))
+        return (
+            ("compute_s", self.compute_s),
+            ("memory_s", self.memory_s),
+            ("network_latency_s", self.network_latency_s),
+            ("network_transfer_s", self.network_transfer_s),
+            ("host_s", self.host_s),
+            ("idle_s", self.idle_s),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

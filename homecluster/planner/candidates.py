@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from itertools import combinations, groupby, permutations
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations, permutations
 
-from homecluster.domain.hardware import Device, DeviceKind, DType, Node
-from homecluster.domain.ids import DeviceId, NodeId
+from homecluster.domain.hardware import Device, DeviceKind, Node
+from homecluster.domain.ids import NodeId
 from homecluster.domain.layout import Copy, Stage
 from homecluster.domain.model import ModelSpec
 from homecluster.domain.topology import Cluster
 from homecluster.domain.workload import Serve
-from homecluster.planner import partition
+from homecluster.planner import partition, rules
 from homecluster.planner.compute import Shard, effective_bandwidth
+from homecluster.planner.likeness import Likeness
 from homecluster.planner.memory import memory_use, minimum_kv_bytes
+from homecluster.planner.rules import Refusal
 
 _EXHAUSTIVE_ORDER = 5
 """Pipelines over up to so many PCs try every order; longer ones go to the nearest next PC."""
+_EXHAUSTIVE_PCS = 8
+"""Among up to so many PCs every choice is tried; of more, these strongest, and then ever more of the rest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,78 +44,111 @@ class Pins:
         return self == Pins()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """What candidates are made for."""
+    """What candidates are made for, with what is looked up often."""
 
-    cluster: Cluster
-    spec: ModelSpec
-    workload: Serve
-    pins: Pins
+    def __init__(self, cluster: Cluster, spec: ModelSpec, workload: Serve, pins: Pins) -> None:
+        self.spec, self.workload, self.pins = spec, workload, pins
+        self.nodes = tuple(sorted(cluster.nodes, key=_drives_best))
+        """The PC that comes first in a copy schedules it, whatever the order in the document."""
+        self.devices = cluster.devices()
+        self.like = Likeness(cluster)
+        self._wait_s = {(x.src, x.dst): x.latency_s + x.jitter_s for x in cluster.links}
+
+    def wait_s(self, src: NodeId, dst: NodeId) -> float:
+        """What a small message waits, for choosing an order; an unknown link is worse than any."""
+        return self._wait_s.get((src, dst), 1e3)
 
 
 def local_copies(problem: Problem, node: Node) -> Iterator[Copy]:
-    """Copies inside one PC: every tensor and pipeline size over its like devices, and one pipeline over unlike ones."""
+    """Copies inside one PC: every tensor and pipeline size over its matching devices, and one pipeline over all.
+
+    Devices that are alike come up as often as copies of that size fit beside one another.
+    """
     classes = device_classes(node)
     for devices in classes:
         for size in range(1, len(devices) + 1):
             for stages in range(1, len(devices) // size + 1):
                 if problem.pins.allow(size, stages):
-                    yield from _split(problem, _groups(devices, size)[:stages])
+                    for chosen in _windows(problem, devices, size * stages):
+                        yield from _split(problem, _groups(chosen, size))
     for kind in DeviceKind:
-        alike = [devices for devices in classes if devices[0].kind is kind]
-        if len(alike) > 1:
-            for size in range(1, max(map(len, alike)) + 1):
-                groups = [group for devices in alike for group in _groups(devices, size)]
+        matching = [devices for devices in classes if devices[0].kind is kind]
+        if len(matching) > 1:
+            for size in range(1, max(map(len, matching)) + 1):
+                groups = [group for devices in matching for group in _groups(devices, size)]
                 if len(groups) > 1 and problem.pins.allow(size, len(groups)):
                     yield from _split(problem, groups)
 
 
 def spanning_copies(problem: Problem) -> Iterator[Copy]:
-    """Copies over several PCs; of PCs and links that are alike, only the first choice."""
+    """Copies over several PCs; of choices of PCs that are alike, only those that fit beside one another."""
     for kind in DeviceKind:
-        nodes = [
-            node for node in problem.cluster.nodes if any(d.kind is kind for d in node.devices)
-        ]
-        seen: set[object] = set()
-        for count in range(2, len(nodes) + 1):
-            for chosen in combinations(nodes, count):
-                signature = _signature(problem.cluster, chosen)
-                if signature not in seen:
-                    seen.add(signature)
-                    yield from _over(problem, chosen, kind)
+        nodes = [node for node in problem.nodes if any(d.kind is kind for d in node.devices)]
+        taken: dict[Hashable, set[NodeId]] = {}
+        for chosen in _choices(nodes):
+            ids = {node.id for node in chosen}
+            alike = taken.setdefault(problem.like.choice([node.id for node in chosen]), set())
+            if not alike & ids:
+                alike |= ids
+                yield from _over(problem, chosen, kind)
 
 
 def device_classes(node: Node) -> list[list[Device]]:
-    """The PC's devices, those that differ only by their id together."""
+    """The PC's devices by kind and compute capability, which one tensor-parallel group may not mix; strongest first."""
+    classes: dict[object, list[Device]] = {}
+    for device in sorted(node.devices, key=_weakness):
+        classes.setdefault((device.kind, device.compute_capability), []).append(device)
+    return list(classes.values())
 
-    def facts(device: Device) -> str:
-        return repr(replace(device, id=DeviceId("")))
 
-    ordered = sorted(node.devices, key=lambda device: (facts(device), device.id))
-    return [list(group) for _, group in groupby(ordered, key=facts)]
+def _choices(nodes: Sequence[Node]) -> Iterator[Sequence[Node]]:
+    strongest = sorted(nodes, key=lambda node: min(map(_weakness, node.devices)))
+    tried = [node for node in nodes if node in strongest[:_EXHAUSTIVE_PCS]]
+    for count in range(2, len(tried) + 1):
+        yield from combinations(tried, count)
+    for count in range(len(tried) + 1, len(nodes) + 1):
+        yield [node for node in nodes if node in strongest[:count]]
+
+
+def _windows(problem: Problem, devices: Sequence[Device], width: int) -> Iterator[Sequence[Device]]:
+    """Neighbours in strength: every run of `width` that is new, and side by side those that are alike."""
+    seen = set()
+    for start in range(len(devices) - width + 1):
+        chosen = devices[start : start + width]
+        facts = problem.like.devices([device.id for device in chosen])
+        if facts not in seen or start % width == 0:
+            seen.add(facts)
+            yield chosen
 
 
 def _over(problem: Problem, nodes: Sequence[Node], kind: DeviceKind) -> Iterator[Copy]:
     """Tensor parallel across the PCs, and pipelines whose stages each stay inside one."""
-    largest = {
-        node.id: max(
-            (devices for devices in device_classes(node) if devices[0].kind is kind), key=_strength
-        )
+    classes = {
+        node.id: [devices for devices in device_classes(node) if devices[0].kind is kind]
         for node in nodes
     }
-    fewest = min(len(devices) for devices in largest.values())
-    for each in range(1, fewest + 1):
-        if problem.pins.allow(each * len(nodes), 1):
-            group = [device for node in nodes for device in largest[node.id][:each]]
-            yield from _split(problem, [group])
-    order = _order(problem.cluster, [node.id for node in nodes])
-    for size in range(1, fewest + 1):
+    for matching in _matching(list(classes.values())):
+        for each in range(1, min(map(len, matching)) + 1):
+            if problem.pins.allow(each * len(nodes), 1):
+                yield from _split(problem, [[d for devices in matching for d in devices[:each]]])
+    largest = {node_id: max(found, key=_strength) for node_id, found in classes.items()}
+    order = _order(problem, [node.id for node in nodes])
+    for size in range(1, min(map(len, largest.values())) + 1):
         single = [largest[node_id][:size] for node_id in order]
         every = [group for node_id in order for group in _groups(largest[node_id], size)]
         for groups in [single] if len(every) == len(single) else [single, every]:
             if problem.pins.allow(size, len(groups)):
                 yield from _split(problem, groups)
+
+
+def _matching(classes: Sequence[Sequence[list[Device]]]) -> list[list[list[Device]]]:
+    """One class of devices per PC for each compute capability that all have; without one, the strongest of each."""
+    by_capability = [{found[0].compute_capability: found for found in each} for each in classes]
+    common = [c for c in by_capability[0] if all(c in each for each in by_capability)]
+    if not common:
+        return [[max(each, key=_strength) for each in classes]]
+    return [[each[capability] for each in by_capability] for capability in common]
 
 
 def _split(problem: Problem, groups: Sequence[Sequence[Device]]) -> Iterator[Copy]:
@@ -122,7 +159,6 @@ def _split(problem: Problem, groups: Sequence[Sequence[Device]]) -> Iterator[Cop
             yield _stages(groups, pinned)
         return
     if len(groups) > layers:
-        yield _stages(groups[:1], (layers,))
         return
     evenly = partition.even(layers, len(groups))
     yield _stages(groups, evenly)
@@ -145,31 +181,28 @@ def _stages(groups: Sequence[Sequence[Device]], counts: Sequence[int]) -> Copy:
 def _most_layers(problem: Problem, groups: Sequence[Sequence[Device]]) -> list[int]:
     """Layers that each stage's tightest device holds beside one request's KV cache."""
     spec, workload = problem.spec, problem.workload
-    dtype = workload.dtype or (DType.BF16 if spec.dtype is DType.FP32 else spec.dtype)
-    world = sum(len(group) for group in groups)
-    most = []
-    for index, group in enumerate(groups):
-        room = []
-        for device in group:
-            one, two = (
-                Shard(
-                    layers=count,
-                    first=index == 0,
-                    last=index == len(groups) - 1,
-                    tensor_parallel=len(group),
-                )
-                for count in (1, 2)
-            )
-            used = [
-                memory_use(spec, shard, device, dtype, workload, world_size=world).weights_bytes
-                + minimum_kv_bytes(spec, shard, dtype, workload)
-                for shard in (one, two)
-            ]
-            use = memory_use(spec, one, device, dtype, workload, world_size=world)
-            budget = use.capacity_bytes - use.activations_bytes - use.overhead_bytes
-            room.append(1 + (budget - used[0]) // (used[1] - used[0]))
-        most.append(int(min(room)))
-    return most
+    everyone = [device for group in groups for device in group]
+    dtype = rules.resolve_dtype(spec, everyone, workload.dtype)
+    if isinstance(dtype, Refusal):
+        return [0] * len(groups)
+
+    def left(layers: int, index: int, device: Device) -> int:
+        """Bytes that stay free on a device of stage `index` with so many layers."""
+        shard = Shard(
+            layers=layers,
+            first=index == 0,
+            last=index == len(groups) - 1,
+            tensor_parallel=len(groups[index]),
+        )
+        use = memory_use(spec, shard, device, dtype, workload, world_size=len(everyone))
+        held = use.weights_bytes + use.activations_bytes + use.overhead_bytes
+        return use.capacity_bytes - held - minimum_kv_bytes(spec, shard, dtype, workload)
+
+    def most(index: int, device: Device) -> int:
+        one, two = left(1, index, device), left(2, index, device)
+        return 1 + one // (one - two)
+
+    return [min(most(index, device) for device in group) for index, group in enumerate(groups)]
 
 
 def _groups(devices: Sequence[Device], size: int) -> list[list[Device]]:
@@ -181,36 +214,31 @@ def _strength(devices: Sequence[Device]) -> float:
     return sum(map(effective_bandwidth, devices))
 
 
-def _order(cluster: Cluster, nodes: Sequence[NodeId]) -> list[NodeId]:
-    """The order of PCs in which a pipeline's hand-overs and its way back wait least."""
+def _weakness(device: Device) -> tuple[float, int, str]:
+    return -effective_bandwidth(device), -device.memory_free_bytes, device.id
+
+
+def _drives_best(node: Node) -> tuple[float, tuple[float, int, str]]:
+    """Least host overhead first: the first PC of a copy runs the scheduler."""
+    return (
+        min(device.step_overhead_s for device in node.devices),
+        min(map(_weakness, node.devices)),
+    )
+
+
+def _order(problem: Problem, nodes: Sequence[NodeId]) -> list[NodeId]:
+    """The order of PCs, from the first, in which a pipeline's hand-overs and its way back wait least."""
 
     def wait_s(way: Iterable[NodeId]) -> float:
-        order = tuple(way)
-        total = 0.0
-        for index, src in enumerate(order):
-            link = cluster.link(src, order[(index + 1) % len(order)])
-            total += link.latency_s + link.jitter_s if link else 1.0
-        return total
+        order = list(way)
+        return sum(map(problem.wait_s, order, [*order[1:], order[0]]))
 
+    first, rest = nodes[0], list(nodes[1:])
     if len(nodes) <= _EXHAUSTIVE_ORDER:
-        return list(min(permutations(nodes), key=wait_s))
-    order, left = [nodes[0]], list(nodes[1:])
-    while left:
-        nearest = min(left, key=lambda node: wait_s([order[-1], node]))
+        return list(min(((first, *others) for others in permutations(rest)), key=wait_s))
+    order = [first]
+    while rest:
+        nearest = min(rest, key=lambda node: problem.wait_s(order[-1], node))
         order.append(nearest)
-        left.remove(nearest)
+        rest.remove(nearest)
     return order
-
-
-def _signature(cluster: Cluster, nodes: Sequence[Node]) -> object:
-    """Equal for choices of PCs that no estimate can tell apart."""
-
-    def facts(node: Node) -> str:
-        plain = [replace(d, id=DeviceId(""), node_id=NodeId("")) for d in node.devices]
-        return repr((sorted(map(repr, plain)), node.interconnect))
-
-    def link(a: Node, b: Node) -> str:
-        found = cluster.link(a.id, b.id)
-        return repr((facts(a), facts(b), found and replace(found, src=NodeId(""), dst=NodeId(""))))
-
-    return tuple(sorted(link(a, b) for a in nodes for b in nodes if a.id != b.id))

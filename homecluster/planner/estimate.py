@@ -75,6 +75,11 @@ class Estimator:
             kv_cache_tokens=prepared.kv_cache_tokens,
         )
 
+    def rate(self, prepared: Prepared) -> float:
+        """Output tokens per second of one copy under the whole load."""
+        (served,) = self._serve_all([prepared])
+        return served.requests_per_s * self.workload.output_tokens
+
     def estimate(self, layout: Layout) -> Estimate | Refusal:
         """The whole layout, requests shared among its copies in proportion to what each delivers."""
         copies: list[Prepared] = []

@@ -28,5 +28,6 @@ def plan(cluster: Cluster, spec: ModelSpec, workload: Serve, pins: Pins) -> Plan
 
 
 def fingerprint(cluster: Cluster) -> str:
-    """Sixteen hex digits that change when any fact of the cluster does."""
-    return hashlib.sha256(repr(cluster).encode()).hexdigest()[:16]
+    """Sixteen hex digits that change when any fact of the cluster does, but not with the order of its PCs."""
+    facts = sorted(map(repr, (*cluster.nodes, *cluster.links)))
+    return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
 
 from homecluster.domain.estimate import Estimate
-from homecluster.domain.hardware import Node
 from homecluster.domain.ids import DeviceId, NodeId
 from homecluster.domain.layout import Copy, Layout
 from homecluster.domain.model import ModelSpec
@@ -102,33 +101,34 @@ def backend(layout: Layout, nodes: int) -> Backend:
     return Backend.MP
 
 
+_Ready = tuple[Copy, Prepared]
+"""A copy that may run, and what it takes."""
+
+
 class _Search:
     def __init__(self, cluster: Cluster, spec: ModelSpec, workload: Serve, pins: Pins) -> None:
-        self.problem = Problem(cluster=cluster, spec=spec, workload=workload, pins=pins)
+        self.problem = Problem(cluster, spec, workload, pins)
         self.estimator = Estimator(cluster, spec, workload)
-        self.found: dict[Layout, Found] = {}
+        self.found: dict[object, Found] = {}
         self.rejections: dict[tuple[object, ...], Rejection] = {}
+        self._rates: dict[object, float] = {}
 
     def run(self) -> Result:
         refusal = rules.refuse_model(self.problem.spec, self.problem.workload.context_tokens)
         if refusal is not None:
-            everything = [node.id for node in self.problem.cluster.nodes]
-            self._reject(1, 1, 1, everything, refusal)
+            self._reject(1, 1, 1, [node.id for node in self.problem.nodes], refusal)
             return self._result()
         local = {
             node.id: self._prepared(candidates.local_copies(self.problem, node))
-            for node in self.problem.cluster.nodes
+            for node in self.problem.nodes
         }
         spanning = self._prepared(candidates.spanning_copies(self.problem))
         wanted = self.problem.pins.replicas
         if wanted in (None, 1):
-            for copy in [*(copy for copies in local.values() for copy in copies), *spanning]:
-                self._keep([copy])
+            for ready in [*(one for copies in local.values() for one in copies), *spanning]:
+                self._keep([ready])
         if wanted != 1:
-            sets = {
-                node.id: self._local_sets(node, local[node.id])
-                for node in self.problem.cluster.nodes
-            }
+            sets = {node_id: self._local_sets(copies) for node_id, copies in local.items()}
             self._combine_pcs(sets)
             self._combine_spanning(spanning)
         self._explain_pins()
@@ -137,7 +137,7 @@ class _Search:
     def _result(self) -> Result:
         return Result(found=tuple(self.found.values()), rejections=tuple(self.rejections.values()))
 
-    def _prepared(self, copies: Iterable[Copy]) -> list[tuple[Copy, Prepared]]:
+    def _prepared(self, copies: Iterable[Copy]) -> list[_Ready]:
         ready = []
         for copy in copies:
             prepared = self.estimator.prepare(copy)
@@ -147,106 +147,117 @@ class _Search:
                 ready.append((copy, prepared))
         return ready
 
-    def _keep(self, copies: Sequence[tuple[Copy, Prepared]]) -> Found:
-        """Cost a set of copies once; kept as a plan if the pinned number of copies is met."""
-        layout = Layout(engine=ENGINE, replicas=tuple(copy for copy, _ in copies))
-        known = self.found.get(layout)
+    def _keep(self, copies: Sequence[_Ready]) -> Found:
+        """Cost a set of copies, of those that are alike only one; kept as a plan if the pinned number of copies is met."""
+        signature = tuple(sorted((self._signature(copy) for copy, _ in copies), key=repr))
+        known = self.found.get(signature)
         if known is not None:
             return known
+        layout = Layout(engine=ENGINE, replicas=tuple(copy for copy, _ in copies))
         one = Found(
             layout=layout,
             nodes=tuple(nodes_of(layout.replicas)),
             estimate=self.estimator.combine([prepared for _, prepared in copies]),
         )
         if self.problem.pins.replicas in (None, len(copies)):
-            self.found[layout] = one
+            self.found[signature] = one
         return one
 
-    def _local_sets(
-        self, node: Node, copies: Sequence[tuple[Copy, Prepared]]
-    ) -> list[list[tuple[Copy, Prepared]]]:
-        """Sets of like copies inside one PC, from one copy to as many as its devices hold."""
+    def _signature(self, copy: Copy) -> tuple[Hashable, tuple[tuple[int, ...], ...]]:
+        """Equal for copies in one PC, or over several alike, whose stages lie on devices that are alike."""
+        like, nodes = self.problem.like, nodes_of([copy])
+        where = nodes[0] if len(nodes) == 1 else like.choice(nodes)
+        return where, tuple((s.layers, *like.devices(s.devices)) for s in copy)
+
+    def _local_sets(self, copies: Sequence[_Ready]) -> list[list[_Ready]]:
+        """Sets of copies of one shape side by side in one PC, from the fastest copy to as many as there is room for."""
+        shapes: dict[object, list[_Ready]] = {}
+        for ready in copies:
+            shapes.setdefault(_shape(ready[0]), []).append(ready)
         sets = []
-        for copy, prepared in copies:
-            group = [(copy, prepared)]
-            sets.append(list(group))
-            for twin in self._twins(node, copy):
-                group.append((twin, self._prepare_twin(twin, prepared)))
-                sets.append(list(group))
+        for like_shaped in shapes.values():
+            chosen: list[_Ready] = []
+            for ready in self._fastest_first(like_shaped):
+                if not _devices(ready[0]) & {d for copy, _ in chosen for d in _devices(copy)}:
+                    chosen.append(ready)
+                    sets.append(list(chosen))
         for one in sets:
             self._keep(one)
         return sets
 
-    def _twins(self, node: Node, copy: Copy) -> Iterator[Copy]:
-        """The same copy on the PC's further devices of the same kind."""
-        used = [device for stage in copy for device in stage.devices]
-        for devices in candidates.device_classes(node):
-            ids = [device.id for device in devices]
-            if used == ids[: len(used)]:
-                for start in range(len(used), len(ids) - len(used) + 1, len(used)):
-                    yield _renamed(copy, dict(zip(used, ids[start:], strict=False)))
+    def _fastest_first(self, copies: Sequence[_Ready]) -> list[_Ready]:
+        everyone = self.problem.workload.concurrent_requests
+        return sorted(copies, key=lambda ready: -self._requests_per_s(ready, everyone))
 
-    def _prepare_twin(self, twin: Copy, fallback: Prepared) -> Prepared:
-        prepared = self.estimator.prepare(twin)
-        return fallback if isinstance(prepared, Refusal) else prepared
+    def _requests_per_s(self, ready: _Ready, concurrent: int) -> float:
+        """What one copy delivers at so many requests; copies that are alike are asked once."""
+        signature = self._signature(ready[0])
+        known = self.found.get((signature,))
+        if known is not None and concurrent == self.problem.workload.concurrent_requests:
+            return known.estimate.requests_per_s.mid
+        if (signature, concurrent) not in self._rates:
+            served = self.estimator.serve(ready[1], concurrent)
+            self._rates[signature, concurrent] = served.requests_per_s
+        return self._rates[signature, concurrent]
 
-    def _combine_pcs(self, sets: dict[NodeId, list[list[tuple[Copy, Prepared]]]]) -> None:
+    def _combine_pcs(self, sets: dict[NodeId, list[list[_Ready]]]) -> None:
         """Copies on two PCs, three …: the best PCs first, each with its best set at its share of the load."""
-        able = {node: choices for node, choices in sets.items() if choices}
+        able = [choices for choices in sets.values() if choices]
         for count in range(2, len(able) + 1):
-            best = sorted(
-                (self._best_set(choices, count) for choices in able.values()), key=lambda b: -b[0]
-            )
+            best = sorted((self._best_set(choices, count) for choices in able), key=lambda b: -b[0])
             self._keep([copy for _, chosen in best[:count] for copy in chosen])
         wanted = self.problem.pins.replicas
         if wanted is not None:
-            singles = sorted(
-                (self._best_set([c for c in s if len(c) == 1], wanted) for s in able.values()),
-                key=lambda b: -b[0],
-            )
-            if len(singles) >= wanted:
-                self._keep([copy for _, chosen in singles[:wanted] for copy in chosen])
+            self._combine_pinned(able, wanted)
 
-    def _best_set(
-        self, choices: Sequence[list[tuple[Copy, Prepared]]], share: int
-    ) -> tuple[float, list[tuple[Copy, Prepared]]]:
+    def _combine_pinned(self, able: Sequence[list[list[_Ready]]], wanted: int) -> None:
+        """Exactly the pinned number of copies of each shape: the fastest ones, wherever they are."""
+        pools: dict[object, list[_Ready]] = {}
+        for choices in able:
+            largest = {_shape(chosen[0][0]): chosen for chosen in choices}
+            for shape, chosen in largest.items():
+                pools.setdefault(shape, []).extend(chosen)
+        for pool in pools.values():
+            if len(pool) >= wanted:
+                self._keep(self._fastest_first(pool)[:wanted])
+
+    def _best_set(self, choices: Sequence[list[_Ready]], share: int) -> tuple[float, list[_Ready]]:
         """The set that delivers most with one part in `share` of the requests; fewer devices win ties."""
         requests = max(1, self.problem.workload.concurrent_requests // share)
 
-        def rate(chosen: list[tuple[Copy, Prepared]]) -> float:
+        def rate(chosen: list[_Ready]) -> float:
             each = max(1, requests // len(chosen))
             busy = min(len(chosen), requests)
-            return sum(
-                self.estimator.serve(prepared, each).requests_per_s for _, prepared in chosen[:busy]
-            )
+            return sum(self._requests_per_s(ready, each) for ready in chosen[:busy])
 
         best = max(choices, key=lambda chosen: (round(rate(chosen), 9), -len(chosen)))
         return rate(best), best
 
-    def _combine_spanning(self, copies: Sequence[tuple[Copy, Prepared]]) -> None:
-        """Several copies over disjoint sets of PCs, best first."""
-        half = max(1, self.problem.workload.concurrent_requests // 2)
-        ordered = sorted(copies, key=lambda c: -self.estimator.serve(c[1], half).requests_per_s)
-        for first in ordered[:1]:
-            chosen, taken = [first], set(nodes_of([first[0]]))
-            for candidate in ordered:
-                nodes = set(nodes_of([candidate[0]]))
-                if not nodes & taken:
-                    chosen.append(candidate)
+    def _combine_spanning(self, copies: Sequence[_Ready]) -> None:
+        """Several copies over disjoint sets of PCs, best first, once for each number of PCs a copy may take."""
+        ordered = self._fastest_first(copies)
+        for most in range(2, len(self.problem.nodes) // 2 + 1):
+            chosen: list[_Ready] = []
+            taken: set[NodeId] = set()
+            for ready in ordered:
+                nodes = set(nodes_of([ready[0]]))
+                if len(nodes) <= most and not nodes & taken:
+                    chosen.append(ready)
                     taken |= nodes
-            if len(chosen) > 1:
-                self._keep(chosen)
+                    if len(chosen) > 1:
+                        self._keep(chosen)
 
     def _explain_pins(self) -> None:
         """A pinned size that no device set can meet is refused by name, not by silence."""
-        pins, devices = self.problem.pins, self.problem.cluster.devices()
+        pins, devices = self.problem.pins, self.problem.devices
+        stages = len(pins.partition) if pins.partition else 1
         tensor, pipeline, replicas = (
             pins.tensor_parallel or 1,
-            pins.pipeline_parallel or 1,
+            pins.pipeline_parallel or stages,
             pins.replicas or 1,
         )
         needed = tensor * pipeline * replicas
-        if self.found or self.rejections:
+        if self.found or (self.rejections and needed <= len(devices)):
             return
         refusal = (
             rules.refuse_tensor_parallel(self.problem.spec, tensor)
@@ -256,9 +267,7 @@ class _Search:
                 detail=f"{tensor} x {pipeline} x {replicas} needs {needed} like devices placed evenly over the PCs; there are {len(devices)} devices",
             )
         )
-        self._reject(
-            tensor, pipeline, replicas, [node.id for node in self.problem.cluster.nodes], refusal
-        )
+        self._reject(tensor, pipeline, replicas, [node.id for node in self.problem.nodes], refusal)
 
     def _reject(
         self, tensor: int, pipeline: int, replicas: int, nodes: Sequence[NodeId], refusal: Refusal
@@ -290,5 +299,10 @@ def _node_of(device: DeviceId) -> NodeId:
     return NodeId(device.rsplit("/", 1)[0])
 
 
-def _renamed(copy: Copy, names: dict[DeviceId, DeviceId]) -> Copy:
-    return tuple(replace(stage, devices=tuple(names[d] for d in stage.devices)) for stage in copy)
+def _shape(copy: Copy) -> object:
+    kind = copy[0].devices[0].rsplit("/", 1)[1].partition(":")[0]
+    return len(copy[0].devices), len(copy), kind
+
+
+def _devices(copy: Copy) -> set[DeviceId]:
+    return {device for stage in copy for device in stage.devices}

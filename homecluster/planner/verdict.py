@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from itertools import combinations
 from typing import Final
 
+from homecluster.domain.ids import NodeId
 from homecluster.domain.model import ModelSpec
 from homecluster.domain.plan import BreakEven, BreakEvenState, Rejection, Verdict, VerdictKind
 from homecluster.domain.topology import Cluster
@@ -16,14 +16,17 @@ from homecluster.domain.workload import Serve
 from homecluster.planner import candidates, explain
 from homecluster.planner.candidates import Pins, Problem
 from homecluster.planner.estimate import Estimator
+from homecluster.planner.network import Fabric
 from homecluster.planner.rules import Refusal
 from homecluster.planner.search import MULTI_PC_MARGIN, Found, Result
+from homecluster.planner.what_if import with_links
 
 NO_BREAK_EVEN: Final = BreakEven(state=BreakEvenState.NEVER, rtt_s=None, bandwidth_bytes_per_s=None)
 
-_FASTEST_RTT_S, _SLOWEST_RTT_S = 1e-6, 100.0
-_SLOWEST_RATE, _FASTEST_RATE = 1e2, 1e13
+_FASTEST_RTT_S, SLOWEST_RTT_S = 1e-6, 100.0
+SLOWEST_RATE, _FASTEST_RATE = 1e2, 1e13
 _BISECTIONS = 40
+_PAIR = 2
 
 
 def judge(cluster: Cluster, spec: ModelSpec, workload: Serve, result: Result) -> Verdict:
@@ -53,7 +56,7 @@ def judge(cluster: Cluster, spec: ModelSpec, workload: Serve, result: Result) ->
                 state=BreakEvenState.ALWAYS, rtt_s=None, bandwidth_bytes_per_s=None
             ),
         )
-    even = break_even(cluster, spec, workload, baseline.rate)
+    even = break_even(cluster, spec, workload, result.found, baseline.rate)
     if beyond is None:
         return Verdict(
             kind=VerdictKind.SINGLE_NODE,
@@ -71,34 +74,58 @@ def judge(cluster: Cluster, spec: ModelSpec, workload: Serve, result: Result) ->
 
 
 def break_even(
-    cluster: Cluster, spec: ModelSpec, workload: Serve, baseline_rate: float
+    cluster: Cluster, spec: ModelSpec, workload: Serve, found: Sequence[Found], baseline_rate: float
 ) -> BreakEven:
     """Where one copy over the best pair of PCs meets `baseline_rate` (output tokens/s).
 
-    Jitter and loss shrink with the round trip; a measured all-reduce curve is set aside, since it was
-    measured on the link as it is.
+    The link is changed as `planner.what_if` changes it: jitter and loss shrink with the round trip.
     """
-    pair = _best_pair(cluster, spec, workload)
-    if pair is None:
+    best = _best([one for one in found if one.one_copy and len(one.nodes) == _PAIR])
+    if best is None:
         return NO_BREAK_EVEN
-
-    def rate(rtt_s: float | None, bandwidth: float | None) -> float:
-        return _pair_rate(_with_link(pair, rtt_s, bandwidth), spec, workload)
-
-    if rate(_FASTEST_RTT_S, _FASTEST_RATE) < baseline_rate:
+    rate = _PairRate(_only(cluster, best.nodes), spec, workload)
+    if rate.at(_FASTEST_RTT_S, _FASTEST_RATE) < baseline_rate:
         return NO_BREAK_EVEN
+    if rate.at(SLOWEST_RTT_S, SLOWEST_RATE) >= baseline_rate:
+        return BreakEven(state=BreakEvenState.ALWAYS, rtt_s=None, bandwidth_bytes_per_s=None)
     slowest_rtt = _crossing(
-        lambda rtt: rate(rtt, None) >= baseline_rate, _FASTEST_RTT_S, _SLOWEST_RTT_S
+        lambda rtt_s: rate.at(rtt_s, None) >= baseline_rate, _FASTEST_RTT_S, SLOWEST_RTT_S
     )
     least_rate = _crossing(
-        lambda inverse: rate(None, 1 / inverse) >= baseline_rate,
+        lambda inverse: rate.at(None, 1 / inverse) >= baseline_rate,
         1 / _FASTEST_RATE,
-        1 / _SLOWEST_RATE,
+        1 / SLOWEST_RATE,
     )
     return BreakEven(
         state=BreakEvenState.AT,
         rtt_s=slowest_rtt,
         bandwidth_bytes_per_s=None if least_rate is None else 1 / least_rate,
+    )
+
+
+class _PairRate:
+    """How fast the best single copy over two PCs is, by the link between them."""
+
+    def __init__(self, pair: Cluster, spec: ModelSpec, workload: Serve) -> None:
+        self._pair = pair
+        self._estimator = Estimator(pair, spec, workload)
+        made = candidates.spanning_copies(Problem(pair, spec, workload, Pins()))
+        ready = [self._estimator.prepare(copy) for copy in made]
+        self._copies = [one for one in ready if not isinstance(one, Refusal)]
+
+    def at(self, rtt_s: float | None, bandwidth: float | None) -> float:
+        """Output tokens/s; None leaves the round trip or the bandwidth as it is."""
+        fabric = Fabric(with_links(self._pair, rtt_s=rtt_s, bandwidth=bandwidth))
+        return max(
+            self._estimator.rate(replace(one, copy=replace(one.copy, fabric=fabric)))
+            for one in self._copies
+        )
+
+
+def _only(cluster: Cluster, nodes: Sequence[NodeId]) -> Cluster:
+    return Cluster(
+        nodes=tuple(node for node in cluster.nodes if node.id in nodes),
+        links=tuple(link for link in cluster.links if link.src in nodes and link.dst in nodes),
     )
 
 
@@ -115,48 +142,6 @@ def _crossing(wins: Callable[[float], bool], low: float, high: float) -> float |
         else:
             high = middle
     return low
-
-
-def _best_pair(cluster: Cluster, spec: ModelSpec, workload: Serve) -> Cluster | None:
-    """The two PCs over which one copy is fastest on the links as they are."""
-    pairs = []
-    for nodes in combinations(cluster.nodes, 2):
-        ids = {node.id for node in nodes}
-        links = tuple(link for link in cluster.links if link.src in ids and link.dst in ids)
-        pairs.append(Cluster(nodes=nodes, links=links))
-    rated = [(_pair_rate(pair, spec, workload), -index, pair) for index, pair in enumerate(pairs)]
-    best = max(rated, default=(0.0, 0, None))
-    return best[2] if best[0] > 0 else None
-
-
-def _pair_rate(pair: Cluster, spec: ModelSpec, workload: Serve) -> float:
-    """Output tokens/s of the best single copy over both PCs; 0 if none can run."""
-    estimator = Estimator(pair, spec, workload)
-    problem = Problem(cluster=pair, spec=spec, workload=workload, pins=Pins())
-    rates = [0.0]
-    for copy in candidates.spanning_copies(problem):
-        prepared = estimator.prepare(copy)
-        if not isinstance(prepared, Refusal):
-            rates.append(estimator.combine([prepared]).output_tokens_per_s.mid)
-    return max(rates)
-
-
-def _with_link(pair: Cluster, rtt_s: float | None, bandwidth: float | None) -> Cluster:
-    links = []
-    for link in pair.links:
-        changed = link
-        if rtt_s is not None:
-            scale = rtt_s / link.rtt_s if link.rtt_s else 1.0
-            changed = replace(
-                changed,
-                latency_s=rtt_s / 2,
-                jitter_s=link.jitter_s * min(1.0, scale),
-                loss_ratio=link.loss_ratio * min(1.0, scale),
-            )
-        if bandwidth is not None:
-            changed = replace(changed, bandwidth_bytes_per_s=bandwidth)
-        links.append(replace(changed, all_reduce=(), exchange=()))
-    return Cluster(nodes=pair.nodes, links=tuple(links))
 
 
 def _best(found: Sequence[Found]) -> Found | None:

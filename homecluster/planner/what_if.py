@@ -44,22 +44,29 @@ def with_links(
     bandwidth: float | None,
     preset: LinkPreset | None = None,
 ) -> Cluster:
-    """Every pair of PCs joined by `preset`, or every known link with another round trip or bandwidth (bytes/s)."""
+    """Every pair of PCs joined by `preset`, or every known link with another round trip or bandwidth (bytes/s).
+
+    Jitter and loss shrink with the round trip. Measured curves are dropped: they were measured on the
+    link as it is.
+    """
     if preset is not None:
         return replace(cluster, links=tuple(_preset_links(cluster, preset)))
     return replace(
         cluster,
-        links=tuple(
-            replace(
-                link,
-                latency_s=link.latency_s if rtt_s is None else rtt_s / 2,
-                jitter_s=link.jitter_s if rtt_s is None else min(link.jitter_s, rtt_s / 2),
-                bandwidth_bytes_per_s=bandwidth or link.bandwidth_bytes_per_s,
-                exchange=(),
-                all_reduce=(),
-            )
-            for link in cluster.links
-        ),
+        links=tuple(_changed(link, rtt_s=rtt_s, bandwidth=bandwidth) for link in cluster.links),
+    )
+
+
+def _changed(link: Link, *, rtt_s: float | None, bandwidth: float | None) -> Link:
+    shrunk = 1.0 if rtt_s is None else min(1.0, rtt_s / link.rtt_s)
+    return replace(
+        link,
+        latency_s=link.latency_s if rtt_s is None else rtt_s / 2,
+        jitter_s=link.jitter_s * shrunk,
+        loss_ratio=link.loss_ratio * shrunk,
+        bandwidth_bytes_per_s=bandwidth or link.bandwidth_bytes_per_s,
+        exchange=(),
+        all_reduce=(),
     )
 
 
