@@ -9,7 +9,7 @@ from netprobe.probes import exchange, ports
 from netprobe.runner.client import CONNECT_S, Client, measuring
 
 _PER_SIZE_S: Final = 0.06
-_LIMIT_S: Final = 4.0
+_LIMIT_S: Final = 6.0
 _MARGIN_S: Final = 10.0
 
 
