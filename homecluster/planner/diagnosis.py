@@ -20,9 +20,12 @@ from homecluster.domain.units import (
 from homecluster.domain.workload import Serve
 from homecluster.planner import explain
 from homecluster.planner.candidates import Pins
+from homecluster.planner.estimate import Estimator
 from homecluster.planner.memory import engine_limits
 from homecluster.planner.network import Fabric
 from homecluster.planner.plan import plan
+from homecluster.planner.rules import Refusal
+from homecluster.planner.search import MULTI_PC_MARGIN
 from homecluster.planner.start_up import PROFILING_TRAFFIC
 from homecluster.planner.what_if import LINK_PRESETS, with_links
 
@@ -58,9 +61,10 @@ class _Case:
 def diagnose(cluster: Cluster, spec: ModelSpec, workload: Serve, pins: Pins) -> Diagnosis:
     """Judge the best plan under `pins`; without pins, what is typed by hand: tensor parallel over every PC."""
     free = plan(cluster, spec, workload, Pins())
-    judged = _judged(cluster, spec, workload, pins, free)
+    pinned = free if pins.free else plan(cluster, spec, workload, pins)
+    judged = _tensor_parallel_by_hand(free) if pins.free else next(iter(pinned.plans), None)
     if judged is None:
-        return Diagnosis(judged=None, causes=(_cannot_run(free),))
+        return Diagnosis(judged=None, causes=(_cannot_run(pinned, free),))
     case = _Case(cluster=cluster, spec=spec, workload=workload, judged=judged, free=free)
     rules = (
         _latency_bound_tensor_parallel,
@@ -78,15 +82,11 @@ def diagnose(cluster: Cluster, spec: ModelSpec, workload: Serve, pins: Pins) -> 
     )
 
 
-def _judged(
-    cluster: Cluster, spec: ModelSpec, workload: Serve, pins: Pins, free: PlanSet
-) -> Plan | None:
-    if not pins.free:
-        return next(iter(plan(cluster, spec, workload, pins).plans), None)
+def _tensor_parallel_by_hand(free: PlanSet) -> Plan | None:
     spanning = [p for p in free.plans if p.backend != "none" and len(p.layout.replicas) == 1]
     tensor = [p for p in spanning if p.layout.pipeline_parallel == 1]
     by_hand = tensor or spanning or free.plans
-    return max(by_hand, key=lambda p: len(p.layout.devices), default=None) if by_hand else None
+    return max(by_hand, key=lambda p: len(p.layout.devices), default=None)
 
 
 def _latency_bound_tensor_parallel(case: _Case) -> Cause | None:
@@ -94,8 +94,10 @@ def _latency_bound_tensor_parallel(case: _Case) -> Cause | None:
     terms = estimate.terms
     if not case.spans_pcs or case.judged.layout.tensor_parallel == 1:
         return None
-    if terms.network_latency_s < _BINDS * terms.total_s:
+    helps = _remedy(case)
+    if terms.network_latency_s < _BINDS * terms.total_s or helps is None:
         return None
+    remedy, gain = helps
     round_trip = _slowest_round_trip(case)
     without_latency = case.workload.concurrent_requests / (terms.total_s - terms.network_latency_s)
     return Cause(
@@ -112,8 +114,8 @@ def _latency_bound_tensor_parallel(case: _Case) -> Cause | None:
             f"computing and reading memory take {format_seconds(terms.compute_s + terms.memory_s)}",
             *_alternatives(case),
         ),
-        effect_tokens_per_s=_gain(case),
-        remedy=_best_remedy(case),
+        effect_tokens_per_s=gain,
+        remedy=remedy,
     )
 
 
@@ -122,6 +124,10 @@ def _latency_bound_pipeline(case: _Case) -> Cause | None:
     stages = case.judged.layout.pipeline_parallel
     if not case.spans_pcs or stages == 1 or terms.network_latency_s < _BINDS * terms.total_s:
         return None
+    helps = _remedy(case)
+    if helps is None:
+        return None
+    remedy, gain = helps
     requests = case.workload.concurrent_requests
     return Cause(
         id="latency-bound-pipeline",
@@ -130,18 +136,20 @@ def _latency_bound_pipeline(case: _Case) -> Cause | None:
             f"{format_seconds(terms.network_latency_s)} of {format_seconds(terms.total_s)} per token are waiting for the link"
         ),
         evidence=(
-            f"round trip {format_seconds(_slowest_round_trip(case))}; {requests} requests in flight for {stages} stages",
+            f"round trip {format_seconds(_slowest_round_trip(case))}; {requests} in flight for {stages} stages",
             *_alternatives(case),
         ),
-        effect_tokens_per_s=_gain(case),
-        remedy=_best_remedy(case),
+        effect_tokens_per_s=gain,
+        remedy=remedy,
     )
 
 
 def _thin_link(case: _Case) -> Cause | None:
     terms = case.judged.estimate.terms
-    if not case.spans_pcs or terms.network_transfer_s < _BINDS * terms.total_s:
+    helps = _remedy(case)
+    if not case.spans_pcs or terms.network_transfer_s < _BINDS * terms.total_s or helps is None:
         return None
+    remedy, gain = helps
     slowest = min(
         (link for link in case.cluster.links if {link.src, link.dst} <= set(case.judged.nodes)),
         key=lambda link: link.bandwidth_bytes_per_s,
@@ -153,23 +161,25 @@ def _thin_link(case: _Case) -> Cause | None:
             f"{slowest.src} to {slowest.dst} carries {format_link_rate(slowest.bandwidth_bytes_per_s)}"
         ),
         evidence=_alternatives(case),
-        effect_tokens_per_s=_gain(case),
-        remedy=_best_remedy(case),
+        effect_tokens_per_s=gain,
+        remedy=remedy,
     )
 
 
 def _distributing_does_not_pay(case: _Case) -> Cause | None:
     best = case.free.plans[0] if case.free.plans else case.judged
     rate = best.estimate.output_tokens_per_s.mid
-    if not case.spans_pcs or best.backend != "none" or rate <= case.rate:
+    helps = _remedy(case)
+    if not case.spans_pcs or best.backend != "none" or rate <= case.rate or helps is None:
         return None
+    remedy, gain = helps
     label = explain.describe(best.layout, len(best.nodes))
     return Cause(
         id="distributing-does-not-pay",
         summary=f"{label} ({', '.join(best.nodes)}) gives {format_rate(rate)} tokens/s, this layout {format_rate(case.rate)}",
         evidence=(case.free.verdict.reason,),
-        effect_tokens_per_s=rate - case.rate,
-        remedy=_best_remedy(case),
+        effect_tokens_per_s=gain,
+        remedy=remedy,
     )
 
 
@@ -213,8 +223,8 @@ def _kv_cache_too_small(case: _Case) -> Cause | None:
     )
 
 
-def _cannot_run(free: PlanSet) -> Cause:
-    evidence = tuple(dict.fromkeys(r.detail for r in free.rejections))[:4]
+def _cannot_run(pinned: PlanSet, free: PlanSet) -> Cause:
+    evidence = tuple(dict.fromkeys(r.detail for r in pinned.rejections))[:4]
     best = free.plans[0].estimate.output_tokens_per_s.mid if free.plans else 0.0
     return Cause(
         id="cannot-run",
@@ -238,49 +248,41 @@ def _alternatives(case: _Case) -> tuple[str, ...]:
             lambda p: p.backend != "none" and p.layout.pipeline_parallel > 1,
         ),
     ):
-        found = [p for p in case.free.plans if pick(p)]
+        found = [p for p in case.free.plans if pick(p) and p.layout != case.judged.layout]
         if found:
             rate = max(p.estimate.output_tokens_per_s.mid for p in found)
             lines.append(f"instead: {label}: {format_rate(rate)} tokens/s")
     cable = _on_ethernet(case)
-    if cable is not None:
+    if cable > case.rate:
         lines.append(
             f"instead: this layout over an Ethernet cable ({_ETHERNET}): {format_rate(cable)} tokens/s"
         )
     return tuple(lines)
 
 
-def _on_ethernet(case: _Case) -> float | None:
+def _on_ethernet(case: _Case) -> float:
+    """Tokens per second of the judged layout with every pair of PCs on a cable."""
     cabled = with_links(case.cluster, rtt_s=None, bandwidth=None, preset=LINK_PRESETS[_ETHERNET])
-    layout = case.judged.layout
-    pins = Pins(
-        tensor_parallel=layout.tensor_parallel,
-        pipeline_parallel=layout.pipeline_parallel,
-        replicas=len(layout.replicas),
-    )
-    found = [
-        p
-        for p in plan(cabled, case.spec, case.workload, pins).plans
-        if p.nodes == case.judged.nodes
-    ]
-    return found[0].estimate.output_tokens_per_s.mid if found else None
+    estimate = Estimator(cabled, case.spec, case.workload).estimate(case.judged.layout)
+    return 0.0 if isinstance(estimate, Refusal) else estimate.output_tokens_per_s.mid
 
 
-def _best_remedy(case: _Case) -> Remedy:
+def _remedy(case: _Case) -> tuple[Remedy, float] | None:
+    """What helps, and by how many tokens per second: another layout, else a cable; None if neither does."""
     best = case.free.plans[0]
-    label = explain.describe(best.layout, len(best.nodes))
-    return Remedy(
-        text=f"run {label} ({', '.join(best.nodes)}): {format_rate(best.estimate.output_tokens_per_s.mid)} tokens/s",
-        argv=(
-            "homecluster",
-            "up",
-            "--model",
-            case.spec.name,
-            *_pin_flags(best.layout),
-            "--nodes",
-            ",".join(best.nodes),
-        ),
-    )
+    gain = best.estimate.output_tokens_per_s.mid - case.rate
+    if gain > 0:
+        label = explain.describe(best.layout, len(best.nodes))
+        text = f"run {label} ({', '.join(best.nodes)}): {format_rate(case.rate + gain)} tokens/s"
+        flags = (*_pin_flags(best.layout), "--nodes", ",".join(best.nodes))
+        return Remedy(
+            text=text, argv=("homecluster", "up", "--model", case.spec.name, *flags)
+        ), gain
+    cable = _on_ethernet(case)
+    if case.spans_pcs and cable > MULTI_PC_MARGIN * case.rate:
+        text = f"join the PCs by an Ethernet cable ({_ETHERNET}): this layout then gives {format_rate(cable)} tokens/s"
+        return Remedy(text=text), cable - case.rate
+    return None
 
 
 def _pin_flags(layout: Layout) -> tuple[str, ...]:
@@ -289,10 +291,6 @@ def _pin_flags(layout: Layout) -> tuple[str, ...]:
         "--pipeline-parallel", str(layout.pipeline_parallel),
         "--replicas", str(len(layout.replicas)),
     )  # fmt: skip
-
-
-def _gain(case: _Case) -> float:
-    return max(0.0, case.free.plans[0].estimate.output_tokens_per_s.mid - case.rate)
 
 
 def _slowest_round_trip(case: _Case) -> float:

@@ -1,0 +1,102 @@
+"""`homecluster diagnose` on cluster documents: the founding question in one screen."""
+
+from typing import Any
+
+import pytest
+
+from tests.cli.shell import EXAMPLES, run
+
+HOTSPOT = ("--cluster", EXAMPLES / "hotspot.toml")
+
+
+def causes(*arguments: str) -> list[dict[str, Any]]:
+    return run("diagnose", "--json", *arguments).document["causes"]
+
+
+def hotspot(*more: str) -> list[dict[str, Any]]:
+    return causes("--model", "gpt2", *map(str, HOTSPOT), *more)
+
+
+def test_the_founding_case_is_latency_bound_tensor_parallel() -> None:
+    assert hotspot()[0]["id"] == "latency-bound-tensor-parallel"
+
+
+def test_a_found_cause_is_exit_code_1() -> None:
+    assert run("diagnose", "--model", "gpt2", *HOTSPOT).code == 1
+
+
+def test_the_founding_case_says_in_one_screen_how_many_messages_wait_for_what() -> None:
+    """25 all-reduces, the logits' gather and the scheduler's message; a round trip of 40 ms and its jitter."""
+    ran = run("diagnose", "--model", "gpt2", *HOTSPOT)
+    assert "27 messages per token" in ran.out
+    assert "round trip of 45.6 ms" in ran.out
+    assert len(ran.out.splitlines()) <= 24
+
+
+def test_the_remedy_of_the_founding_case_is_one_pc_and_its_effect_is_what_plan_predicts() -> None:
+    best = run("plan", "--json", "--model", "gpt2", *HOTSPOT).document["plans"]
+    slow = next(p for p in best if p["tensor_parallel"] == 2)["estimate"]["output_tokens_per_s"][
+        "mid"
+    ]
+    fast = best[0]["estimate"]["output_tokens_per_s"]["mid"]
+    assert hotspot()[0]["effect_tokens_per_s"] == pytest.approx(fast - slow)
+    assert hotspot()[0]["remedy"]["argv"][-2:] == ["--nodes", "alice"]
+
+
+def test_the_silence_before_the_first_token_is_explained() -> None:
+    (stuck,) = [cause for cause in hotspot() if cause["id"] == "start-up-looks-stuck"]
+    assert any("78.6 MB" in line for line in stuck["evidence"])
+
+
+def test_one_pc_alone_is_healthy() -> None:
+    ran = run("diagnose", "--json", "--model", "gpt2", *HOTSPOT, "--nodes", "alice")
+    assert ran.code == 0
+    assert ran.document["healthy"]
+    assert ran.document["causes"] == []
+
+
+def test_causes_come_most_effective_first() -> None:
+    effects = [cause["effect_tokens_per_s"] for cause in hotspot()]
+    assert effects == sorted(effects, reverse=True)
+
+
+def test_every_cause_has_every_key_of_the_contract() -> None:
+    document = run("diagnose", "--json", "--model", "gpt2", *HOTSPOT).document
+    assert document["schema"] == "homecluster.diagnose/1"
+    for cause in document["causes"]:
+        assert set(cause) == {"id", "summary", "evidence", "effect_tokens_per_s", "remedy"}
+        assert set(cause["remedy"]) == {"text", "argv"}
+
+
+def test_a_pipeline_over_the_hotspot_is_latency_bound_too() -> None:
+    assert hotspot("--pipeline-parallel", "2")[0]["id"] == "latency-bound-pipeline"
+
+
+def test_a_model_that_fits_nowhere_cannot_run_and_the_evidence_counts_the_bytes() -> None:
+    (cause,) = causes("--model", "llama-2-70b", *map(str, HOTSPOT))
+    assert cause["id"] == "cannot-run"
+    assert any("lacks" in line and "GiB" in line for line in cause["evidence"])
+
+
+def test_pins_that_nothing_satisfies_name_the_rule_that_they_break() -> None:
+    (cause,) = hotspot("--tensor-parallel", "5")
+    assert cause["id"] == "cannot-run"
+    assert any("12 attention heads do not divide by 5" in line for line in cause["evidence"])
+
+
+def test_where_only_both_pcs_hold_the_model_the_remedy_is_a_better_link() -> None:
+    """1.56 B parameters in fp32 take 6.2 GB: one card of 6 GiB is not enough, two are."""
+    (first, *_) = causes(
+        "--model",
+        "gpt2-xl",
+        "--dtype",
+        "float32",
+        *map(str, HOTSPOT),
+        "--tensor-parallel",
+        "1",
+        "--pipeline-parallel",
+        "2",
+    )
+    assert first["id"] == "latency-bound-pipeline"
+    assert "cable" in first["remedy"]["text"]
+    assert first["effect_tokens_per_s"] > 0
