@@ -22,8 +22,15 @@ from netprobe.types import FULL, QUICK, FailureKind, Report
 @click.option(
     "--token-file", type=click.Path(path_type=Path), help="The one that HOST serves with."
 )
+@click.option(
+    "--engine-python",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="A Python that has torch, for its own all-reduce.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One netprobe.report/1 document on stdout.")
-def run(host: str, size: str, token_file: Path | None, as_json: bool) -> int:
+def run(
+    host: str, size: str, token_file: Path | None, engine_python: Path | None, as_json: bool
+) -> int:
     """Probe the link to HOST[:PORT], where `netprobe serve` runs.
 
     Exit 0: all measured. 1: measured, with failures. 4: nothing could be measured.
@@ -33,7 +40,14 @@ def run(host: str, size: str, token_file: Path | None, as_json: bool) -> int:
     plan = QUICK if size == "quick" else FULL
     report = asyncio.run(
         until_interrupted(
-            runner.probe(address, port, token=token, plan=plan, on_progress=_progress)
+            runner.probe(
+                address,
+                port,
+                token=token,
+                plan=plan,
+                engine_python=engine_python,
+                on_progress=_progress,
+            )
         )
     )
     if as_json:

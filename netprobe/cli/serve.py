@@ -25,10 +25,15 @@ _EVERYWHERE: Final = ("0.0.0.0", "::")  # noqa: S104 - only with a token
 @click.option(
     "--token-file", type=click.Path(path_type=Path), help="Only who holds it may measure."
 )
-def serve(bind: str | None, port: int, token_file: Path | None) -> int:
+@click.option(
+    "--engine-python",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="A Python that has torch, for its own all-reduce.",
+)
+def serve(bind: str | None, port: int, token_file: Path | None, engine_python: Path | None) -> int:
     """Answer `netprobe run` of other PCs until interrupted."""
     token = read_token(token_file)
-    asyncio.run(_serve(_binds(bind, open_to_all=token is None), port, token))
+    asyncio.run(_serve(_binds(bind, open_to_all=token is None), port, token, engine_python))
     return 0
 
 
@@ -38,12 +43,16 @@ def _binds(bind: str | None, *, open_to_all: bool) -> tuple[str, ...]:
     return (bind,) if bind else _EVERYWHERE
 
 
-async def _serve(binds: tuple[str, ...], port: int, token: bytes | None) -> None:
+async def _serve(
+    binds: tuple[str, ...], port: int, token: bytes | None, engine_python: Path | None
+) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    responder = Responder(binds=binds, port=port, token=token, onward=onward, log=_log)
+    responder = Responder(
+        binds=binds, port=port, token=token, onward=onward, engine_python=engine_python, log=_log
+    )
     async with responder:
         where = ", ".join(f"{_shown(bind)}:{responder.port}" for bind in binds)
         _log(f"serving {where}")

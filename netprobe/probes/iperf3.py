@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from netprobe.probes.fence import fenced
 from netprobe.probes.iperf3_parse import Iperf3Run, failure_kind, parse, parse_version
 from netprobe.probes.ports import SockAddr, family_of, same_host, with_port
 from netprobe.probes.process import Finished, finished, started
@@ -71,8 +72,10 @@ async def server(local: SockAddr, peer: SockAddr) -> AsyncIterator[Server]:
     """
     for attempt in range(_LISTEN_TRIES):
         port = _free_port(local)
-        async with started(_server_argv(local, port)) as process:
+        async with contextlib.AsyncExitStack() as stack:
+            process = await stack.enter_async_context(started(_server_argv(local, port)))
             if await _listening(process, port):
+                await stack.enter_async_context(fenced(port, peer))
                 yield Server(port=port, process=process, peer=peer)
                 return
             if attempt == _LISTEN_TRIES - 1:

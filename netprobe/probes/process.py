@@ -31,7 +31,11 @@ def tied_to_us(argv: Sequence[str]) -> tuple[str, ...]:
 
 @contextlib.asynccontextmanager
 async def started(
-    argv: Sequence[str], *, env: Mapping[str, str] | None = None, pass_fds: Sequence[int] = ()
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str] | None = None,
+    pass_fds: Sequence[int] = (),
+    stdin: int = asyncio.subprocess.DEVNULL,
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     """The running tool; killed and reaped on leaving, whatever the reason.
 
@@ -41,7 +45,7 @@ async def started(
     try:
         process = await asyncio.create_subprocess_exec(
             *tied_to_us(argv),
-            stdin=asyncio.subprocess.DEVNULL,
+            stdin=stdin,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             limit=_MAX_OUTPUT_BYTES,

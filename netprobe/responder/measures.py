@@ -8,13 +8,17 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from threading import Event
 from typing import Final
 
 from netprobe.control.fields import Document
 from netprobe.control.messages import Open
-from netprobe.probes import blast, echo, exchange, fill, iperf3, path_mtu, ports
+from netprobe.probes import blast, collective, echo, exchange, fill, iperf3, path_mtu, ports
+from netprobe.probes.fence import fenced
 from netprobe.probes.ports import SockAddr
+from netprobe.probes.trouble import ProbeError
+from netprobe.types import FailureKind
 
 GRACE_S: Final = 4.0
 """Beyond the measurement's own duration, for dialling and draining."""
@@ -45,7 +49,7 @@ class Opened:
 
 @contextlib.asynccontextmanager
 async def opened(
-    request: Open, local: SockAddr, peer: SockAddr, cookie: bytes
+    request: Open, local: SockAddr, peer: SockAddr, cookie: bytes, engine: Path | None
 ) -> AsyncIterator[Opened]:
     """The port for one measurement; closed on leaving.
 
@@ -63,6 +67,15 @@ async def opened(
         case "iperf3":
             async with iperf3.server(local, peer) as server:
                 yield Opened(port=server.port, work=partial(_iperf3, server, place))
+        case "all_reduce":
+            if engine is None:
+                raise ProbeError(
+                    FailureKind.TOOL_MISSING, "the far side was started without --engine-python"
+                )
+            with ports.listen(local) as listener:
+                port = listener.getsockname()[1]
+                async with fenced(port, peer):
+                    yield Opened(port=port, work=partial(_all_reduce, engine, listener, place))
         case "echo_udp" | "mtu":
             serve = echo.serve_udp if request.measurement == "echo_udp" else path_mtu.serve
             with ports.open_udp(local) as udp:
@@ -85,6 +98,12 @@ async def _iperf3(server: iperf3.Server, place: Place) -> Document:
         "rates_bytes_per_s": list(seen.rates_bytes_per_s),
         "received_bytes_per_s": seen.received_bytes_per_s,
     }
+
+
+async def _all_reduce(engine: Path, listener: ports.Listener, place: Place) -> Document:
+    store = listener.getsockname()
+    seen = await collective.run(engine, place.local, store, listener=listener, limit_s=place.left_s)
+    return {"backend": seen.backend}
 
 
 async def _echo_tcp(listener: ports.Listener, place: Place) -> Document:

@@ -10,6 +10,7 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Final, Self
 
 from netprobe import __version__
@@ -46,6 +47,7 @@ class Responder:
         port: int = DEFAULT_PORT,
         token: bytes | None = None,
         onward: Onwards | None = None,
+        engine_python: Path | None = None,
         log: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._binds = tuple(binds)
@@ -53,6 +55,7 @@ class Responder:
         self._token = token
         self._log = log
         self.onward = onward
+        self.engine_python = engine_python
         self._servers: list[asyncio.Server] = []
         self._callers: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()

@@ -6,6 +6,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any, Final, Protocol
 
 from netprobe.control.channel import Channel
@@ -48,6 +49,10 @@ class House(Protocol):
 
     def ticket(self) -> str:
         """A secret for one session of someone else."""
+
+    @property
+    def engine_python(self) -> Path | None:
+        """Where torch is, for the engine's own all-reduce."""
 
     @property
     def onward(self) -> Onwards | None:
@@ -129,7 +134,9 @@ class Session:
         return {"id": self._next_id, "port": port.result(), "cookie": cookie.hex()}
 
     async def _measure(self, request: Open, cookie: bytes, port: asyncio.Future[int]) -> Document:
-        async with opened(request, self._channel.local, self._channel.peer, cookie) as measure:
+        async with opened(
+            request, self._channel.local, self._channel.peer, cookie, self._house.engine_python
+        ) as measure:
             port.set_result(measure.port)
             return await measure.work()
 

@@ -40,7 +40,7 @@ class Findings:
     ways: dict[str, OneWay] = field(default_factory=dict)
     loaded_s: dict[str, tuple[float, ...]] = field(default_factory=dict)
     exchange: Mapping[int, tuple[float, ...]] = field(default_factory=dict)
-    all_reduce: dict[str, Mapping[int, tuple[float, ...]]] = field(default_factory=dict)
+    all_reduce: Mapping[str, Mapping[int, tuple[float, ...]]] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
 
     def fail(self, probe: str, error: ProbeError) -> None:

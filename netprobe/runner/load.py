@@ -13,8 +13,8 @@ from netprobe.stats import quantile
 
 _INTERVAL_S: Final = 0.005
 _FIRST_COUNT: Final = 60
-_MORE_COUNT: Final = 240
-"""1.2 s: in that time four streams fill a 1 MiB queue at 10 Mbit/s."""
+_MORE_COUNT: Final = 200
+"""1 s: in that time four streams fill a 1 MiB queue at 10 Mbit/s."""
 _GROWN_S: Final = 0.005
 """A round trip that has grown by less is not worth a longer look: grade A+."""
 _RAMP_SHARE: Final = 0.3

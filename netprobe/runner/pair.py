@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import Final, TypeVar
 
 from netprobe.control.fields import Document
@@ -15,7 +16,7 @@ from netprobe.probes import iperf3
 from netprobe.probes.interface import interface_of
 from netprobe.probes.trouble import ProbeError
 from netprobe.report import parse_interface
-from netprobe.runner import exchange, latency, load, throughput
+from netprobe.runner import all_reduce, exchange, latency, load, throughput
 from netprobe.runner.client import Client, connected
 from netprobe.runner.findings import Findings
 from netprobe.stats import quantile
@@ -34,10 +35,12 @@ async def probe(
     token: bytes | None = None,
     ticket: str | None = None,
     plan: Plan = FULL,
+    engine_python: Path | None = None,
     on_progress: OnProgress | None = None,
 ) -> Report:
     """What the link to the responder at host:port does; trouble is in its failures, never raised.
 
+    With `engine_python` (and one at the far side) the engine's own all-reduce is timed as well.
     Dials only: works from behind NAT. Ends within its deadlines whatever the far side does.
     """
     findings = Findings(plan=plan, dst=host, started_at=datetime.now(UTC).isoformat())
@@ -46,7 +49,7 @@ async def probe(
     try:
         tell(f"connecting to {host} port {port}")
         async with connected(host, port, token=token, ticket=ticket) as client:
-            await _Run(client, findings, tell).all()
+            await _Run(client, findings, tell, engine_python).all()
     except ProbeError as error:
         findings.fail("control", error)
     return findings.report(src=socket.gethostname(), duration_s=time.monotonic() - begin)
@@ -59,8 +62,11 @@ def _silent(_: str) -> None:
 class _Run:
     """The probes in their order; each leaves its figure or its failure in the findings."""
 
-    def __init__(self, client: Client, findings: Findings, tell: OnProgress) -> None:
+    def __init__(
+        self, client: Client, findings: Findings, tell: OnProgress, engine_python: Path | None
+    ) -> None:
         self._client, self._findings, self._tell = client, findings, tell
+        self._engine_python = engine_python
         self._plan = findings.plan
 
     async def all(self) -> None:
@@ -79,6 +85,13 @@ class _Run:
                 "exchange", "exchanging messages", lambda: exchange.curve(self._client, sizes)
             )
             self._findings.exchange = curve or {}
+        if (python := self._engine_python) is not None:
+            seen = await self._try(
+                "all_reduce",
+                "the engine's all-reduce",
+                lambda: all_reduce.curve(self._client, python),
+            )
+            self._findings.all_reduce = {seen.backend: seen.curve} if seen else {}
 
     def _interfaces(self, far: Document) -> None:
         findings = self._findings

@@ -1,0 +1,238 @@
+"""netprobe on emulated links against iperf3 and ping run by hand on the same hosts."""
+
+import json
+import subprocess
+import threading
+import time
+
+import pytest
+
+from netprobe.types import FailureKind
+from tests.lab.availability import require_lab
+from tests.lab.lab import Lab
+from tests.netprobe.conftest import children, eventually, listening_ports
+from tests.netprobe.in_lab import (
+    PYTHON,
+    iperf3_bytes_per_s,
+    link_home,
+    ping_s,
+    probe,
+    served,
+)
+
+pytestmark = [pytest.mark.lab, pytest.mark.slow]
+
+
+@pytest.fixture(autouse=True)
+def _lab_possible():
+    require_lab()
+
+
+@pytest.mark.parametrize(
+    ("up_mbit", "down_mbit", "rtt_ms"), [(5, 20, 60), (20, 100, 20), (300, 100, 5), (900, 300, 0)]
+)
+def test_each_direction_agrees_with_iperf3_and_the_round_trip_with_ping(up_mbit, down_mbit, rtt_ms):
+    with Lab(link_home(up_mbit, down_mbit, rtt_ms)) as lab, served(lab, "b"):
+        report, _ = probe(lab, "a", "b")
+        quick, _ = probe(lab, "a", "b", "--quick")
+        forward = iperf3_bytes_per_s(lab, "a", "b", back=False, seconds=5)
+        back = iperf3_bytes_per_s(lab, "a", "b", back=True, seconds=5)
+        ping = ping_s(lab, "a", "b")
+    assert report.throughput.forward_bytes_per_s == pytest.approx(forward, rel=0.05)
+    assert report.throughput.back_bytes_per_s == pytest.approx(back, rel=0.05)
+    assert quick.throughput.forward_bytes_per_s == pytest.approx(forward, rel=0.08)
+    assert report.round_trip.p50_s == pytest.approx(ping, abs=0.0005)
+    assert report.mtu_bytes == 1500
+    assert report.throughput.congestion_control == "cubic"
+
+
+def test_the_exchange_of_a_small_message_costs_half_a_round_trip():
+    with Lab(link_home(100, 100, 20)) as lab, served(lab, "b"):
+        report, _ = probe(lab, "a", "b")
+    small = next(point for point in report.exchange if point.size_bytes == 64)
+    assert small.p50_s == pytest.approx(0.010, abs=0.001)
+
+
+def test_a_full_queue_of_256_kib_at_20_mbit_is_seen():
+    """256 KiB at 20 Mbit/s are 105 ms."""
+    with Lab(link_home(20, 20, 20, queue_kib=256)) as lab, served(lab, "b"):
+        report, _ = probe(lab, "a", "b")
+    assert 0.07 < report.loaded_round_trip.forward.p50_s < 0.15
+    assert 0.07 < report.loaded_round_trip.back.p50_s < 0.15
+    assert report.loaded_round_trip.grade == "C"
+
+
+def test_a_lossy_link_is_unsteady_or_right():
+    with Lab("lossy", hosts=2) as lab, served(lab, "b"):
+        report, _ = probe(lab, "a", "b")
+        by_hand = iperf3_bytes_per_s(lab, "a", "b", back=False)
+    near = report.throughput.forward_bytes_per_s == pytest.approx(by_hand, rel=0.25)
+    assert near or not report.throughput.steady
+
+
+def test_large_packets_that_vanish_are_a_blackhole_with_the_size_that_passes():
+    with Lab("100mbe", hosts=2) as lab, served(lab, "b"):
+        lab.link("b").blackhole(over_bytes=1400)
+        report, code = probe(lab, "a", "b", "--quick")
+    assert code == 1
+    assert report.mtu_bytes == 1400
+    assert FailureKind.BLACKHOLE in [one.kind for one in report.failures]
+
+
+def test_a_link_cut_in_mid_probe_ends_in_time_and_leaves_nothing():
+    with Lab("100mbe", hosts=2) as lab, served(lab, "b") as (server,):
+        link = lab.link("b")
+        threading.Timer(2.5, link.block).start()
+        started = time.monotonic()
+        report, code = probe(lab, "a", "b")
+        assert time.monotonic() - started < 22
+        assert code == 1
+        assert {one.kind for one in report.failures} <= {
+            *(FailureKind.TIMED_OUT, FailureKind.PEER_LOST, FailureKind.BLACKHOLE),
+            *(FailureKind.NO_ROUTE, FailureKind.TOOL_FAILED),
+        }
+        assert report.round_trip is not None
+        pid = in_lab_pid(server)
+        assert eventually(lambda: children(pid) == [], 15)
+        assert eventually(lambda: len(listening_ports(pid)) == 2, 15)
+
+
+def in_lab_pid(process):
+    """The command itself, below the launcher that entered the host."""
+    pid = process.pid
+    while found := children(pid):
+        if "netprobe" in command_line(found[0]) and "iperf3" not in command_line(found[0]):
+            pid = int(found[0])
+        else:
+            break
+    return pid
+
+
+def command_line(pid):
+    with open(f"/proc/{pid}/cmdline") as file:
+        return file.read()
+
+
+def test_a_firewall_that_drops_is_a_time_out():
+    with Lab("100mbe", hosts=2) as lab, served(lab, "b"):
+        rule = "add table inet f; add chain inet f i { type filter hook input priority 0; policy drop; }"
+        lab.host("b").run(["nft", "-f", "-"], input=rule, check=True)
+        report, code = probe(lab, "a", "b", "--quick")
+    assert code == 4
+    assert [one.kind for one in report.failures] == [FailureKind.TIMED_OUT]
+    assert report.duration_s < 5
+
+
+def test_a_firewall_that_passes_only_the_control_port_is_told_for_each_probe():
+    with Lab("100mbe", hosts=2) as lab, served(lab, "b"):
+        rule = (
+            "add table inet f; add chain inet f i { type filter hook input priority 0; policy drop; "
+            "ct state established accept; tcp dport 17523 accept; }"
+        )
+        lab.host("b").run(["nft", "-f", "-"], input=rule, check=True)
+        report, code = probe(lab, "a", "b", "--quick")
+    assert code == 4
+    assert {one.kind for one in report.failures} == {FailureKind.TIMED_OUT}
+    assert report.duration_s < 20
+
+
+def test_no_such_host_is_no_route_or_a_time_out():
+    with Lab("100mbe", hosts=2) as lab:
+        argv = [PYTHON, "-m", "netprobe", "run", "10.77.0.99", "--json", "--quick"]
+        done = lab.host("a").run(argv, timeout=30)
+    assert done.returncode == 4
+    assert json.loads(done.stdout)["failures"][0]["kind"] in {"no_route", "timed_out"}
+
+
+def test_from_behind_nat_both_directions_are_measured():
+    with Lab("wsl-nat", hosts=2) as lab, served(lab, "a"):
+        report, code = probe(lab, "b", "a")
+    assert code == 0
+    assert report.throughput.forward_bytes_per_s > 0
+    assert report.throughput.back_bytes_per_s > 0
+    assert report.throughput.tool.startswith("iperf3")
+
+
+def matrix(lab, names, tmp_path):
+    hosts = tmp_path / "hosts"
+    hosts.write_text("".join(f"{name} {lab.host(name).address}\n" for name in names))
+    argv = [PYTHON, "-m", "netprobe", "matrix", "--hosts", str(hosts), "--json"]
+    done = lab.host(names[0]).run(argv, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_four_hosts_on_a_switch_take_15_s_and_share_nothing(tmp_path):
+    with Lab("100mbe", hosts=4) as lab, served(lab, *"abcd"):
+        found = matrix(lab, "abcd", tmp_path)
+    assert found["duration_s"] < 15
+    assert found["shared"] == []
+    assert len(found["reports"]) == 6
+    for report in found["reports"]:
+        for way in ("forward_bytes_per_s", "back_bytes_per_s"):
+            assert report["throughput"][way] * 8 / 1e6 == pytest.approx(94, rel=0.05)
+
+
+def test_pairs_of_a_hotspot_are_reported_at_their_full_rate_and_as_sharing(tmp_path):
+    with Lab("hotspot", hosts=4) as lab, served(lab, *"abcd"):
+        found = matrix(lab, "abcd", tmp_path)
+    assert found["shared"]
+    for report in found["reports"]:
+        assert report["throughput"]["forward_bytes_per_s"] * 8 / 1e6 > 20 * 0.75
+
+
+def test_stock_iperf3_is_served_by_our_one_off_server():
+    """The port of a real measurement, taken by a stock client from the peer's address."""
+    code = (
+        "import asyncio, subprocess, sys\n"
+        "from netprobe.runner.client import connected, measuring\n"
+        "async def main():\n"
+        "    async with connected(sys.argv[1], 17523, token=None) as c, measuring(c, 'iperf3', 5) as far:\n"
+        "        p = await asyncio.create_subprocess_exec('iperf3', '-c', sys.argv[1], '-p', str(far.remote[1]), '-t', '1')\n"
+        "        sys.exit(await p.wait())\n"
+        "asyncio.run(main())\n"
+    )
+    with Lab("100mbe", hosts=3) as lab, served(lab, "b"):
+        done = lab.host("a").run([PYTHON, "-c", code, lab.host("b").address], timeout=30)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "receiver" in done.stdout
+
+
+def test_a_stranger_cannot_reach_the_one_off_server_where_nft_may_fence_it():
+    code = (
+        "import asyncio, sys\n"
+        "from netprobe.runner.client import connected, measuring\n"
+        "async def main():\n"
+        "    async with connected(sys.argv[1], 17523, token=None) as c, measuring(c, 'iperf3', 5) as far:\n"
+        "        print(far.remote[1], flush=True)\n"
+        "        await asyncio.sleep(4)\n"
+        "asyncio.run(main())\n"
+    )
+    with Lab("100mbe", hosts=3) as lab, served(lab, "b"):
+        address = lab.host("b").address
+        caller = lab.host("a").popen(
+            [PYTHON, "-c", code, address], stdout=subprocess.PIPE, text=True
+        )
+        port = caller.stdout.readline().strip()
+        try:
+            argv = [
+                "iperf3",
+                "-J",
+                "-c",
+                address,
+                "-p",
+                port,
+                "-t",
+                "1",
+                "--connect-timeout",
+                "1500",
+            ]
+            seen = json.loads(lab.host("c").run(argv, timeout=20).stdout)
+        finally:
+            caller.terminate()
+            caller.wait()
+            caller.stdout.close()
+        assert "timed out" in seen["error"]
+        assert eventually(
+            lambda: "netprobe" not in lab.host("b").run(["nft", "list", "tables"]).stdout, 8
+        )
