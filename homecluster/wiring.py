@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from homecluster.domain.hardware import DeviceKind
 from homecluster.domain.topology import Cluster
 from homecluster.errors import InputError
 from homecluster.store.cluster_document import load_cluster
 from homecluster.store.models import FoundModel, find_model
 from homecluster.store.paths import Paths, paths_from
+
+if TYPE_CHECKING:
+    from homecluster.app.up import Here
 
 
 def paths() -> Paths:
@@ -40,3 +45,20 @@ def cluster(document: Path | None) -> Cluster:
     from homecluster.app.measure import this_pc  # noqa: PLC0415 - inventory and NVML are not needed for a document
 
     return this_pc(paths())
+
+
+def here() -> Here:
+    """This PC as `up` uses it."""
+    from homecluster.app.measure import this_pc  # noqa: PLC0415 - as above
+    from homecluster.app.up import Here  # noqa: PLC0415 - as above
+    from homecluster.inventory.system import read_system  # noqa: PLC0415 - as above
+
+    (node,) = this_pc(paths()).nodes
+    return Here(paths=paths(), node=node, cores=read_system().engine_cores)
+
+
+def default_engine_kind() -> DeviceKind:
+    """CUDA where NVML sees a GPU, else the CPU."""
+    from homecluster.inventory.nvidia import read_gpus  # noqa: PLC0415 - as above
+
+    return DeviceKind.CUDA if read_gpus().gpus else DeviceKind.CPU

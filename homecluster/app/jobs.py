@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -16,6 +17,7 @@ from homecluster.errors import HomeclusterError, InputError, LaunchError
 from homecluster.launch import cgroup, strays
 from homecluster.launch.identity import ProcessIdentity, is_alive, send_signal
 from homecluster.launch.supervise import GRACE_S
+from homecluster.store.job_document import job_table
 from homecluster.store.job_store import (
     JobEntry,
     JobFolder,
@@ -96,6 +98,17 @@ def _true_state(launch: Launch, entry: JobEntry | None, processes: int) -> JobSt
 def _lost(node: NodeId, processes: int) -> Failed:
     left = f"; {processes} of its processes still end" if processes else ""
     return Failed(node=node, reason=f"its supervisor was killed or this PC restarted{left}")
+
+
+def document(view: JobView) -> dict[str, Any]:
+    """The job as `up --json` and `status --json` print it."""
+    return job_table(
+        view.folder,
+        view.launch,
+        view.state,
+        processes=view.processes,
+        memory_bytes=view.memory_bytes,
+    )
 
 
 def living(views: tuple[JobView, ...]) -> tuple[JobView, ...]:

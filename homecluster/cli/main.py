@@ -14,6 +14,12 @@ from homecluster.cli import boundary
 VERBS: Final = {
     "probe": "Measure this PC's devices, once per hardware and engine.",
     "plan": "Predict tokens/s of every layout, and say whether several PCs pay.",
+    "up": "Launch the best plan for this PC and print where it answers.",
+    "down": "End a job and everything of it.",
+    "status": "Say which jobs run, and how the last one ended.",
+    "logs": "Print the engine's log.",
+    "bench": "Measure the running job and print it beside the prediction.",
+    "engine": "Install, list and remove the pinned vLLM environments.",
     "diagnose": "Say what holds a cluster or plan back, in figures, with remedies.",
 }
 """Verb -> its one-line help; the module is `homecluster.cli.VERB` and holds a click command of that name."""

@@ -28,4 +28,5 @@ def process_environment(
     """The whole environment of a job's processes."""
     inherited = {name: here[name] for name in INHERITED if name in here}
     secret = {KEY_VARIABLE: api_key} if api_key else {}
-    return inherited | dict(command) | secret | {JOB_VARIABLE: job_id}
+    # vLLM renames its processes; without SPT_NOENV that overwrites the environment by which we find them.
+    return inherited | dict(command) | secret | {JOB_VARIABLE: job_id, "SPT_NOENV": "1"}

@@ -36,7 +36,6 @@ class Launch:
     """Name of the engine environment."""
     model: str
     model_folder: str
-    tokenizer_folder: str
     random_weights: bool
     start_limit_s: float
     spec: LaunchSpec

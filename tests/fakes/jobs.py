@@ -80,7 +80,6 @@ def start_fake(
         engine="fake",
         model="x",
         model_folder="/nowhere",
-        tokenizer_folder="/nowhere",
         random_weights=False,
         start_limit_s=start_limit_s,
         spec=LaunchSpec(

@@ -1,0 +1,79 @@
+"""`homecluster engine install`, `list` and `remove`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import click
+
+from homecluster import wiring
+from homecluster.app import engine as use_case
+from homecluster.cli import render_jobs
+from homecluster.cli.output import print_document
+from homecluster.domain.hardware import DeviceKind
+from homecluster.store.engine_store import Engine
+
+SCHEMA = "homecluster.engines/1"
+_json = click.option("--json", "as_json", is_flag=True, help="Print one document.")
+
+
+@click.group()
+def engine() -> None:
+    """The pinned vLLM environments of this PC, apart from homecluster's own."""
+
+
+@engine.command()
+@click.option("--cpu", "kind", flag_value="cpu", help="vLLM for the CPU.")
+@click.option("--cuda", "kind", flag_value="cuda", help="vLLM for NVIDIA GPUs.")
+@_json
+def install(*, kind: str | None, as_json: bool) -> int:
+    """Install the engine: for CUDA where there is an NVIDIA GPU, else for the CPU.
+
+    A second call is instant; an interrupted one goes on where it stopped.
+    """
+    wanted = DeviceKind(kind) if kind else wiring.default_engine_kind()
+    click.echo(f"the {wanted} engine:", err=True)
+    with render_jobs.installing() as tell:
+        installed = use_case.install_engine(wiring.paths(), wanted, tell)
+    if as_json:
+        print_document({"schema": SCHEMA, "engines": [_table(installed)]})
+    else:
+        click.echo(f"ready: {installed.path}")
+    return 0
+
+
+@engine.command("list")
+@_json
+def list_(*, as_json: bool) -> int:
+    """List the installed engines."""
+    paths = wiring.paths()
+    engines = use_case.list_engines(paths)
+    if as_json:
+        print_document({"schema": SCHEMA, "engines": [_table(one) for one in engines]})
+    else:
+        render_jobs.show_engines(engines, str(paths.engines))
+    return 0
+
+
+@engine.command()
+@click.argument("name")
+@_json
+def remove(*, name: str, as_json: bool) -> int:
+    """Delete the engine NAME (or `cpu`, `cuda`, or `partial`: what interrupted installations left)."""
+    paths = wiring.paths()
+    use_case.remove_engine(paths, name)
+    if as_json:
+        left = [_table(one) for one in use_case.list_engines(paths)]
+        print_document({"schema": SCHEMA, "engines": left})
+    else:
+        click.echo(f"removed {name}")
+    return 0
+
+
+def _table(one: Engine) -> dict[str, object]:
+    return {
+        "name": one.name,
+        "path": str(one.path),
+        "current": use_case.is_current(one),
+        **asdict(one.manifest),
+    }

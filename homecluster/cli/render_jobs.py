@@ -1,0 +1,198 @@
+"""Jobs, engines and benchmarks as people read them."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Protocol
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+from rich.table import Table
+
+from homecluster.app.engine import Step, is_current
+from homecluster.app.jobs import JobView
+from homecluster.cli.render_plan import console
+from homecluster.cli.render_probe import format_age
+from homecluster.domain.job import Command, Failed, JobState, LaunchSpec, Running, Starting, Stopped
+from homecluster.domain.units import format_bytes, format_rate, format_seconds
+from homecluster.launch.pip_step import Fetching
+from homecluster.store.engine_store import Engine
+from homecluster.store.job_document import state_name
+
+_STYLES = {"running": "green", "starting": "cyan", "failed": "red", "stopped": "dim"}
+
+
+def show_commands(spec: LaunchSpec) -> None:
+    """Every command as a shell would take it, with its environment."""
+    out = console()
+    for command in spec.commands:
+        out.print(f"[bold]on {escape(command.node)}[/]  [dim]({escape(command.ready_when)})[/]")
+        out.print(escape(_shell_text(command)), soft_wrap=True)
+    if spec.api_key_file:
+        out.print(f"[dim]VLLM_API_KEY comes from {escape(spec.api_key_file)}, at the start only[/]")
+
+
+def _shell_text(command: Command) -> str:
+    variables = [f"{name}={shlex.quote(value)}" for name, value in command.env]
+    return " \\\n  ".join(["env", *variables, shlex.join(command.argv)])
+
+
+class SaysPhase(Protocol):
+    def __call__(self, state: JobState) -> None: ...
+
+
+@contextmanager
+def starting(predicted_s: tuple[float, float, float]) -> Iterator[SaysPhase]:
+    """Shows on stderr what the engine does, how long already, and how long it was predicted to take."""
+    low, mid, high = map(format_seconds, predicted_s)
+    out, begun_s = console(stderr=True), time.monotonic()
+    expected = f"ready was predicted after {mid} ({low} - {high})"
+    if not out.is_terminal:
+        out.print(f"  {expected}")
+
+    def say(state: JobState) -> None:
+        if not isinstance(state, Starting):
+            return
+        passed = time.monotonic() - begun_s
+        if status is None:
+            out.print(f"  {passed:5.1f} s  {escape(state.phase)}")
+        else:
+            status.update(f"{escape(state.phase)} · {passed:.0f} s · {expected}")
+
+    if out.is_terminal:
+        with out.status(expected) as status:
+            yield say
+    else:
+        status = None
+        yield say
+
+
+def show_ready(view: JobView) -> None:
+    """Where it answers, what was predicted, and lines to try it."""
+    out, launch = console(), view.launch
+    spec, estimate = launch.spec, launch.plan["estimate"]
+    took = format_seconds(view.state.start_up_s) if isinstance(view.state, Running) else "?"
+    rate, token = estimate["output_tokens_per_s"], estimate["token_interval_s"]
+    out.print(f"[green bold]running[/] {escape(view.folder.job_id)} after {took}: {spec.base_url}")
+    out.print(
+        f"  predicted [bold]{format_rate(rate['mid'])}[/] output tokens/s "
+        f"({format_rate(rate['low'])} - {format_rate(rate['high'])}), "
+        f"{format_seconds(token['mid'])} per token; homecluster bench measures it"
+    )
+    if launch.random_weights:
+        out.print("  [yellow]random weights: the speed is real, the words are not[/]")
+    key = ' -H "Authorization: Bearer $(cat KEYFILE)"' if spec.api_key_file else ""
+    body = f'{{"model": "{spec.served_model}", "prompt": "Hello", "max_tokens": 16}}'
+    out.print(f"  export OPENAI_BASE_URL={spec.base_url}", soft_wrap=True)
+    out.print(
+        escape(f"  curl {spec.base_url}/completions -H 'Content-Type: application/json'{key} -d '{body}'"),
+        soft_wrap=True,
+    )  # fmt: skip
+
+
+def show_jobs(views: Sequence[JobView]) -> None:
+    out = console()
+    if not views:
+        out.print("no jobs; start one: homecluster up --model gpt2")
+        return
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for title in ("job", "state", "address", "model", "since", "memory"):
+        table.add_column(title, no_wrap=title != "state")
+    for view in views:
+        name = state_name(view.state)
+        table.add_row(
+            escape(view.folder.job_id),
+            f"[{_STYLES[name]}]{name}[/]{escape(_more(view.state))}",
+            view.launch.spec.base_url,
+            escape(view.launch.model),
+            _age(view.launch.created_at),
+            format_bytes(view.memory_bytes) if view.memory_bytes else "-",
+        )
+    out.print(table)
+
+
+def _more(state: JobState) -> str:
+    match state:
+        case Starting(phase=phase):
+            return f": {phase}"
+        case Running(start_up_s=start_up_s):
+            return f" (ready after {format_seconds(start_up_s)})"
+        case Stopped(reason=reason) | Failed(reason=reason):
+            return f": {reason}"
+
+
+def _age(created_at: str) -> str:
+    seconds = (datetime.now(UTC) - datetime.fromisoformat(created_at)).total_seconds()
+    return format_age(max(0.0, seconds))
+
+
+def show_ended(view: JobView) -> None:
+    console().print(
+        f"{escape(view.folder.job_id)}: {escape(state_name(view.state))}{escape(_more(view.state))}"
+    )
+
+
+def show_engines(engines: Iterable[Engine], places: str) -> None:
+    out = console()
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for title in ("engine", "vllm", "torch", "ray", "disk", "installed", ""):
+        table.add_column(title, no_wrap=True)
+    for engine in engines:
+        manifest = engine.manifest
+        table.add_row(
+            engine.name,
+            manifest.vllm,
+            manifest.torch,
+            manifest.ray,
+            format_bytes(manifest.disk_bytes),
+            manifest.installed_at[:10],
+            "" if is_current(engine) else "[yellow]of another homecluster: remove it[/]",
+        )
+    if table.row_count:
+        out.print(table)
+    else:
+        out.print(f"no engine in {escape(places)}; homecluster engine install")
+
+
+class SaysProgress(Protocol):
+    def __call__(self, progress: Step | Fetching) -> None: ...
+
+
+@contextmanager
+def installing() -> Iterator[SaysProgress]:
+    """Shows on stderr which step is at work, and how far a download is."""
+    out = console(stderr=True)
+    if not out.is_terminal:
+        yield _plain_progress(out)
+        return
+    bar = Progress(
+        TextColumn("{task.description}"), BarColumn(), DownloadColumn(), console=out, transient=True
+    )
+    with bar:
+        task = bar.add_task("", total=None)
+
+        def say(progress: Step | Fetching) -> None:
+            match progress:
+                case Step(number=number, of=of, title=title):
+                    bar.console.print(f"  {number}/{of} {escape(title)}")
+                case Fetching(file=file, done_bytes=done, total_bytes=total):
+                    bar.update(
+                        task, description=escape(file[:44]), completed=done, total=total or None
+                    )
+
+        yield say
+
+
+def _plain_progress(out: Console) -> SaysProgress:
+    def say(progress: Step | Fetching) -> None:
+        if isinstance(progress, Step):
+            out.print(f"  {progress.number}/{progress.of} {escape(progress.title)}")
+        elif progress.total_bytes and progress.done_bytes == progress.total_bytes:
+            out.print(f"      {escape(progress.file)} ({format_bytes(progress.total_bytes)})")
+
+    return say

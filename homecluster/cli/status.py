@@ -1,0 +1,30 @@
+"""`homecluster status`."""
+
+from __future__ import annotations
+
+import click
+
+from homecluster import wiring
+from homecluster.app import jobs
+from homecluster.cli import render_jobs
+from homecluster.cli.output import print_document
+from homecluster.store.job_document import STATUS_SCHEMA
+
+
+@click.command()
+@click.argument("job", required=False)
+@click.option("--all", "everything", is_flag=True, help="Also jobs that ended.")
+@click.option("--json", "as_json", is_flag=True, help="Print one status document.")
+def status(*, job: str | None, everything: bool, as_json: bool) -> int:
+    """Say which jobs run on this PC, and how the last one ended."""
+    views = jobs.look_at_all(wiring.paths().jobs)
+    if job is not None:
+        views = (jobs.choose(views, job),)
+    elif not everything:
+        views = jobs.living(views) or views[-1:]
+    if as_json:
+        document = [jobs.document(view) for view in views]
+        print_document({"schema": STATUS_SCHEMA, "jobs": document})
+    else:
+        render_jobs.show_jobs(views)
+    return 0

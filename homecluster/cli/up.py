@@ -1,0 +1,184 @@
+"""`homecluster up`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from homecluster import wiring
+from homecluster.app import jobs
+from homecluster.app import up as use_case
+from homecluster.app.plan import make_plans
+from homecluster.cli import render_jobs
+from homecluster.cli.output import print_document
+from homecluster.cli.workload_options import (
+    node_names,
+    pin_options,
+    pins_from,
+    serve_from,
+    workload_options,
+)
+from homecluster.domain.job import Failed, Running, is_over
+from homecluster.domain.plan import PlanSet
+from homecluster.domain.topology import Cluster
+from homecluster.errors import InputError, LaunchError
+from homecluster.store.job_document import UP_SCHEMA, command_table
+from homecluster.store.models import FoundModel
+from homecluster.store.plan_document import plan_document
+from homecluster.store.plan_file import read_plan_file
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command()
+@click.option("--model", metavar="M", help="A catalogue name, a model folder, or a hub id.")
+@click.option(
+    "--plan",
+    "plan_file",
+    type=_PATH,
+    metavar="FILE",
+    help="Launch the first plan of this document.",
+)
+@workload_options
+@pin_options
+@click.option("--quantization", metavar="METHOD", help="Only a checkpoint quantised this way.")
+@click.option(
+    "--random-weights",
+    is_flag=True,
+    help="Serve random weights of the real shape: real speed, no sense.",
+)
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address to listen at; beyond loopback needs a key.",
+)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8000,
+    show_default=True,
+    help="0 takes the next free one.",
+)
+@click.option(
+    "--api-key-file",
+    type=_PATH,
+    metavar="FILE",
+    help="File (mode 600) with the key that clients must send.",
+)
+@click.option("--detach", is_flag=True, help="Return once it runs; `homecluster down` ends it.")
+@click.option(
+    "--dry-run", is_flag=True, help="Print every command with its environment, start nothing."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one document.")
+def up(
+    *,
+    model: str | None,
+    plan_file: Path | None,
+    quantization: str | None,
+    random_weights: bool,
+    host: str,
+    port: int,
+    api_key_file: Path | None,
+    detach: bool,
+    dry_run: bool,
+    as_json: bool,
+    **flags: Any,
+) -> int:
+    r"""Plan for this PC, launch the best plan under vLLM, and print where it answers.
+
+    \b
+    homecluster up --model gpt2 --random-weights
+    homecluster up --model ./my-model --concurrency 8 --detach
+    """
+    here = wiring.here()
+    found, plans = _plans(here, model, plan_file, quantization, flags)
+    wanted = use_case.Wanted(
+        found=found,
+        random_weights=random_weights,
+        host=host,
+        port=port,
+        api_key_file=api_key_file,
+        tied=not detach,
+    )
+    if dry_run:
+        return _dry_run(here, plans, wanted, as_json=as_json)
+    for other in use_case.others_running(here.paths):
+        click.echo(
+            f"note: {other.folder.job_id} is running too and takes memory and cores", err=True
+        )
+    started = use_case.launch(here, plans, wanted, lambda line: click.echo(f"  {line}", err=True))
+    return _wait(started, detach=detach, as_json=as_json)
+
+
+def _plans(
+    here: use_case.Here,
+    model: str | None,
+    plan_file: Path | None,
+    quantization: str | None,
+    flags: dict[str, Any],
+) -> tuple[FoundModel, PlanSet]:
+    cluster = Cluster(nodes=(here.node,))
+    if plan_file is not None:
+        before = read_plan_file(plan_file)
+        found = wiring.model(model or before.model, quantization)
+        return found, make_plans(cluster, found.spec, before.workload, before.pins, before.nodes)
+    if model is None:
+        raise InputError("name a model: --model gpt2", hint="or a plan: --plan FILE")
+    found = wiring.model(model, quantization)
+    workload, pins = serve_from(flags), pins_from(flags)
+    return found, make_plans(cluster, found.spec, workload, pins, node_names(flags))
+
+
+def _dry_run(here: use_case.Here, plans: PlanSet, wanted: use_case.Wanted, *, as_json: bool) -> int:
+    spec = use_case.dry_run(here, plans, wanted)
+    if not as_json:
+        render_jobs.show_commands(spec)
+        return 0
+    chosen = use_case.choose_plan(plans)
+    document = plan_document(plans)
+    for table in document["plans"]:
+        if table["rank"] == chosen.rank:
+            table["commands"] = [command_table(command) for command in spec.commands]
+    print_document(document)
+    return 0
+
+
+def _wait(started: use_case.Up, *, detach: bool, as_json: bool) -> int:
+    try:
+        view = _until_ready(started)
+        if as_json:
+            print_document({"schema": UP_SCHEMA, **jobs.document(view)})
+        else:
+            render_jobs.show_ready(view)
+        if detach:
+            return 0
+        click.echo("Ctrl-C stops it", err=True)
+        for view in use_case.follow(started):
+            _raise_failure(view)
+    except KeyboardInterrupt:
+        click.echo("stopping it …", err=True)
+        jobs.stop(jobs.look(started.folder))
+        raise
+    return 0
+
+
+def _until_ready(started: use_case.Up) -> jobs.JobView:
+    predicted = jobs.look(started.folder).launch.plan["estimate"]["start_up_s"]
+    with render_jobs.starting((predicted["low"], predicted["mid"], predicted["high"])) as say:
+        for view in use_case.follow(started):
+            _raise_failure(view)
+            say(view.state)
+            if isinstance(view.state, Running) or is_over(view.state):
+                return view
+    raise AssertionError("a job that is over ends the loop")
+
+
+def _raise_failure(view: jobs.JobView) -> None:
+    if isinstance(view.state, Failed):
+        raise LaunchError(
+            f"{view.folder.job_id} failed: {view.state.reason}",
+            hint=f"its log is {view.folder.engine_log}",
+        )
