@@ -48,19 +48,22 @@ def devices(
     kind = kind or draw(st.sampled_from((DeviceKind.CUDA, DeviceKind.CUDA, DeviceKind.CPU)))
     total = draw(st.integers(1 * GIB, 96 * GIB))
     formats = draw(st.sets(st.sampled_from(DType), min_size=1))
+    name = draw(st.sampled_from(("NVIDIA GeForce RTX 4090", "NVIDIA A100-PCIE-40GB", "box")))
+    known = CAPABILITIES if name == "box" else CAPABILITIES[1:]  # of a card with a name it is known
     return Device(
         id=DeviceId(f"{node_id}/{kind.value}:{index}"),
         node_id=NodeId(node_id),
         kind=kind,
-        name=draw(st.sampled_from(("NVIDIA GeForce RTX 4090", "NVIDIA A100-PCIE-40GB", "box"))),
+        name=name,
         memory_total_bytes=total,
         memory_free_bytes=draw(st.one_of(st.just(total), st.integers(0, total))),
         memory_bandwidth_bytes_per_s=draw(between(1e9, 4e12)),
         peak_flop_per_s=tuple((dtype, draw(between(1e10, 2e15))) for dtype in sorted(formats)),
-        step_overhead_s=draw(between(0, 0.05)),
-        layer_overhead_s=draw(between(0, 1e-3)),
-        sequence_overhead_s=draw(between(0, 1e-3)),
-        compute_capability=draw(st.sampled_from(CAPABILITIES)) if kind is DeviceKind.CUDA else None,
+        step_overhead_s=draw(st.just(0.0) | between(1e-9, 0.05)),
+        layer_overhead_s=draw(st.just(0.0) | between(1e-9, 1e-3)),
+        sequence_overhead_s=draw(st.just(0.0) | between(1e-9, 1e-3)),
+        compute_capability=draw(st.sampled_from(known)) if kind is DeviceKind.CUDA else None,
+        kv_cache_bandwidth_bytes_per_s=draw(st.none() | between(1e9, 4e12)),
         provenance=draw(PROVENANCES),
     )
 

@@ -42,7 +42,10 @@ def suppose(
 
 def changed(cluster: Cluster, supposition: str) -> Cluster:
     """The cluster under one supposition."""
-    changes = dict(_pair(part, supposition) for part in supposition.split(","))
+    pairs = [_pair(part, supposition) for part in supposition.split(",")]
+    changes = dict(pairs)
+    if len(changes) < len(pairs):
+        raise InputError(f"--what-if {supposition} gives {pairs[-1][0]} twice")
     if "remove" in changes and len(changes) == 1:
         return without(cluster, _node(cluster, changes["remove"]))
     if "link" in changes and len(changes) == 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -20,17 +21,29 @@ _DTYPES = {
     "bfloat16": DType.BF16,
     "float32": DType.FP32,
 } | {dtype.value: dtype for dtype in (DType.FP32, DType.FP16, DType.BF16)}
+
+
+class _Number(click.FloatRange):
+    """A range that also refuses NaN, which no comparison does."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail("not a number", param, ctx)
+        return number
+
+
 _AT_LEAST_ONE = click.IntRange(min=1, max=1_000_000)
 
 _WORKLOAD = (
     click.option("--prompt-tokens", type=_AT_LEAST_ONE, default=512, show_default=True, help="Tokens in each prompt."),
     click.option("--output-tokens", type=_AT_LEAST_ONE, default=128, show_default=True, help="Tokens in each answer."),
     click.option("--concurrency", type=_AT_LEAST_ONE, help="Requests in flight at all times (closed loop).  [default: 1]"),
-    click.option("--request-rate", type=click.FloatRange(min=0, min_open=True, max=1e6), help="Requests arriving per second (open loop), instead of --concurrency."),
+    click.option("--request-rate", type=_Number(min=1e-6, max=1e6), help="Requests arriving per second (open loop), instead of --concurrency."),
     click.option("--goal", type=click.Choice([g.value for g in Goal]), help="What to rank by.  [default: throughput; latency at concurrency 1]"),
     click.option("--dtype", type=click.Choice(["auto", *sorted(_DTYPES)]), default="auto", show_default=True, help="Number format to compute in."),
     click.option("--max-model-len", type=_AT_LEAST_ONE, help="Longest prompt and answer together.  [default: their sum]"),
-    click.option("--memory-utilization", type=click.FloatRange(min=0.05, max=1.0), default=0.90, show_default=True, help="Share of each device's memory the engine may take."),
+    click.option("--memory-utilization", type=_Number(min=0.05, max=1.0), default=0.90, show_default=True, help="Share of each device's memory the engine may take."),
 )  # fmt: skip
 _PINS = (
     click.option("--tensor-parallel", type=_AT_LEAST_ONE, help="Pin the tensor parallel size."),
@@ -106,8 +119,17 @@ def pins_from(flags: dict[str, Any]) -> Pins:
 
 
 def node_names(flags: dict[str, Any]) -> tuple[str, ...]:
-    """The PCs of `--nodes`, none when all may be used."""
-    return tuple(name.strip() for name in (flags["nodes"] or "").split(",") if name.strip())
+    """The PCs of `--nodes`, none when all may be used.
+
+    Raises:
+        InputError: the flag is given and names none.
+    """
+    if flags["nodes"] is None:
+        return ()
+    names = tuple(name.strip() for name in flags["nodes"].split(",") if name.strip())
+    if not names:
+        raise InputError("--nodes names no PC", hint="write --nodes desk,laptop")
+    return names
 
 
 def _partition(text: str | None) -> tuple[int, ...] | None:
@@ -118,5 +140,7 @@ def _partition(text: str | None) -> tuple[int, ...] | None:
     except ValueError:
         counts = ()
     if not counts or min(counts) < 1:
-        raise InputError(f"--partition {text!r} is not a list of layers per stage, such as 8,4")
+        raise InputError(
+            f"--partition {text[:80]!r} is not a list of layers per stage, such as 8,4"
+        )
     return counts

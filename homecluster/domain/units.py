@@ -36,6 +36,11 @@ _FLOPS: Final[Mapping[str, float]] = {
 }  # fmt: skip
 _RATIO: Final[Mapping[str, float]] = {"%": 0.01}
 
+_LONGEST: Final = 80
+_LEAST: Final = 1e-12
+_MOST: Final = 1e24
+"""Base units: a picosecond or a bit in millennia, and more FLOP/s than Earth has; sums within stay finite."""
+
 _QUANTITY = re.compile(r"\s*([+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)\s*(\S.*?)?\s*")
 
 
@@ -73,13 +78,11 @@ def parse_ratio(text: object) -> float:
 
 def _parse(text: object, units: Mapping[str, float], what: str, example: str) -> float:
     if not isinstance(text, str):
-        raise UnitError(
-            f"{text!r} is not a {what}: write a number with its unit, such as {example!r}"
-        )
-    match = _QUANTITY.fullmatch(text)
+        raise UnitError(f"not a {what}: write a number with its unit, such as {example!r}")
+    match = _QUANTITY.fullmatch(text) if len(text) <= _LONGEST else None
     if match is None:
         raise UnitError(
-            f"{text!r} is not a {what}: write a number with its unit, such as {example!r}"
+            f"{text[:_LONGEST]!r} is not a {what}: write a number with its unit, such as {example!r}"
         )
     number, unit = float(match[1]), match[2]
     if unit is None:
@@ -91,6 +94,8 @@ def _parse(text: object, units: Mapping[str, float], what: str, example: str) ->
     value = number * units[unit]
     if not math.isfinite(value):
         raise UnitError(f"{text!r} is not a finite {what}")
+    if value and not _LEAST <= value <= _MOST:
+        raise UnitError(f"{text!r} is beyond any real {what}")
     return value
 
 

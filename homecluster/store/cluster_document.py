@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from difflib import get_close_matches
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -25,6 +26,7 @@ from homecluster.domain.units import (
     parse_seconds,
 )
 from homecluster.errors import InputError
+from homecluster.store.config_fields import shown
 from homecluster.store.device_table import (
     MAX_DEVICES,
     Owner,
@@ -47,7 +49,7 @@ def load_cluster(path: Path) -> Cluster:
         InputError: with file, line or key, and the nearest valid spelling.
     """
     content = read_text(path, "cluster document")
-    return parse_cluster(content, file=str(path), as_json=path.suffix == ".json")
+    return parse_cluster(content, file=str(path), as_json=content.lstrip().startswith("{"))
 
 
 def parse_cluster(content: str, *, file: str, as_json: bool) -> Cluster:
@@ -57,21 +59,28 @@ def parse_cluster(content: str, *, file: str, as_json: bool) -> Cluster:
     else:
         try:
             document = tomllib.loads(content)
-        except (tomllib.TOMLDecodeError, RecursionError) as error:
+        except RecursionError as error:
+            raise InputError(f"{file}: not valid TOML: nested too deep") from error
+        except (
+            ValueError
+        ) as error:  # TOMLDecodeError, and Python's own limit on the digits of a number
             raise InputError(f"{file}: not valid TOML: {error}") from error
     root = Fields(document, place="", file=file, text=content)
     root.allow("schema", "nodes", "links")
     schema = root.need("schema", text)
     if schema != SCHEMA:
-        raise root.error("schema", f"{schema!r} is not {SCHEMA!r}")
+        raise root.error("schema", f"{shown(schema)} is not {SCHEMA!r}")
     table = root.child("nodes")
     if table is None or not table.table:
         raise root.error(
             "nodes", "the cluster is empty: describe at least one PC under [nodes.NAME]"
         )
-    nodes = tuple(_node(name, table) for name in table.table)
+    nodes = tuple(_node(name, table) for name in islice(table.table, MAX_DEVICES + 1))
     if sum(len(node.devices) for node in nodes) > MAX_DEVICES:
-        raise root.error("nodes", f"more than {MAX_DEVICES} devices")
+        raise root.error(
+            "nodes",
+            f"{len(table.table)} PCs with more than {MAX_DEVICES} devices; homecluster plans at most {MAX_DEVICES}",
+        )
     return Cluster(nodes=nodes, links=_links(root, {node.id for node in nodes}))
 
 
@@ -173,11 +182,11 @@ def _ends(fields: Fields, known: set[NodeId]) -> tuple[NodeId, NodeId]:
         raise fields.error("between", "names two PCs, such as ['desk', 'laptop']")
     for name in names:
         if name not in known:
-            close = get_close_matches(name, known, n=1, cutoff=0.4)
+            close = get_close_matches(name[:80], known, n=1, cutoff=0.4)
             hint = (
                 f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(sorted(known))}"
             )
-            raise fields.error("between", f"there is no PC {name!r}{hint}")
+            raise fields.error("between", f"there is no PC {shown(name)}{hint}")
     if names[0] == names[1]:
         raise fields.error("between", f"a link from {names[0]!r} to itself")
     return NodeId(names[0]), NodeId(names[1])
@@ -211,5 +220,5 @@ def _curve(fields: Fields, key: str) -> Curve:
 
 def _texts(value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise UnitError(f"{value!r} must be a list of texts")
+        raise UnitError(f"{shown(value)} must be a list of texts")
     return tuple(value)

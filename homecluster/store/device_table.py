@@ -17,15 +17,17 @@ from homecluster.domain.units import (
     parse_seconds,
 )
 from homecluster.planner import priors
+from homecluster.store.config_fields import shown
 from homecluster.store.device_catalogue import DeviceFacts, find_device, nearest_devices
 from homecluster.store.fields import Fields, member, positive, text, whole_number
 
-MAX_DEVICES: Final = 4096
+MAX_DEVICES: Final = 64
 
 _FIELDS_WITH_PROVENANCE: Final = {
     "memory": "memory_total_bytes",
     "memory_bandwidth": "memory_bandwidth_bytes_per_s",
     "kv_cache_bandwidth": "kv_cache_bandwidth_bytes_per_s",
+    "attention_flops": "attention_flop_per_s",
     "flops": "peak_flop_per_s",
     "step_overhead": "step_overhead_s",
     "layer_overhead": "layer_overhead_s",
@@ -47,13 +49,18 @@ def read_devices(fields: Fields, owner: Owner, before: Sequence[Device]) -> list
     """The `count` devices of one table; `before` are the PC's devices read so far."""
     fields.allow(
         "kind", "name", "count", "memory", "memory_free", "memory_bandwidth", "kv_cache_bandwidth", "flops",
+        "attention_flops",
         "step_overhead", "layer_overhead", "sequence_overhead", "compute_capability", "provenance",
     )  # fmt: skip
     kind = fields.need("kind", member(DeviceKind))
     name = fields.get("name", text, "CPU" if kind is DeviceKind.CPU else "GPU")
     count = fields.get("count", whole_number, 1)
     if count > MAX_DEVICES:
-        raise fields.error("count", f"{count} devices in one PC")
+        raise fields.error(
+            "count", f"{shown(count)} devices; homecluster plans at most {MAX_DEVICES}"
+        )
+    if kind is DeviceKind.CPU and (count > 1 or any(device.kind is kind for device in before)):
+        raise fields.error("kind", "the cpu of a PC is one device, whatever its sockets and cores")
     offset = sum(device.kind is kind for device in before)
     device = _device(fields, owner, kind, name)
     return [
@@ -94,6 +101,7 @@ def _device(fields: Fields, owner: Owner, kind: DeviceKind, name: str) -> Device
         kv_cache_bandwidth_bytes_per_s=fields.get(
             "kv_cache_bandwidth", positive(parse_bandwidth), None
         ),
+        attention_flop_per_s=fields.get("attention_flops", positive(parse_flops), None),
         compute_capability=fields.get("compute_capability", _capability, base.compute_capability),
         provenance=tuple(sorted(provenance.items())),
     )
@@ -109,10 +117,11 @@ def _base(fields: Fields, owner: Owner, kind: DeviceKind, name: str) -> Device:
         return catalogue_device(owner.node_id, name, facts)
     missing = [key for key in ("memory", "memory_bandwidth", "flops") if key not in fields.table]
     if missing:
-        close = nearest_devices(name)
+        close = nearest_devices(name[:80])
         hint = f"did you mean {close[0]!r}? " if close else ""
         raise fields.error(
-            "name", f"the catalogue does not know {name!r}: {hint}Or give {', '.join(missing)} here"
+            "name",
+            f"the catalogue does not know {shown(name)}: {hint}Or give {', '.join(missing)} here",
         )
     return _device_with_priors(
         owner.node_id,
@@ -192,9 +201,13 @@ def _flops(fields: Fields) -> tuple[tuple[DType, float], ...]:
 
 
 def _capability(value: object) -> tuple[int, int]:
-    match = re.fullmatch(r"(\d{1,2})\.(\d)", str(value))
+    match = (
+        re.fullmatch(r"(\d{1,2})\.(\d)", str(value), re.ASCII)
+        if isinstance(value, str | float)
+        else None
+    )
     if match is None:
-        raise UnitError(f"{value!r} is not a compute capability such as '8.9'")
+        raise UnitError(f"{shown(value)} is not a compute capability such as '8.9'")
     return int(match[1]), int(match[2])
 
 
@@ -209,6 +222,11 @@ def device_table(device: Device) -> dict[str, Any]:
         **(
             {"kv_cache_bandwidth": f"{device.kv_cache_bandwidth_bytes_per_s!r} B/s"}
             if device.kv_cache_bandwidth_bytes_per_s
+            else {}
+        ),
+        **(
+            {"attention_flops": f"{device.attention_flop_per_s!r} FLOP/s"}
+            if device.attention_flop_per_s
             else {}
         ),
         "flops": {dtype.value: f"{rate!r} FLOP/s" for dtype, rate in device.peak_flop_per_s},

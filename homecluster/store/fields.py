@@ -10,9 +10,13 @@ from typing import Any, TypeVar
 
 from homecluster.domain.units import UnitError
 from homecluster.errors import InputError
+from homecluster.store.config_fields import shown
 
 T = TypeVar("T")
 Choice = TypeVar("Choice", bound=StrEnum)
+
+_LONGEST = 80
+"""Characters of a name that a message repeats, and that are compared with known names."""
 
 
 class Fields:
@@ -21,12 +25,13 @@ class Fields:
     def __init__(self, table: object, *, place: str, file: str, text: str) -> None:
         self.place, self.file, self.text = place, file, text
         if not isinstance(table, dict):
-            raise self.error("", f"must be a table, not {table!r:.60}")
+            raise self.error("", f"must be a table, not {shown(table)}")
         self.table: Mapping[str, Any] = table
 
     def error(self, key: str, message: str) -> InputError:
         where = ".".join(part for part in (self.place, key) if part) or "the document"
         line = self._line(key or self.place.rsplit(".", 1)[-1])
+        where = where if len(where) <= _LONGEST else f"{where[:_LONGEST]}…"
         at = f"{self.file}:{line}" if line else self.file
         return InputError(f"{at}: {where}: {message}")
 
@@ -34,9 +39,9 @@ class Fields:
         """Refuse keys beyond `known`, naming the nearest."""
         for key in self.table:
             if key not in known:
-                close = get_close_matches(str(key), known, n=1, cutoff=0.5)
+                close = get_close_matches(str(key)[:_LONGEST], known, n=1, cutoff=0.5)
                 hint = (
-                    f"; did you mean {close[0]!r}?"
+                    f"; did you mean '{close[0]}'?"
                     if close
                     else f"; known here: {', '.join(known)}"
                 )
@@ -86,7 +91,7 @@ def positive(parse: Callable[[object], T]) -> Callable[[object], T]:
     def checked(value: object) -> T:
         parsed = parse(value)
         if not parsed:
-            raise UnitError(f"{value!r} must be more than zero")
+            raise UnitError(f"{shown(value)} must be more than zero")
         return parsed
 
     return checked
@@ -94,22 +99,22 @@ def positive(parse: Callable[[object], T]) -> Callable[[object], T]:
 
 def text(value: object) -> str:
     if not isinstance(value, str) or not value.strip():
-        raise UnitError(f"{value!r} must be a text in quotes")
+        raise UnitError(f"{shown(value)} must be a text in quotes")
     return value
 
 
 def whole_number(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise UnitError(f"{value!r} must be a whole number of at least 1")
+        raise UnitError(f"{shown(value)} must be a whole number of at least 1")
     return value
 
 
 def one_of(names: tuple[str, ...]) -> Callable[[object], str]:
     def parse(value: object) -> str:
         if value not in names:
-            close = get_close_matches(str(value), names, n=1, cutoff=0.4)
-            hint = f"; did you mean {close[0]!r}?" if close else ""
-            raise UnitError(f"{value!r} is none of {', '.join(names)}{hint}")
+            close = get_close_matches(shown(value)[:_LONGEST], names, n=1, cutoff=0.4)
+            hint = f"; did you mean '{close[0]}'?" if close else ""
+            raise UnitError(f"{shown(value)} is none of {', '.join(names)}{hint}")
         return str(value)
 
     return parse

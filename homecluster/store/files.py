@@ -53,11 +53,15 @@ def read_text(path: Path, what: str) -> str:
     try:
         if path.is_dir():
             raise InputError(f"{path} is a folder, not a {what}")
-        if path.stat().st_size > MAX_DOCUMENT_BYTES:
+        with path.open(
+            "rb"
+        ) as file:  # bounded here, since a pipe or a device does not tell its size
+            content = file.read(MAX_DOCUMENT_BYTES + 1)
+        if len(content) > MAX_DOCUMENT_BYTES:
             raise InputError(
                 f"{path} is larger than any {what} ({MAX_DOCUMENT_BYTES // 1024**2} MiB at most)"
             )
-        return path.read_text(encoding="utf-8")
+        return content.decode("utf-8-sig").replace("\r\n", "\n")  # as Windows editors save it too
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not a {what}: it is not UTF-8 text") from error
     except OSError as error:
