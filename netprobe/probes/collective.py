@@ -76,7 +76,7 @@ def parse(done: Finished) -> AllReduce:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         told = (done.stderr.strip().rpartition("\n")[2] or repr(error))[:_ERROR_CHARS]
         raise ProbeError(FailureKind.TOOL_FAILED, f"the all-reduce failed: {told}") from error
-    if backend not in {"gloo", "nccl"}:
+    if backend not in ("gloo", "nccl"):
         raise ProbeError(FailureKind.TOOL_FAILED, "the all-reduce printed no backend")
     return AllReduce(backend=backend, curve=curve)
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 
 from netprobe.report import parse_report
 from tests.lab.homes import shape, switch_home
@@ -14,7 +15,6 @@ PYTHON = sys.executable
 
 def link_home(rate_up_mbit, rate_down_mbit, rtt_ms, *, queue_kib=512, loss_percent=0.0):
     """Two hosts on a switch: a sends at one rate and receives at the other, b is faster than both."""
-    from dataclasses import replace
 
     def one(rate_mbit, **more):
         return shape(rate_mbit=rate_mbit, rtt_ms=rtt_ms, **more)
