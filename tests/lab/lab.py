@@ -6,7 +6,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -79,6 +80,17 @@ class Host:
         """Start a command inside; options as of subprocess.Popen, `env` is added to its own."""
         environment = self.environment | dict(env or {})
         return subprocess.Popen(self.argv(command), env=environment, **options)
+
+    @contextmanager
+    def running(
+        self, command: Sequence[str], *, env: Mapping[str, str] | None = None, **options: Any
+    ) -> Iterator[subprocess.Popen[Any]]:
+        """A command that is killed at the end of the block, should it still run."""
+        with self.popen(command, env=env, **options) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
 
     def run(
         self,

@@ -22,9 +22,10 @@ _LISTEN_PATIENCE_S = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoundTrips:
-    """Seconds, of the pings that came back."""
+    """Of the pings that came back. ping rounds each to 3 digits, its least to microseconds."""
 
     seconds: tuple[float, ...]
+    least_s: float
 
     @property
     def p50_s(self) -> float:
@@ -43,7 +44,9 @@ def ping(lab: Lab, source: str, target: str, *, count: int = 40, gap_s: float = 
     times = [float(each) / 1000 for each in re.findall(r"time=([\d.]+) ms", done.stdout)]
     if len(times) < 2:
         raise LabError(f"{target} does not answer {source}: {done.stdout}{done.stderr}")
-    return RoundTrips(seconds=tuple(times[1:]))
+    least = re.search(r"min/avg/max/mdev = ([\d.]+)/", done.stdout)
+    assert least is not None
+    return RoundTrips(seconds=tuple(times[1:]), least_s=float(least[1]) / 1000)
 
 
 def tcp_mbit(lab: Lab, source: str, target: str, *, seconds: float = 4.0) -> float:
@@ -52,15 +55,11 @@ def tcp_mbit(lab: Lab, source: str, target: str, *, seconds: float = 4.0) -> flo
     Raises:
         LabError: iperf3 says what.
     """
-    server = lab.host(target).popen(["iperf3", "-s", "-1"], stdout=subprocess.DEVNULL)
-    try:
+    with lab.host(target).running(["iperf3", "-s", "-1"], stdout=subprocess.DEVNULL):
         _await_listener(lab, target)
         address = lab.host(target).address
         command = ["iperf3", "-c", address, "-O", "1", "-t", str(seconds), "--json"]
         result = json.loads(lab.host(source).run(command, timeout=seconds + 20).stdout)
-    finally:
-        server.kill()
-        server.wait()
     if "error" in result:
         raise LabError(f"iperf3: {result['error']}")
     return float(result["end"]["sum_received"]["bits_per_second"]) / 1e6

@@ -36,10 +36,21 @@ def nearest(measure: Callable[[], float], *, wanted: float, tolerance: float) ->
 
 
 @pytest.mark.parametrize("rtt_ms", [0, 2, 20, 60])
+def test_the_least_round_trip_is_within_0_3_ms(rtt_ms: float) -> None:
+    with Lab(switch_home(2, shape(rtt_ms=rtt_ms))) as lab:
+        least_ms = nearest(lambda: ping(lab, "a", "b").least_s * 1000, wanted=rtt_ms, tolerance=0.3)
+    assert rtt_ms <= least_ms <= rtt_ms + 0.3
+
+
+@pytest.mark.parametrize("rtt_ms", [0, 2, 20, 60])
 def test_the_median_round_trip_is_within_0_3_ms(rtt_ms: float) -> None:
-    with Lab(switch_home(2, shape(rtt_ms=rtt_ms)), hosts=2) as lab:
-        p50_ms = nearest(lambda: ping(lab, "a", "b").p50_s * 1000, wanted=rtt_ms, tolerance=0.3)
-    assert p50_ms == pytest.approx(rtt_ms, abs=0.3)
+    """From 10 ms on ping prints tenths of a millisecond: half of one is allowed for that."""
+    tolerance_ms = 0.3 if rtt_ms < 10 else 0.35
+    with Lab(switch_home(2, shape(rtt_ms=rtt_ms))) as lab:
+        p50_ms = nearest(
+            lambda: ping(lab, "a", "b").p50_s * 1000, wanted=rtt_ms, tolerance=tolerance_ms
+        )
+    assert p50_ms == pytest.approx(rtt_ms, abs=tolerance_ms)
 
 
 @pytest.mark.parametrize("rate_mbit", [5, 20, 100, 300, 500, 1000])
@@ -88,7 +99,7 @@ def test_a_named_home_shows_its_figures(name: str, tcp: float, rtt_ms: float) ->
     """The median of 40 jittery round trips strays by itself: a fifth of the jitter is allowed besides."""
     home = home_named(name, 2)
     jitter_ms = sum(each.up.jitter_s + each.down.jitter_s for each in home.interfaces) * 1000
-    tolerance_ms = 0.3 + 0.2 * jitter_ms
+    tolerance_ms = 0.35 + 0.2 * jitter_ms
     with Lab(home) as lab:
         p50_ms = nearest(
             lambda: ping(lab, "a", "b").p50_s * 1000, wanted=rtt_ms, tolerance=tolerance_ms
@@ -125,12 +136,10 @@ def test_a_full_queue_delays_as_long_as_it_takes_to_send() -> None:
     home = switch_home(2, shape(rate_mbit=20, rtt_ms=20, queue_kib=256))
     with (
         Lab(home) as lab,
-        lab.host("b").popen(["iperf3", "-s", "-1"], stdout=subprocess.DEVNULL) as server,
+        lab.host("b").running(["iperf3", "-s", "-1"], stdout=subprocess.DEVNULL),
     ):
         ping(lab, "a", "b", count=3)
         load = ["iperf3", "-c", lab.host("b").address, "-t", "6"]
-        with lab.host("a").popen(load, stdout=subprocess.DEVNULL) as client:
+        with lab.host("a").running(load, stdout=subprocess.DEVNULL):
             trips = ping(lab, "a", "b", count=100, gap_s=0.05).seconds
-            client.kill()
-        server.kill()
     assert 0.09 < max(trips) < 0.135

@@ -115,10 +115,9 @@ def test_a_black_hole_swallows_large_packets_and_says_nothing(pair: Lab) -> None
 def test_tcp_data_vanishes_in_a_black_hole_with_segmentation_offload_too() -> None:
     with Lab("1gbe", hosts=2) as lab:
         lab.link("b").blackhole(over_bytes=1400)
-        with lab.host("b").popen(["iperf3", "-s", "-1"], stdout=subprocess.DEVNULL) as server:
+        with lab.host("b").running(["iperf3", "-s", "-1"], stdout=subprocess.DEVNULL):
             time.sleep(0.3)
             lab.host("a").run(["iperf3", "-c", lab.host("b").address, "-t1"], timeout=10)
-            server.kill()
         down = lab.counters()["b:eth0"]["down"]
         assert down["dropped"]["size"] > 0
         assert down["delivered_bytes"] < 100_000
@@ -154,7 +153,7 @@ def test_all_packets_are_lost_when_loss_is_total_and_counted(pair: Lab) -> None:
 def hears(lab: Lab, listener: str, speaker: str) -> bool:
     """Whether a multicast to mDNS's group gets from one to the other."""
     command = [sys.executable, "-c", LISTEN, lab.host(listener).address, "0.7"]
-    with lab.host(listener).popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with lab.host(listener).running(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         lab.host(speaker).run([sys.executable, "-c", SHOUT, lab.host(speaker).address], check=True)
@@ -182,7 +181,7 @@ def test_isolated_stations_reach_the_wired_host_and_not_each_other() -> None:
 def test_a_host_behind_wsl_nat_dials_out_under_its_windows_address() -> None:
     with Lab("wsl-nat", hosts=2) as lab:
         command = [sys.executable, "-c", GREET]
-        with lab.host("a").popen(command, stdout=subprocess.PIPE, text=True) as server:
+        with lab.host("a").running(command, stdout=subprocess.PIPE, text=True) as server:
             assert server.stdout is not None
             assert server.stdout.readline() == "ready\n"
             dial = f"import socket; socket.create_connection(('{lab.host('a').address}', 7000))"

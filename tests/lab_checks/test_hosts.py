@@ -49,7 +49,7 @@ def test_a_host_has_its_own_home_temporary_folder_and_machine_id(gigabit: Lab) -
 
 
 def test_a_host_sees_only_its_own_processes_and_interfaces(gigabit: Lab) -> None:
-    with gigabit.host("a").popen(["sleep", "97"]) as sleeper:
+    with gigabit.host("a").running(["sleep", "97"]) as sleeper:
         assert "sleep 97" in text(gigabit, "a", "ps -eo args")
         assert "sleep 97" not in text(gigabit, "b", "ps -eo args")
         sleeper.kill()
@@ -72,7 +72,7 @@ def test_the_working_folder_is_the_callers(gigabit: Lab, tmp_path: Path) -> None
 def test_a_signal_ends_the_command_and_shows_in_its_return_code(
     gigabit: Lab, number: signal.Signals
 ) -> None:
-    with gigabit.host("a").popen(["sleep", "98"]) as process:
+    with gigabit.host("a").running(["sleep", "98"]) as process:
         wait_until(lambda: "sleep 98" in text(gigabit, "a", "ps -eo args"))
         process.send_signal(number)
         assert process.wait(5) == -number
@@ -90,7 +90,7 @@ def test_a_command_gets_an_interrupt_exactly_once(gigabit: Lab) -> None:
         "print(len(seen))\n"
     )
     command = [sys.executable, "-c", counting]
-    with gigabit.host("a").popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with gigabit.host("a").running(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         process.send_signal(signal.SIGINT)
@@ -128,7 +128,7 @@ def test_another_congestion_control_can_be_asked_for() -> None:
 
 
 def _iperf_congestion_control(lab: Lab) -> str:
-    with lab.host("b").popen(["iperf3", "-s", "-1"], stdout=subprocess.DEVNULL) as server:
+    with lab.host("b").running(["iperf3", "-s", "-1"], stdout=subprocess.DEVNULL) as server:
         wait_until(lambda: ":5201" in text(lab, "b", "ss -ltn"))
         done = lab.host("a").run(["iperf3", "-c", lab.host("b").address, "-n", "100K", "--json"])
         server.wait(5)
@@ -157,7 +157,7 @@ def _seconds(lab: Lab, host: str, program: str) -> float:
 @pytest.mark.usefixtures("_lab_possible")
 def test_a_crashed_host_falls_silent_and_the_others_go_on() -> None:
     with Lab("1gbe", hosts=3) as lab:
-        with lab.host("b").popen(["sleep", "96"]) as victim:
+        with lab.host("b").running(["sleep", "96"]) as victim:
             time.sleep(0.2)
             lab.crash("b")
             assert victim.wait(5) == -signal.SIGKILL

@@ -63,7 +63,9 @@ class Running:
         return sorted(found - {str(self.process.pid)})
 
     def cgroups(self) -> list[str]:
-        return [str(each) for each in Path("/sys/fs/cgroup").glob(f"**/{self.folder.name}*")]
+        base = Path("/sys/fs/cgroup")
+        places = [root / self.folder.name for root in (base, *base.iterdir())]
+        return [str(each) for each in places if each.exists()]
 
     def traces(self) -> dict[str, object]:
         return {
