@@ -102,6 +102,12 @@ def _device_table(device: Device) -> Table:
         )
     flops = ", ".join(f"{dtype} {format_flops(rate)}" for dtype, rate in device.peak_flop_per_s)
     table.add_row("  matrix products", flops, _mark(device, "peak_flop_per_s"))
+    if device.attention_flop_per_s is not None:
+        table.add_row(
+            "  attention to a prompt",
+            format_flops(device.attention_flop_per_s),
+            _mark(device, "attention_flop_per_s"),
+        )
     for what, field in (
         ("engine step", "step_overhead_s"),
         ("each layer", "layer_overhead_s"),

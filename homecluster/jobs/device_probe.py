@@ -42,7 +42,7 @@ def main(arguments: list[str]) -> int:
         return 1
     document: dict[str, Any] = {"schema": SCHEMA, "kernels": kernels, "versions": _versions()}
     try:
-        document["overheads"] = asyncio.run(_measure_engine(options))
+        document["overheads"] = asyncio.run(_measure_engine(options, kernels))
     except* (RuntimeError, OSError) as failures:
         document["overheads_failed"] = _first(failures)
     document["duration_s"] = time.monotonic() - begin
@@ -85,12 +85,13 @@ def _measure_kernels(options: argparse.Namespace, environment: Mapping[str, str]
     return kernels
 
 
-async def _measure_engine(options: argparse.Namespace) -> dict[str, Any]:
+async def _measure_engine(options: argparse.Namespace, kernels: dict[str, Any]) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="homecluster-probe-") as folder:
         return await measure_overheads(
             Path(folder),
             os.environ,
             dtype=_TORCH_NAMES[options.dtype[0]],
+            flop_per_s=kernels["peak_flop_per_s"][options.dtype[0]],
             eager=options.eager,
             side_by_side=options.side_by_side,
             say=say,

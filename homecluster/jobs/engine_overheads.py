@@ -10,10 +10,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from homecluster.jobs.overhead_fit import Load, is_settled, solve
+from homecluster.jobs.overhead_fit import Load, attention_rate, is_settled, solve
 from homecluster.jobs.tiny_model import VOCABULARY, TinyModel, write_tiny_model
 from homecluster.jobs.tiny_server import tiny_server
-from homecluster.jobs.token_stream import Burst, token_interval_s
+from homecluster.jobs.token_stream import Burst, first_token_s, token_interval_s
 
 Say = Callable[[str], None]
 
@@ -39,12 +39,14 @@ async def measure_overheads(
     environment: Mapping[str, str],
     *,
     dtype: str,
+    flop_per_s: float,
     eager: bool,
     side_by_side: bool,
     say: Say,
 ) -> dict[str, Any]:
     """The solved overheads in seconds, and the measured step times that they explain.
 
+    `flop_per_s` is the rate of large matrix products, which a prefill's time is split by.
     Both servers run side by side where memory allows, and bursts alternate, so that a PC that grows
     busier meanwhile slows both alike and their difference stays true.
 
@@ -53,6 +55,7 @@ async def measure_overheads(
     """
     groups = ((_SHALLOW, _DEEP),) if side_by_side else ((_SHALLOW,), (_DEEP,))
     steps: dict[Load, list[float]] = {}
+    firsts: dict[int, list[float]] = {}
     for depths in groups:
         async with AsyncExitStack() as servers:
             say(f"starting vLLM with {' and '.join(map(str, depths))} tiny layers")
@@ -69,14 +72,27 @@ async def measure_overheads(
             ports = dict(zip(depths, (start.result() for start in starts), strict=True))
             say("timing the steps of real requests")
             await _bursts(ports, steps)
+            if _DEEP in ports:
+                await _first_tokens(ports[_DEEP], firsts)
     cache_bytes = {
         depth: TinyModel(layers=depth, max_tokens=_MAX_TOKENS).cache_bytes_per_token(
             _DTYPE_BYTES[dtype]
         )
         for depth in _BURSTS
     }
+    deep = TinyModel(layers=_DEEP, max_tokens=_MAX_TOKENS)
     return {
         **asdict(solve(steps, cache_bytes)),
+        "attention_flop_per_s": attention_rate(
+            firsts,
+            {tokens: deep.attention_flop(tokens) for tokens in firsts},
+            deep.linear_flop_per_token(),
+            flop_per_s,
+        ),
+        "first_tokens": [
+            {"prompt_tokens": tokens, "first_token_s": samples}
+            for tokens, samples in firsts.items()
+        ],
         "cache_bytes_per_token": cache_bytes,
         "steps": [{**asdict(load), "step_s": samples} for load, samples in steps.items()],
     }
@@ -107,3 +123,15 @@ async def _round(ports: Mapping[int, int], turn: int, steps: dict[Load, list[flo
             context = prompt_tokens + _OUTPUT_TOKENS // 2
             load = Load(layers=depth, requests=requests, context_tokens=context)
             steps.setdefault(load, []).append(step_s)
+
+
+async def _first_tokens(port: int, firsts: dict[int, list[float]]) -> None:
+    end = time.monotonic() + _LIMIT_S / 3
+    turn = 0
+    while turn < _LEAST_ROUNDS or (
+        time.monotonic() < end and not all(is_settled(samples) for samples in firsts.values())
+    ):
+        turn += 1
+        for tokens in (_SHORT_PROMPT, _LONG_PROMPT):
+            waited_s = await first_token_s(port, tokens, VOCABULARY, hash((turn, tokens)))
+            firsts.setdefault(tokens, []).append(waited_s)

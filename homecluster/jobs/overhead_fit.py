@@ -85,6 +85,30 @@ def solve(
     )
 
 
+def attention_rate(
+    first_token_s: Mapping[int, Sequence[float]],
+    attention_flop: Mapping[int, float],
+    linear_flop_per_token: float,
+    flop_per_s: float,
+) -> float | None:
+    """FLOP per second of a prefill's attention, from times to the first token by prompt tokens.
+
+        t(n) = constant + n linear / F + attention(n) / rate
+
+    None where attention adds less than the constant varies, as on a GPU: nothing can be told then.
+    """
+    short, long = min(first_token_s), max(first_token_s)
+    times = {tokens: undisturbed(samples) for tokens, samples in first_token_s.items()}
+    linear_s = (long - short) * linear_flop_per_token / flop_per_s
+    attention_s = times[long] - times[short] - linear_s
+    if attention_s < _TELLING_SHARE * times[short]:
+        return None
+    return (attention_flop[long] - attention_flop[short]) / attention_s
+
+
+_TELLING_SHARE = 0.5
+
+
 def _at(times: Mapping[Load, float], *, layers: int, requests: int) -> Load:
     return _all_at(times, layers=layers, requests=requests)[0]
 

@@ -25,6 +25,15 @@ class TinyModel:
         """Keys and values of one token in all layers."""
         return 2 * self.layers * HEADS * HEAD_SIZE * dtype_bytes
 
+    def linear_flop_per_token(self) -> float:
+        """Of all layers' projections and feed-forward products."""
+        attention = 4 * HIDDEN_SIZE * HEADS * HEAD_SIZE
+        return 2.0 * self.layers * (attention + 3 * HIDDEN_SIZE * FFN_SIZE)
+
+    def attention_flop(self, prompt_tokens: int) -> float:
+        """Of a prefill's scores and weighted sums; each token attends to half of the prompt on average."""
+        return 4.0 * self.layers * HEADS * HEAD_SIZE * prompt_tokens**2 / 2
+
 
 def write_tiny_model(folder: Path, model: TinyModel, torch_dtype: str) -> None:
     """Write config.json and a tokenizer whose every token is a word of its own.

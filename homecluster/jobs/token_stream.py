@@ -29,10 +29,9 @@ async def token_interval_s(port: int, burst: Burst, vocabulary: int, seed: int) 
         RuntimeError: the server answered an error, or ended early.
         OSError: the server is not there.
     """
-    chosen = random.Random(seed)  # noqa: S311 - prompts that no prefix cache knows, nothing secret
     prompts = [
-        [chosen.randrange(_FIRST_PLAIN_TOKEN, vocabulary) for _ in range(burst.prompt_tokens)]
-        for _ in range(burst.requests)
+        _prompt(burst.prompt_tokens, vocabulary, hash((seed, number)))
+        for number in range(burst.requests)
     ]
     arrivals = await asyncio.gather(
         *(_arrivals(port, prompt, burst.output_tokens) for prompt in prompts)
@@ -44,6 +43,23 @@ async def token_interval_s(port: int, burst: Burst, vocabulary: int, seed: int) 
     if gaps < burst.output_tokens // 2:
         raise RuntimeError("the requests of a burst hardly overlapped")
     return sum(times[-1] - times[0] for times in together) / gaps
+
+
+async def first_token_s(port: int, prompt_tokens: int, vocabulary: int, seed: int) -> float:
+    """Time from sending one request to its first token; nothing else runs meanwhile.
+
+    Raises:
+        RuntimeError: the server answered an error, or ended early.
+        OSError: the server is not there.
+    """
+    sent = time.perf_counter()
+    arrivals = await _arrivals(port, _prompt(prompt_tokens, vocabulary, seed), 2)
+    return arrivals[0] - sent
+
+
+def _prompt(tokens: int, vocabulary: int, seed: int) -> list[int]:
+    chosen = random.Random(seed)  # noqa: S311 - prompts that no prefix cache knows, nothing secret
+    return [chosen.randrange(_FIRST_PLAIN_TOKEN, vocabulary) for _ in range(tokens)]
 
 
 async def _arrivals(port: int, prompt: list[int], output_tokens: int) -> list[float]:

@@ -77,7 +77,13 @@ def prefill(
         tensor_parallel=shard.tensor_parallel,
         dtype=dtype,
     )
-    flop = _flop(spec, shard, tokens=tokens, context_tokens=prompt_tokens / 2, sampled=prompts)
+    flop = _flop(
+        spec,
+        shard,
+        tokens=tokens,
+        context_tokens=prompt_tokens / 2 * _attention_slowness(device, dtype),
+        sampled=prompts,
+    )
     return _roofline(device, dtype, weight_bytes, flop, shard.layers)
 
 
@@ -114,6 +120,12 @@ def _cache_slowness(device: Device) -> float:
     """How much longer a byte of KV cache takes than a byte of weights: attention on a CPU takes twice as long."""
     cache_rate = device.kv_cache_bandwidth_bytes_per_s
     return device.memory_bandwidth_bytes_per_s / cache_rate if cache_rate else 1.0
+
+
+def _attention_slowness(device: Device, dtype: DType) -> float:
+    """How much longer a prefill's attention takes than as much other arithmetic."""
+    rate = device.attention_flop_per_s
+    return effective_flops(device, dtype) / rate if rate else 1.0
 
 
 def effective_bandwidth(device: Device) -> float:

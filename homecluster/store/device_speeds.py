@@ -51,6 +51,7 @@ class DeviceSpeeds:
     layer_overhead_s: float | None
     sequence_overhead_s: float | None
     kv_cache_bandwidth_bytes_per_s: float | None
+    attention_flop_per_s: float | None
     disturbance: float | None
     """How much longer than undisturbed equal work took: about 1 on a quiet PC."""
 
@@ -84,6 +85,7 @@ def speeds_from_probe(
         kv_cache_bandwidth_bytes_per_s=_optional_rate(
             overheads.get("kv_cache_bandwidth_bytes_per_s")
         ),
+        attention_flop_per_s=_optional_rate(overheads.get("attention_flop_per_s")),
         disturbance=_optional_rate(overheads.get("disturbance")),
     )
 

@@ -86,6 +86,7 @@ def speeds(**changes: object) -> DeviceSpeeds:
         layer_overhead_s=5e-5,
         sequence_overhead_s=None,
         kv_cache_bandwidth_bytes_per_s=None,
+        attention_flop_per_s=None,
         disturbance=1.0,
     )  # fmt: skip
     return replace(known, **changes)

