@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from homecluster.domain.hardware import Device, Node, WslMode
 from homecluster.domain.ids import NodeId
 from homecluster.inventory.nvidia import GpuReading, read_gpus
+from homecluster.inventory.pcie import interconnect_of
 from homecluster.inventory.software import Versions, own_versions
 from homecluster.inventory.system import SystemFacts, read_system
 from homecluster.inventory.wsl import read_mode
@@ -61,6 +62,7 @@ def this_node(
         ram_bytes=inventory.system.ram_total_bytes,
         cpu_cores=inventory.system.cpu_cores,
         devices=devices,
+        interconnect=interconnect_of(gpus.gpus),
         wsl_mode=inventory.wsl_mode,
         addresses=inventory.system.addresses,
         versions=(
