@@ -7,13 +7,11 @@ tells), so that what the kernel does not remove, a folder and cgroups, is remove
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
 import signal
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +19,7 @@ from tests.lab import namespaces
 from tests.lab.cgroup import find_cpu_controller, remove_group
 from tests.lab.control import ControlServer
 from tests.lab.host import configure_network, start_host, write_files
-from tests.lab.leftovers import LOCK_NAME, PREFIX, remove_leftovers
+from tests.lab.leftovers import make_lab_folder, remove_leftovers
 from tests.lab.plan import HomePlan, home_from_json
 from tests.lab.switch import Switch
 
@@ -35,9 +33,7 @@ class Backbone:
         self.home = home
         self.controller = find_cpu_controller(Path("/proc/self/mounts").read_text())
         remove_leftovers()
-        self.folder = Path(tempfile.mkdtemp(prefix=PREFIX))
-        self.lock = (self.folder / LOCK_NAME).open("w")
-        fcntl.flock(self.lock, fcntl.LOCK_EX)
+        self.folder, self.lock = make_lab_folder()
         self.pids: dict[str, int] = {}
         self.groups: dict[str, Path] = {}
         self.switch = Switch(home)

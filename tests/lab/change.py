@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 
 from tests.lab.control import LabError, ask
-from tests.lab.lab import Link
 from tests.lab.leftovers import lab_folders
+from tests.lab.link import Link
 from tests.lab.plan import home_from_json
 
 

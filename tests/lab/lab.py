@@ -6,169 +6,20 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Self
 
 from tests.lab.control import LabError, ask
+from tests.lab.guest import ROOT, Host
 from tests.lab.homes import home_named
 from tests.lab.leftovers import remove_leftovers
-from tests.lab.plan import BYTES_PER_S_PER_MBIT, HomePlan
+from tests.lab.link import Link
+from tests.lab.plan import HomePlan
 
-ROOT: Final = Path(__file__).resolve().parents[2]
-_ENTER: Final = (
-    "import sys; sys.path.insert(0, sys.argv[1]); from tests.lab.enter import main; "
-    "main(int(sys.argv[2]), sys.argv[3], sys.argv[4:])"
-)
 _STOP_TIMEOUT_S: Final = 10.0
-_NOT_INHERITED: Final = ("XDG_", "HOMECLUSTER_", "NETPROBE_")
-"""Where these point is outside the host."""
-
-Direction = Literal["up", "down", "both"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Host:
-    """One emulated PC. Its files are visible from outside at the same paths."""
-
-    name: str
-    address: str
-    pid: int
-    """Of its first process, as seen from outside; its namespaces are those of the host."""
-    folder: Path
-    cgroup: str | None
-
-    @property
-    def home(self) -> Path:
-        """What HOME is inside."""
-        return self.folder / "home"
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """This process's environment as the host would have it."""
-        own = {k: v for k, v in os.environ.items() if not k.startswith(_NOT_INHERITED)}
-        return own | {
-            "HOME": str(self.home),
-            "TMPDIR": str(self.folder / "tmp"),
-            "HOSTNAME": self.name,
-        }
-
-    def argv(self, command: Sequence[str]) -> tuple[str, ...]:
-        """What to start here, with `environment`, to run `command` inside; for asyncio and others.
-
-        Signals reach the command once, its exit code comes back, and it is killed with this.
-        """
-        launcher = (sys.executable, "-S", "-E", "-s", "-c", _ENTER)
-        return (*launcher, str(ROOT), str(self.pid), self.cgroup or "-", *command)
-
-    def shell_line(self, command: str) -> str:
-        """The same for a person at a shell."""
-        join = (
-            f"sh -c 'echo $$ > {self.cgroup}/cgroup.procs; exec \"$@\"' - " if self.cgroup else ""
-        )
-        return (
-            f"{join}nsenter --target {self.pid} --mount --uts --ipc --net --pid --wd=. "
-            f"env HOME={self.home} TMPDIR={self.folder / 'tmp'} {command}"
-        )
-
-    def popen(
-        self, command: Sequence[str], *, env: Mapping[str, str] | None = None, **options: Any
-    ) -> subprocess.Popen[Any]:
-        """Start a command inside; options as of subprocess.Popen, `env` is added to its own."""
-        environment = self.environment | dict(env or {})
-        return subprocess.Popen(self.argv(command), env=environment, **options)
-
-    @contextmanager
-    def running(
-        self, command: Sequence[str], *, env: Mapping[str, str] | None = None, **options: Any
-    ) -> Iterator[subprocess.Popen[Any]]:
-        """A command that is killed at the end of the block, should it still run."""
-        with self.popen(command, env=env, **options) as process:
-            try:
-                yield process
-            finally:
-                process.kill()
-
-    def run(
-        self,
-        command: Sequence[str],
-        *,
-        timeout: float | None = 60.0,
-        check: bool = False,
-        env: Mapping[str, str] | None = None,
-        **options: Any,
-    ) -> subprocess.CompletedProcess[str]:
-        """Run a command inside and capture its text; options as of subprocess.run."""
-        options = {"capture_output": True, "text": True} | options
-        environment = self.environment | dict(env or {})
-        return subprocess.run(
-            self.argv(command), timeout=timeout, check=check, env=environment, **options
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Link:
-    """One interface's link to the switch, changed while it runs. `up` is what the host sends."""
-
-    folder: Path
-    port: str
-
-    def set(
-        self,
-        *,
-        direction: Direction = "both",
-        rate_mbit: float | None = None,
-        delay_ms: float | None = None,
-        jitter_ms: float | None = None,
-        loss_percent: float | None = None,
-        queue_kib: float | None = None,
-    ) -> None:
-        """Change what is given; the delay is one way on this link, a round trip crosses four."""
-        changes = {
-            "rate_bytes_per_s": None if rate_mbit is None else rate_mbit * BYTES_PER_S_PER_MBIT,
-            "delay_s": None if delay_ms is None else delay_ms / 1000,
-            "jitter_s": None if jitter_ms is None else jitter_ms / 1000,
-            "loss_ratio": None if loss_percent is None else loss_percent / 100,
-            "queue_bytes": None if queue_kib is None else round(queue_kib * 1024),
-        }
-        self._shape(direction, {k: v for k, v in changes.items() if v is not None})
-
-    def unpaced(self, *, direction: Direction = "both") -> None:
-        """No rate limit."""
-        self._shape(direction, {"rate_bytes_per_s": None})
-
-    def down(self) -> None:
-        """Unplug: the host sees no carrier; what was on the way is lost."""
-        self._ask(do="plug", present=False)
-
-    def up(self) -> None:
-        """Plug in again (ends a flap)."""
-        self._ask(do="plug", present=True)
-
-    def flap(self, *, up_s: float, down_s: float) -> None:
-        """Unplug now for `down_s`, plug in for `up_s`, and so on until up() or down()."""
-        self._ask(do="flap", up_s=up_s, down_s=down_s)
-
-    def block(self, direction: Direction = "both") -> None:
-        """Drop everything silently, carrier kept: one direction makes a one-way link."""
-        self._shape(direction, {"blocked": True})
-
-    def unblock(self, direction: Direction = "both") -> None:
-        """Undo block."""
-        self._shape(direction, {"blocked": False})
-
-    def blackhole(self, *, over_bytes: int | None, direction: Direction = "both") -> None:
-        """Drop IP packets above this size silently; none lets all pass again."""
-        self._shape(direction, {"largest_packet_bytes": over_bytes})
-
-    def _shape(self, direction: Direction, changes: dict[str, Any]) -> None:
-        self._ask(do="shape", direction=direction, set=changes)
-
-    def _ask(self, **request: Any) -> None:
-        ask(self.folder, request | {"port": self.port})
 
 
 class Lab:

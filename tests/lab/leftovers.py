@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import shutil
+import stat
 import tempfile
 from pathlib import Path
-from typing import Final
+from typing import Final, TextIO
 
 from tests.lab.cgroup import find_cpu_controller, remove_group
 
@@ -29,8 +31,26 @@ def remove_leftovers() -> list[Path]:
 
 
 def lab_folders() -> list[Path]:
-    """The folders of all labs on this machine, running or not."""
-    return sorted(Path(tempfile.gettempdir()).glob(f"{PREFIX}????????"))
+    """The folders of all this user's labs on this machine, running or not."""
+    found = Path(tempfile.gettempdir()).glob(f"{PREFIX}????????")
+    return sorted(each for each in found if _is_ours(each))
+
+
+def make_lab_folder() -> tuple[Path, TextIO]:
+    """A new folder, and its lock: while that is open the folder is no leftover."""
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+    lock = (folder / "lock-being-made").open("w")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    (folder / "lock-being-made").rename(folder / LOCK_NAME)  # seen only when it is held
+    return folder, lock
+
+
+def _is_ours(folder: Path) -> bool:
+    try:
+        status = folder.lstat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
 
 
 def _is_dead(folder: Path) -> bool:

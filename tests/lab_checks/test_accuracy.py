@@ -109,9 +109,14 @@ def test_a_named_home_shows_its_figures(name: str, tcp: float, rtt_ms: float) ->
     assert reached == pytest.approx(tcp, rel=0.05)
 
 
-def test_two_pairs_share_a_hotspot_and_do_not_share_a_switch() -> None:
-    assert _together("hotspot") == pytest.approx((10, 10), rel=0.15)
-    assert _together("100mbe") == pytest.approx((94, 94), rel=0.05)
+@pytest.mark.parametrize(("name", "each_mbit"), [("hotspot", 10), ("100mbe", 94)])
+def test_two_pairs_share_a_hotspot_and_do_not_share_a_switch(name: str, each_mbit: float) -> None:
+    rates: tuple[float, float] = (0.0, 0.0)
+    for _ in range(ATTEMPTS):
+        rates = _together(name)
+        if rates == pytest.approx((each_mbit, each_mbit), rel=0.05):
+            break
+    assert rates == pytest.approx((each_mbit, each_mbit), rel=0.05)
 
 
 def _together(name: str) -> tuple[float, float]:

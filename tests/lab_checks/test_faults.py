@@ -11,7 +11,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.lab.control import LabError
-from tests.lab.lab import ROOT, Lab
+from tests.lab.guest import ROOT
+from tests.lab.lab import Lab
 
 pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("_lab_possible")]
 

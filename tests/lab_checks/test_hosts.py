@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.lab.control import LabError
-from tests.lab.lab import ROOT, Lab
+from tests.lab.guest import ROOT
+from tests.lab.lab import Lab
 
 pytestmark = pytest.mark.lab
 

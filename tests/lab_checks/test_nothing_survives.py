@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.lab import ROOT
+from tests.lab.guest import ROOT
 from tests.lab.leftovers import remove_leftovers
 
 pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("_lab_possible")]
