@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import hashlib
 import hmac
+import re
 import socket
 from typing import Final
 
@@ -152,9 +153,10 @@ async def connect(host: str, port: int, *, limit_bytes: int, timeout_s: float) -
 
 
 def _first(error: OSError) -> OSError:
-    """asyncio sums several addresses' errors up in one without an errno; its cause list is gone by then."""
-    if error.errno is None and "Multiple exceptions" in str(error):
-        return ConnectionRefusedError(111, str(error))
+    """asyncio sums the errors of several addresses up in a text; the first of them has the errno."""
+    told = re.search(r"\[Errno (\d+)\]", str(error))
+    if error.errno is None and told is not None:
+        return OSError(int(told.group(1)), str(error))
     return error
 
 
