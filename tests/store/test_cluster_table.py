@@ -18,8 +18,8 @@ from homecluster.domain.hardware import (
     WslMode,
 )
 from homecluster.domain.ids import DeviceId, NodeId
-from homecluster.store.cluster_document import parse_cluster
 from homecluster.domain.topology import Cluster
+from homecluster.store.cluster_document import parse_cluster
 from homecluster.store.cluster_table import cluster_table
 
 POSITIVE = st.floats(min_value=1e-9, max_value=1e15)
