@@ -16,6 +16,7 @@ from homecluster.domain.job import Failed, JobState, Starting, Stopped, is_over
 from homecluster.errors import HomeclusterError, InputError, LaunchError
 from homecluster.launch import cgroup, strays
 from homecluster.launch.identity import ProcessIdentity, is_alive, send_signal
+from homecluster.launch.meter import own_memory_bytes
 from homecluster.launch.supervise import GRACE_S
 from homecluster.store.job_document import job_table
 from homecluster.store.job_store import (
@@ -43,7 +44,7 @@ class JobView:
     state: JobState
     entry: JobEntry | None
     memory_bytes: int = 0
-    """Of all its processes, shared pages counted once for each."""
+    """Of all its processes; pages that several share are counted once."""
     processes: int = 0
 
 
@@ -78,7 +79,7 @@ def look(folder: JobFolder) -> JobView:
         launch=launch,
         state=_true_state(launch, entry, len(alive)),
         entry=entry,
-        memory_bytes=sum(_memory_bytes(process) for process in alive),
+        memory_bytes=sum(own_memory_bytes(process) for process in alive),
         processes=len(alive),
     )
 
@@ -98,6 +99,11 @@ def _true_state(launch: Launch, entry: JobEntry | None, processes: int) -> JobSt
 def _lost(node: NodeId, processes: int) -> Failed:
     left = f"; {processes} of its processes still end" if processes else ""
     return Failed(node=node, reason=f"its supervisor was killed or this PC restarted{left}")
+
+
+def processes_of(view: JobView) -> list[psutil.Process]:
+    """Every living process of the job."""
+    return strays.tagged(view.folder.job_id)
 
 
 def document(view: JobView) -> dict[str, Any]:
@@ -200,10 +206,3 @@ def _close(folder: JobFolder, entry: JobEntry, state: JobState) -> None:
 def _identity(entry: JobEntry) -> ProcessIdentity:
     owner = entry.owner
     return ProcessIdentity(boot_id=owner.boot_id, pid=owner.pid, start_ticks=owner.start_ticks)
-
-
-def _memory_bytes(process: psutil.Process) -> int:
-    try:
-        return int(process.memory_info().rss)
-    except psutil.NoSuchProcess:
-        return 0

@@ -1,0 +1,67 @@
+"""`homecluster bench`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from homecluster import wiring
+from homecluster.app import bench as use_case
+from homecluster.app import jobs
+from homecluster.cli import render_bench
+from homecluster.cli.output import print_document
+from homecluster.cli.workload_options import serve_from, workload_options
+
+_CHANGES = {
+    "prompt_tokens": "prompt_tokens",
+    "output_tokens": "output_tokens",
+    "concurrency": "concurrent_requests",
+    "request_rate": "request_rate_per_s",
+}
+"""Flag -> the workload's field; the others are the engine's and cannot change while it runs."""
+
+
+@click.command()
+@click.argument("job", required=False)
+@workload_options
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=1, max=3600),
+    default=30.0,
+    show_default=True,
+    help="About how long to measure.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one bench document.")
+@click.pass_context
+def bench(
+    ctx: click.Context, /, *, job: str | None, seconds: float, as_json: bool, **flags: Any
+) -> int:
+    r"""Measure JOB (or the only running one) and print it beside the prediction.
+
+    Random prompts of exact length, answers to their full length, by vLLM's own client.
+    Without workload flags: the workload that the job was planned for.
+    """
+    paths = wiring.paths()
+    view = jobs.choose(jobs.look_at_all(paths.jobs), job)
+    given = {
+        flag for flag in _CHANGES if ctx.get_parameter_source(flag) is ParameterSource.COMMANDLINE
+    }
+    asked = serve_from(flags)
+    request = use_case.Request(
+        changes={_CHANGES[flag]: getattr(asked, _CHANGES[flag]) for flag in given}, seconds=seconds
+    )
+    document = use_case.bench(
+        paths,
+        view,
+        request,
+        node=wiring.here().node,
+        spec=wiring.model(view.launch.model_folder).spec,
+        tell=lambda line: click.echo(f"  {line}", err=True),
+    )
+    if as_json:
+        print_document(document)
+    else:
+        render_bench.show(document)
+    return 0

@@ -1,0 +1,88 @@
+"""A measurement beside its prediction, as people read it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from rich.markup import escape
+from rich.table import Table
+
+from homecluster.cli.render_plan import console
+from homecluster.domain.units import format_bytes, format_rate, format_seconds
+
+_ROWS: tuple[tuple[str, str, Callable[[float], str]], ...] = (
+    ("output_tokens_per_s", "output tokens/s", format_rate),
+    ("total_tokens_per_s", "input and output tokens/s", format_rate),
+    ("requests_per_s", "requests/s", format_rate),
+    ("first_token_s", "first token", format_seconds),
+    ("token_interval_s", "time per output token", format_seconds),
+)
+
+
+def show(document: dict[str, Any]) -> None:
+    """What was measured, what was predicted, and how far apart they are."""
+    out, workload = console(), document["workload"]
+    load = (
+        f"{workload['concurrent_requests']} in flight"
+        if workload["request_rate_per_s"] is None
+        else f"{workload['request_rate_per_s']:g} requests/s"
+    )
+    out.print(
+        f"[bold]{escape(document['job'])}[/]: {document['completed']} requests of "
+        f"{workload['prompt_tokens']} tokens in and {workload['output_tokens']} out, {load}, "
+        f"in {format_seconds(document['duration_s'])}"
+    )
+    if document["failed"]:
+        out.print(f"[red]{document['failed']} requests failed[/]")
+    out.print(_table(document))
+    out.print(f"  {_verdict(document)}")
+    out.print(
+        f"  [dim]{escape(_use(document))}kept in {escape(document['record'])}[/]", soft_wrap=True
+    )
+
+
+def _table(document: dict[str, Any]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("")
+    for title in ("measured", "p95", "predicted", "low - high", "measured/predicted"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for name, label, text in _ROWS:
+        measured, predicted = document["measured"][name], document["predicted"][name]
+        ratio, inside = document["ratio"][name], document["inside"][name]
+        style = "green" if inside else "yellow"
+        table.add_row(
+            label,
+            f"[bold]{text(measured['mean'])}[/]",
+            text(measured["p95"]),
+            text(predicted["mid"]),
+            f"{text(predicted['low'])} - {text(predicted['high'])}",
+            f"[{style}]{'-' if ratio is None else f'{ratio:.2f}'}[/]",
+        )
+    return table
+
+
+def _verdict(document: dict[str, Any]) -> str:
+    name = "output_tokens_per_s"
+    ratio = document["ratio"][name]
+    where = (
+        "[green]inside[/] the predicted interval"
+        if document["inside"][name]
+        else "[yellow]outside[/] the predicted interval"
+    )
+    return f"output tokens/s are {where}, {abs(ratio - 1):.0%} {'above' if ratio > 1 else 'below'} its middle"
+
+
+def _use(document: dict[str, Any]) -> str:
+    words = []
+    if document["utilisation"]["busy_cores"] is not None:
+        words.append(f"{document['utilisation']['busy_cores']:.1f} cores busy")
+    if document["memory"]["job_bytes"]:
+        words.append(f"{format_bytes(document['memory']['job_bytes'])} of memory")
+    words += [
+        f"GPU {index} {share:.0%} busy"
+        for index, share in enumerate(document["utilisation"]["gpus"])
+    ]
+    if document["power_w"] is not None:
+        words.append(f"{document['power_w']:.0f} W of GPUs")
+    return "".join(f"{word}, " for word in words)
