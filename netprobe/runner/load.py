@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from threading import Event
 from typing import Final
 
@@ -15,16 +16,18 @@ _INTERVAL_S: Final = 0.005
 _FIRST_COUNT: Final = 60
 _MORE_COUNT: Final = 200
 """1 s: in that time four streams fill a 1 MiB queue at 10 Mbit/s."""
+_STILL_GROWING: Final = 1.2
 _GROWN_S: Final = 0.005
-"""A round trip that has grown by less is not worth a longer look: grade A+."""
+"""Later pings longer than earlier ones by that factor and that much: the queue is not full yet."""
 _RAMP_SHARE: Final = 0.3
 """The part of the pings during which the queue still fills."""
+_FEWEST: Final = 5
 _FILL_S: Final = 6.0
 _MARGIN_S: Final = 6.0
 
 
-async def round_trips_under_load(client: Client, *, back: bool, idle_s: float) -> tuple[float, ...]:
-    """Round trips while that direction is full, without those of the ramp; longer when they grow.
+async def round_trips_under_load(client: Client, *, back: bool) -> tuple[float, ...]:
+    """Round trips while that direction is full, without those of the ramp; longer while they grow.
 
     Empty when every ping was lost.
     """
@@ -32,7 +35,7 @@ async def round_trips_under_load(client: Client, *, back: bool, idle_s: float) -
     try:
         async with measuring(client, "echo_udp", _FILL_S + _MARGIN_S) as far:
             seen = await _pings(client, far, _FIRST_COUNT)
-            if not seen or quantile(seen, 0.9) > idle_s + _GROWN_S:
+            if still_growing(seen):
                 seen = await _pings(client, far, _MORE_COUNT) or seen
         if filling.done():
             await filling  # raises why nothing was filled
@@ -42,6 +45,15 @@ async def round_trips_under_load(client: Client, *, back: bool, idle_s: float) -
         await asyncio.wait({filling})
         if not filling.cancelled():
             filling.exception()  # looked at: the figures stand, or the error above is told
+
+
+def still_growing(round_trips_s: Sequence[float]) -> bool:
+    """Whether the later half is longer than the earlier one, or too little came back to tell."""
+    half = len(round_trips_s) // 2
+    if half < _FEWEST:
+        return True
+    early, late = quantile(round_trips_s[:half], 0.5), quantile(round_trips_s[half:], 0.5)
+    return late > max(_STILL_GROWING * early, early + _GROWN_S)
 
 
 async def _pings(client: Client, far: Measuring, count: int) -> tuple[float, ...]:

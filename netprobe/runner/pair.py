@@ -19,7 +19,6 @@ from netprobe.report import parse_interface
 from netprobe.runner import all_reduce, exchange, latency, load, throughput
 from netprobe.runner.client import Client, connected
 from netprobe.runner.findings import Findings
-from netprobe.stats import quantile
 from netprobe.types import DEFAULT_PORT, FULL, FailureKind, Plan, Report
 
 T = TypeVar("T")
@@ -78,7 +77,7 @@ class _Run:
         if self._plan.throughput_s:
             await self._throughput(far)
         if self._plan.loaded and self._findings.echoes is not None:
-            await self._loaded(quantile(self._findings.echoes.round_trips_s, 0.5))
+            await self._loaded()
         if self._plan.exchange_sizes_bytes:
             sizes = self._plan.exchange_sizes_bytes
             curve = await self._try(
@@ -179,14 +178,12 @@ class _Run:
             ),
         )
 
-    async def _loaded(self, idle_s: float) -> None:
+    async def _loaded(self) -> None:
         for name in self._findings.ways:
             times = await self._try(
                 f"loaded_round_trip_{name}",
                 f"round trips with {name} full",
-                partial(
-                    load.round_trips_under_load, self._client, back=name == "back", idle_s=idle_s
-                ),
+                partial(load.round_trips_under_load, self._client, back=name == "back"),
             )
             if times is not None:
                 self._findings.loaded_s[name] = times
