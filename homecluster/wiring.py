@@ -42,14 +42,14 @@ def cluster(document: Path | None) -> Cluster:
     """The cluster of a document, or this PC alone."""
     if document is not None:
         return load_cluster(document)
-    from homecluster.app.measure import this_pc  # noqa: PLC0415 - inventory and NVML are not needed for a document
+    from homecluster.app.this_pc import this_pc  # noqa: PLC0415 - inventory and NVML are not needed for a document
 
     return this_pc(paths())
 
 
 def here() -> Here:
     """This PC as `up` uses it."""
-    from homecluster.app.measure import this_pc  # noqa: PLC0415 - as above
+    from homecluster.app.this_pc import this_pc  # noqa: PLC0415 - as above
     from homecluster.app.up import Here  # noqa: PLC0415 - as above
     from homecluster.inventory.system import read_system  # noqa: PLC0415 - as above
 

@@ -12,14 +12,15 @@ from typing import Any
 
 from homecluster.app.engine import refresh_own_code
 from homecluster.app.own_devices import own_devices, unmeasured_devices
+from homecluster.app.this_pc import cluster_of
 from homecluster.domain.hardware import Device, DeviceKind, DType
 from homecluster.domain.topology import Cluster
 from homecluster.domain.units import GIB, format_seconds
 from homecluster.engines.vllm_environment import engine_environment
 from homecluster.errors import LaunchError, MissingError
-from homecluster.inventory.collect import Inventory, take_inventory, this_node
+from homecluster.inventory.collect import Inventory, take_inventory
 from homecluster.inventory.probe_process import Ended, run_probe
-from homecluster.inventory.software import Versions, engine_versions
+from homecluster.inventory.software import engine_versions
 from homecluster.launch.process_environment import process_environment
 from homecluster.launch.strays import kill_tagged
 from homecluster.store.device_speeds import DeviceSpeeds, Fingerprint, load_speeds, save_probe
@@ -69,12 +70,6 @@ class Measured:
         return first.reason if first.act is Act.SKIPPED and first.speeds is None else None
 
 
-def this_pc(paths: Paths) -> Cluster:
-    """This PC alone, with measured speeds where they are kept; measures nothing and starts nothing."""
-    inventory = take_inventory(thorough=False)
-    return _cluster(inventory, own_devices(inventory, paths.devices), ())
-
-
 def measure_this_pc(paths: Paths, *, force: bool, tell: Tell) -> Measured:
     """Measure what is not known yet (with `force`: everything), keep it, and say what this PC is.
 
@@ -114,7 +109,7 @@ def measure_this_pc(paths: Paths, *, force: bool, tell: Tell) -> Measured:
     devices = own_devices(inventory, paths.devices)
     prints = [fingerprint for _, fingerprint in unmeasured_devices(inventory)]
     return Measured(
-        cluster=_cluster(inventory, devices, tuple(sorted(versions.items()))),
+        cluster=cluster_of(inventory, devices, tuple(sorted(versions.items()))),
         outcomes=tuple(
             _outcome(device, fingerprint, acts)
             for device, fingerprint in zip(devices, prints, strict=True)
@@ -130,14 +125,6 @@ def _outcome(
 ) -> Outcome:
     act, speeds, reason = acts[fingerprint.digest]
     return Outcome(device=device, act=act, speeds=speeds, reason=reason)
-
-
-def _cluster(
-    inventory: Inventory, devices: tuple[Device, ...], engine_versions: Versions
-) -> Cluster:
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    node = this_node(inventory, devices, engine_versions=engine_versions, observed_at=now)
-    return Cluster(nodes=(node,))
 
 
 def _probe(

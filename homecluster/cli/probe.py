@@ -8,8 +8,9 @@ from pathlib import Path
 import click
 
 from homecluster import wiring
-from homecluster.app.measure import measure_this_pc, this_pc
+from homecluster.app.measure import measure_this_pc
 from homecluster.app.scan import described_node, scan
+from homecluster.app.this_pc import this_pc
 from homecluster.cli import render_probe
 from homecluster.cli.output import print_document
 from homecluster.errors import InputError

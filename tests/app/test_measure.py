@@ -13,8 +13,9 @@ import psutil
 import pytest
 
 from homecluster.app import measure
-from homecluster.app.measure import Act, measure_this_pc, probed_dtypes, this_pc
+from homecluster.app.measure import Act, measure_this_pc, probed_dtypes
 from homecluster.app.own_devices import own_devices, unmeasured_devices, with_speeds
+from homecluster.app.this_pc import this_pc
 from homecluster.domain.hardware import Device, DeviceKind, DType, Provenance
 from homecluster.errors import LaunchError, MissingError
 from homecluster.inventory.collect import Inventory, own_node_id

@@ -10,7 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from homecluster.app.measure import Act, measure_this_pc, this_pc
+from homecluster.app.measure import Act, measure_this_pc
+from homecluster.app.this_pc import this_pc
 from homecluster.domain.hardware import DeviceKind, Provenance
 from homecluster.store.engine_store import Engine
 from homecluster.store.paths import paths_from
