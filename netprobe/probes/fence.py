@@ -42,7 +42,7 @@ async def _set_up(nft: asyncio.subprocess.Process, port: int, peer: SockAddr) ->
     host = str(peer[0]).partition("%")[0]
     family = "ip6" if ":" in host else "ip"
     table = f"inet netprobe_{os.getpid()}_{port}"
-    rule = f"tcp dport {port} {family} saddr != {host} drop"
+    rule = f'iifname != "lo" tcp dport {port} {family} saddr != {host} drop'
     lines = (
         f"add table {table} {{ flags owner; }}",
         f"add chain {table} input {{ type filter hook input priority -10; policy accept; {rule}; }}",
