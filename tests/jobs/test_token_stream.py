@@ -49,11 +49,12 @@ def streaming(pause_s: float, first_pause_s: float = 0.0) -> Handler:
 
 
 def test_the_interval_is_the_servers_pause() -> None:
-    assert interval(streaming(0.02)) == pytest.approx(0.02, rel=0.5)
+    # A pause is never shorter than asked for; on a busy machine it is longer.
+    assert 0.02 <= interval(streaming(0.02)) < 0.1
 
 
 def test_the_wait_for_the_first_token_does_not_count() -> None:
-    assert interval(streaming(0.01, first_pause_s=0.3)) < 0.03
+    assert interval(streaming(0.01, first_pause_s=1.5)) < 0.1
 
 
 def test_an_engine_error_is_told_in_its_own_words() -> None:
