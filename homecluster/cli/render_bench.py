@@ -11,6 +11,9 @@ from rich.table import Table
 from homecluster.cli.render_plan import console
 from homecluster.domain.units import format_bytes, format_rate, format_seconds
 
+_DISTURBED_CORES = 0.6
+"""Beyond what the benchmark's own client takes."""
+
 _ROWS: tuple[tuple[str, str, Callable[[float], str]], ...] = (
     ("output_tokens_per_s", "output tokens/s", format_rate),
     ("total_tokens_per_s", "input and output tokens/s", format_rate),
@@ -37,6 +40,11 @@ def show(document: dict[str, Any]) -> None:
         out.print(f"[red]{document['failed']} requests failed[/]")
     out.print(_table(document))
     out.print(f"  {_verdict(document)}")
+    others = document["utilisation"]["other_cores"]
+    if others is not None and others > _DISTURBED_CORES:
+        out.print(
+            f"  [yellow]other programs kept {others:.1f} cores busy meanwhile: measure again when the PC is quiet[/]"
+        )
     out.print(
         f"  [dim]{escape(_use(document))}kept in {escape(document['record'])}[/]", soft_wrap=True
     )
@@ -77,6 +85,8 @@ def _use(document: dict[str, Any]) -> str:
     words = []
     if document["utilisation"]["busy_cores"] is not None:
         words.append(f"{document['utilisation']['busy_cores']:.1f} cores busy")
+    if document["utilisation"]["other_cores"] is not None:
+        words.append(f"{document['utilisation']['other_cores']:.1f} by other programs")
     if document["memory"]["job_bytes"]:
         words.append(f"{format_bytes(document['memory']['job_bytes'])} of memory")
     words += [

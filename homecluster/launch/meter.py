@@ -12,6 +12,8 @@ from typing import Any, Self
 import psutil
 
 _EVERY_S = 0.5
+_MEMORY_EVERY = 10
+"""Samples between two looks at memory: adding up a large process's pages takes the kernel milliseconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +22,8 @@ class Sample:
     """On the monotonic clock."""
     cpu_s: float
     """Processor time of the job's processes so far."""
+    pc_cpu_s: float
+    """Processor time of everything on this PC so far."""
     memory_bytes: int
     """Pages that several of them share are counted once."""
     gpu_busy: tuple[float, ...]
@@ -32,7 +36,9 @@ class Use:
     """Over a window of time."""
 
     busy_cores: float
-    """Mean number of cores kept busy."""
+    """Mean number of cores that the job kept busy."""
+    other_cores: float
+    """Likewise everything else on this PC, the benchmark's client included."""
     memory_bytes: int
     """The most that was held."""
     gpu_busy: tuple[float, ...]
@@ -69,16 +75,22 @@ class Meter:
     def _run(self) -> None:
         handles = _gpu_handles(self._gpus)
         processes = tuple(self._find())
+        memory_bytes = 0
         while not self._stop.wait(_EVERY_S):
-            self._samples.append(_sample(processes, handles))
+            if len(self._samples) % _MEMORY_EVERY == 0:
+                memory_bytes = sum(map(own_memory_bytes, processes))
+            self._samples.append(_sample(processes, handles, memory_bytes))
 
 
 def use_of(samples: list[Sample]) -> Use | None:
     if len(samples) < 2:  # noqa: PLR2004 - a rate needs two points
         return None
     first, last = samples[0], samples[-1]
+    seconds = last.at_s - first.at_s
+    busy_cores = (last.cpu_s - first.cpu_s) / seconds
     return Use(
-        busy_cores=(last.cpu_s - first.cpu_s) / (last.at_s - first.at_s),
+        busy_cores=busy_cores,
+        other_cores=max(0.0, (last.pc_cpu_s - first.pc_cpu_s) / seconds - busy_cores),
         memory_bytes=max(sample.memory_bytes for sample in samples),
         gpu_busy=_means([sample.gpu_busy for sample in samples]),
         gpu_power_w=_means([sample.gpu_power_w for sample in samples]),
@@ -89,20 +101,24 @@ def _means(rows: list[tuple[float, ...]]) -> tuple[float, ...]:
     return tuple(sum(column) / len(column) for column in zip(*rows, strict=True))
 
 
-def _sample(processes: tuple[psutil.Process, ...], handles: tuple[Any, ...]) -> Sample:
-    cpu_s, memory_bytes = 0.0, 0
-    for process in processes:
-        times = _cpu_times(process)
-        cpu_s += times
-        memory_bytes += own_memory_bytes(process)
+def _sample(
+    processes: tuple[psutil.Process, ...], handles: tuple[Any, ...], memory_bytes: int
+) -> Sample:
     busy, power = _gpu_readings(handles)
     return Sample(
         at_s=time.monotonic(),
-        cpu_s=cpu_s,
+        cpu_s=sum(map(_cpu_times, processes)),
+        pc_cpu_s=_pc_cpu_s(),
         memory_bytes=memory_bytes,
         gpu_busy=busy,
         gpu_power_w=power,
     )
+
+
+def _pc_cpu_s() -> float:
+    times = psutil.cpu_times()
+    # Guest time is part of user time already, and waiting is not work.
+    return float(times.user + times.system + getattr(times, "nice", 0.0))
 
 
 def _cpu_times(process: psutil.Process) -> float:
