@@ -168,9 +168,14 @@ def _install_groups(partial: Path, lock: EngineLock, tell: Progress) -> None:
         if group.title in done:
             continue
         tell(Step(number=number, of=len(lock.groups) + 1, title=group.title))
-        _install_group(partial, group, shows_progress=number > 1, tell=tell)
+        _install_group(partial, group, shows_progress=_shows_progress(number), tell=tell)
         done = (*done, group.title)
         engine_store.write_steps(partial, done)
+
+
+def _shows_progress(number: int) -> bool:
+    """The first group brings the pip that can."""
+    return number > 1
 
 
 def _install_group(

