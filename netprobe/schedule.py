@@ -1,8 +1,8 @@
-"""Which pairs may be measured at the same time: rounds in which no host and no medium serves twice; pure."""
+"""Which pairs may be measured at the same time: rounds in which no host serves twice; pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 
@@ -11,15 +11,6 @@ class Pair(NamedTuple):
 
     src: str
     dst: str
-
-
-Conflicts = frozenset[frozenset[Pair]]
-"""Two pairs that slow each other down, because they share a medium."""
-
-
-def all_pairs(hosts: Sequence[str]) -> tuple[Pair, ...]:
-    """Every two hosts once, in the order of the hosts: N (N - 1) / 2 pairs."""
-    return tuple(Pair(src, dst) for index, src in enumerate(hosts) for dst in hosts[index + 1 :])
 
 
 def rounds(hosts: Sequence[str]) -> tuple[tuple[Pair, ...], ...]:
@@ -41,21 +32,3 @@ def rounds(hosts: Sequence[str]) -> tuple[tuple[Pair, ...], ...]:
         )
         seats = [seats[0], seats[-1], *seats[1:-1]]
     return tuple(turns)
-
-
-def apart(pairs: Iterable[Pair], conflicts: Conflicts) -> tuple[tuple[Pair, ...], ...]:
-    """The pairs in as few groups as a greedy choice finds, none with a common host or a conflict."""
-    groups: list[list[Pair]] = []
-    for pair in pairs:
-        fitting = next((group for group in groups if _fits(pair, group, conflicts)), None)
-        if fitting is None:
-            groups.append([pair])
-        else:
-            fitting.append(pair)
-    return tuple(tuple(group) for group in groups)
-
-
-def _fits(pair: Pair, group: Iterable[Pair], conflicts: Conflicts) -> bool:
-    return all(
-        not {*pair} & {*other} and frozenset((pair, other)) not in conflicts for other in group
-    )
