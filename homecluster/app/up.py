@@ -15,9 +15,9 @@ from pathlib import Path
 from homecluster.app.api_key import read_api_key
 from homecluster.app.engine import refresh_own_code
 from homecluster.app.job_process import MODULE
-from homecluster.app.jobs import JobView, living, look, look_at_all
+from homecluster.app.jobs import JobView, living, look, look_at_all, stop
 from homecluster.app.model_files import Tell, local_folder, provide_folder, random_folder
-from homecluster.domain.hardware import DeviceKind, Node
+from homecluster.domain.hardware import DeviceKind, Node, Provenance
 from homecluster.domain.job import JobId, LaunchSpec, is_over
 from homecluster.domain.plan import Plan, PlanSet
 from homecluster.engines.vllm_launch import Installation, Served, launch_spec
@@ -183,6 +183,17 @@ def follow(up: Up) -> Iterator[JobView]:
         time.sleep(_LOOK_EVERY_S)
 
 
+def unmeasured(here: Here, plans: PlanSet) -> tuple[str, ...]:
+    """Names of the plan's devices whose speed is a guess or from a data sheet."""
+    wanted = choose_plan(plans).layout.devices
+    return tuple(
+        device.name
+        for device in here.node.devices
+        if device.id in wanted
+        and device.provenance_of("memory_bandwidth_bytes_per_s") is not Provenance.MEASURED
+    )
+
+
 def others_running(paths: Paths) -> Sequence[JobView]:
     """Jobs that take memory and cores from a new one."""
     return living(look_at_all(paths.jobs))
@@ -238,6 +249,9 @@ def _new_job_id(spec: LaunchSpec) -> JobId:
 
 
 def _forget_old(jobs: Path) -> None:
+    for view in look_at_all(jobs):
+        if view.entry is not None and is_over(view.state) and not is_over(view.entry.state):
+            stop(view)  # its supervisor was killed: what it could not clean is cleaned now
     over = [view.folder for view in look_at_all(jobs) if is_over(view.state) and not view.processes]
     for folder in over[:-KEPT_FOLDERS]:
         shutil.rmtree(folder.path, ignore_errors=True)

@@ -105,10 +105,7 @@ def up(
     )
     if dry_run:
         return _dry_run(here, plans, wanted, as_json=as_json)
-    for other in use_case.others_running(here.paths):
-        click.echo(
-            f"note: {other.folder.job_id} is running too and takes memory and cores", err=True
-        )
+    _warn(here, plans)
     started = use_case.launch(here, plans, wanted, lambda line: click.echo(f"  {line}", err=True))
     return _wait(started, detach=detach, as_json=as_json)
 
@@ -144,6 +141,17 @@ def _dry_run(here: use_case.Here, plans: PlanSet, wanted: use_case.Wanted, *, as
             table["commands"] = [command_table(command) for command in spec.commands]
     print_document(document)
     return 0
+
+
+def _warn(here: use_case.Here, plans: PlanSet) -> None:
+    for other in use_case.others_running(here.paths):
+        job = other.folder.job_id
+        click.echo(f"note: {job} is running too and takes memory and cores", err=True)
+    for name in use_case.unmeasured(here, plans):
+        click.echo(
+            f"note: {name} was not measured, so the prediction is rough: homecluster probe",
+            err=True,
+        )
 
 
 def _wait(started: use_case.Up, *, detach: bool, as_json: bool) -> int:

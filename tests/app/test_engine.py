@@ -74,10 +74,8 @@ def install(paths: Paths) -> tuple[engine_store.Engine, list[str]]:
 
 
 @pytest.mark.slow
-def test_an_engine_is_installed_once_found_again_and_removed(
-    paths: Paths, lock: EngineLock
-) -> None:
-    assert lock
+@pytest.mark.usefixtures("lock")
+def test_an_engine_is_installed_once_found_again_and_removed(paths: Paths) -> None:
     engine, told = install(paths)
     assert told == ["first", "vllm", "last", "homecluster's plug-in, and a check"]
     assert engine.name.startswith("vllm-0.0.1-cpu-py3.")
@@ -90,10 +88,10 @@ def test_an_engine_is_installed_once_found_again_and_removed(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("lock")
 def test_an_interrupted_installation_looks_like_none_and_goes_on_where_it_stopped(
-    paths: Paths, lock: EngineLock, wheels: Path
+    paths: Paths, wheels: Path
 ) -> None:
-    assert lock
     (wheels / "tinylast-1.0-py3-none-any.whl").rename(wheels / "away")
     with pytest.raises(
         MissingError, match=r"pip said: No matching distribution found for tinylast==1\.0"
@@ -108,20 +106,20 @@ def test_an_interrupted_installation_looks_like_none_and_goes_on_where_it_stoppe
     assert told == ["last", "homecluster's plug-in, and a check"]
 
 
+@pytest.mark.usefixtures("lock")
 def test_too_little_room_is_told_before_anything_is_written(
-    paths: Paths, lock: EngineLock, monkeypatch: pytest.MonkeyPatch
+    paths: Paths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert lock
     monkeypatch.setattr(use_case.shutil, "disk_usage", lambda _: type("U", (), {"free": 1000})())
     with pytest.raises(MissingError, match=r"needs 64 MiB in .*, and 1000 B is free"):
         install(paths)
     assert [path.name for path in paths.engines.iterdir()] == [".lock"]
 
 
+@pytest.mark.usefixtures("lock")
 def test_a_python_that_vllm_does_not_know_is_told_with_the_way_to_another(
-    paths: Paths, lock: EngineLock, monkeypatch: pytest.MonkeyPatch
+    paths: Paths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert lock
     monkeypatch.setattr(use_case.sys, "version_info", (3, 15, 0, "final", 0))
     with pytest.raises(MissingError, match=r"no wheels for Python 3\.15") as refused:
         install(paths)

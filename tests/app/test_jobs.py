@@ -13,6 +13,8 @@ from homecluster.errors import InputError
 from homecluster.store.job_store import read_launch
 from tests.fakes.jobs import FakeJob, start_fake
 
+pytestmark = pytest.mark.slow
+
 Start = Callable[..., FakeJob]
 
 
