@@ -1,4 +1,4 @@
-"""A PlanSet as the plan document that scripts and the dashboard read (docs/documents.md)."""
+"""A PlanSet as the plan document that scripts and the dashboard read."""
 
 from __future__ import annotations
 
