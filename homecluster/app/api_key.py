@@ -9,6 +9,7 @@ from pathlib import Path
 from homecluster.errors import InputError
 
 MIN_CHARACTERS = 16
+MAX_BYTES = 4096
 _KEY = re.compile(r"[\x21-\x7e]+")
 
 
@@ -23,14 +24,16 @@ def read_api_key(path: str | None) -> str | None:
     file = Path(path)
     try:
         mode = file.stat().st_mode
-        text = file.read_text(encoding="utf-8")
+        if not stat.S_ISREG(mode):  # a device or a pipe may never end
+            raise InputError(f"the API key file {path} is no file")
+        if stat.S_IMODE(mode) & 0o077:
+            raise InputError(
+                f"others on this PC may read the API key file {path}", hint=f"chmod 600 {path}"
+            )
+        with file.open("rb") as opened:
+            key = opened.read(MAX_BYTES).decode().strip()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot read the API key file {path}: {error}") from error
-    if stat.S_IMODE(mode) & 0o077:
-        raise InputError(
-            f"others on this PC may read the API key file {path}", hint=f"chmod 600 {path}"
-        )
-    key = text.strip()
     if len(key) < MIN_CHARACTERS or not _KEY.fullmatch(key):
         raise InputError(
             f"{path} holds no usable API key: one line of at least {MIN_CHARACTERS} printable characters",
