@@ -43,6 +43,8 @@ _MOST: Final = 1e24
 
 _QUANTITY = re.compile(r"\s*([+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)\s*(\S.*?)?\s*")
 
+_BITS = re.compile(r"([kKMG]?)(?:b|bit|bits)(?:/s|ps)?")
+
 
 class UnitError(ValueError):
     """A quantity that cannot be read; the message says what was expected and the nearest spelling."""
@@ -100,6 +102,10 @@ def _parse(text: object, units: Mapping[str, float], what: str, example: str) ->
 
 
 def _nearest(unit: str, units: Mapping[str, float]) -> str:
+    bits = _BITS.fullmatch(unit)
+    if bits and "bit/s" in units:  # `Gb` looks more like `GB/s`, and is an eighth of it
+        prefix = bits[1].lower() if bits[1] in "kK" else bits[1]
+        return f"; did you mean '{prefix}bit/s'?"
     folded = {name.lower(): name for name in units}
     close = get_close_matches(unit.lower(), folded, n=1, cutoff=0.4)
     known = ", ".join(units)

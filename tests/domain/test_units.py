@@ -100,3 +100,9 @@ def test_times_read_as_people_say_them(value: float, text: str) -> None:
 def test_a_misspelt_unit_names_the_nearest(text: str) -> None:
     with pytest.raises(UnitError, match=r"did you mean 'G(i)?B'"):
         parse_bytes(text)
+
+
+@pytest.mark.parametrize(("unit", "meant"), [("Gb", "Gbit/s"), ("Mbps", "Mbit/s"), ("Gb/s", "Gbit/s"), ("Kbits", "kbit/s"), ("bps", "bit/s")])  # fmt: skip
+def test_bits_are_never_taken_for_bytes_in_the_nearest_spelling(unit: str, meant: str) -> None:
+    with pytest.raises(UnitError, match=f"did you mean '{meant}'"):
+        parse_bandwidth(f"1 {unit}")
