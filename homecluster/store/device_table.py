@@ -28,6 +28,7 @@ _FIELDS_WITH_PROVENANCE: Final = {
     "memory_bandwidth": "memory_bandwidth_bytes_per_s",
     "kv_cache_bandwidth": "kv_cache_bandwidth_bytes_per_s",
     "attention_flops": "attention_flop_per_s",
+    "sampling_per_logit": "sampling_s_per_logit",
     "flops": "peak_flop_per_s",
     "step_overhead": "step_overhead_s",
     "layer_overhead": "layer_overhead_s",
@@ -49,7 +50,7 @@ def read_devices(fields: Fields, owner: Owner, before: Sequence[Device]) -> list
     """The `count` devices of one table; `before` are the PC's devices read so far."""
     fields.allow(
         "kind", "name", "count", "memory", "memory_free", "memory_bandwidth", "kv_cache_bandwidth", "flops",
-        "attention_flops",
+        "attention_flops", "sampling_per_logit",
         "step_overhead", "layer_overhead", "sequence_overhead", "compute_capability", "provenance",
     )  # fmt: skip
     kind = fields.need("kind", member(DeviceKind))
@@ -102,6 +103,7 @@ def _device(fields: Fields, owner: Owner, kind: DeviceKind, name: str) -> Device
             "kv_cache_bandwidth", positive(parse_bandwidth), None
         ),
         attention_flop_per_s=fields.get("attention_flops", positive(parse_flops), None),
+        sampling_s_per_logit=fields.get("sampling_per_logit", positive(parse_seconds), None),
         compute_capability=fields.get("compute_capability", _capability, base.compute_capability),
         provenance=tuple(sorted(provenance.items())),
     )
@@ -118,10 +120,10 @@ def _base(fields: Fields, owner: Owner, kind: DeviceKind, name: str) -> Device:
     missing = [key for key in ("memory", "memory_bandwidth", "flops") if key not in fields.table]
     if missing:
         close = nearest_devices(name[:80])
-        hint = f"did you mean {close[0]!r}? " if close else ""
+        hint = f"did you mean {close[0]!r}? Or give" if close else "give"
         raise fields.error(
             "name",
-            f"the catalogue does not know {shown(name)}: {hint}Or give {', '.join(missing)} here",
+            f"the catalogue does not know {shown(name)}: {hint} {', '.join(missing)} here",
         )
     return _device_with_priors(
         owner.node_id,
@@ -227,6 +229,11 @@ def device_table(device: Device) -> dict[str, Any]:
         **(
             {"attention_flops": f"{device.attention_flop_per_s!r} FLOP/s"}
             if device.attention_flop_per_s
+            else {}
+        ),
+        **(
+            {"sampling_per_logit": f"{device.sampling_s_per_logit!r} s"}
+            if device.sampling_s_per_logit
             else {}
         ),
         "flops": {dtype.value: f"{rate!r} FLOP/s" for dtype, rate in device.peak_flop_per_s},

@@ -41,6 +41,8 @@ def plan_of(tmp_path: Path, text: str, name: str = "home.toml") -> Ran:
         (DESK.replace('"32 GiB"', "32"), ("home.toml:3", "number with its unit")),
         (DESK + "colour = 3\n", ("home.toml:4", "colour", "unknown key")),
         (DESK + "rams = 3\n", ("home.toml:4", "did you mean 'ram'")),
+        (CARD.replace("RTX 4090", "4091 XYZ"), ("catalogue does not know", "? Or give memory")),
+        (CARD.replace("NVIDIA GeForce RTX 4090", "qqqq"), ("does not know 'qqqq': give memory",)),
         (HEAD, ("the cluster is empty", "[nodes.NAME]")),
         (HEAD + "[nodes]\n", ("the cluster is empty",)),
         ("", ("'schema' is missing",)),
