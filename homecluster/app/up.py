@@ -19,7 +19,7 @@ from homecluster.app.jobs import JobView, living, look, look_at_all, stop
 from homecluster.app.model_files import Tell, local_folder, provide_folder, random_folder
 from homecluster.domain.hardware import DeviceKind, Node, Provenance
 from homecluster.domain.job import JobId, LaunchSpec, is_over
-from homecluster.domain.plan import Plan, PlanSet
+from homecluster.domain.plan import Plan, PlanSet, VerdictKind
 from homecluster.engines.vllm_launch import Installation, Served, launch_spec
 from homecluster.errors import HomeclusterError, InputError, LaunchError, MissingError
 from homecluster.launch.ports import is_loopback, usable_port
@@ -79,8 +79,13 @@ def choose_plan(plans: PlanSet) -> Plan:
         InputError: only layouts of several copies were asked for.
     """
     if not plans.plans:
+        why = plans.verdict.reason
+        if (
+            plans.rejections and plans.verdict.kind is not VerdictKind.CANNOT_RUN
+        ):  # without the pins it could
+            why = f"nothing fits what was asked: {plans.rejections[0].detail}; without that, {why}"
         raise HomeclusterError(
-            f"{plans.model.name} cannot run here: {plans.verdict.reason}",
+            why,
             hint=f"homecluster plan --model {plans.model.name} --all shows every refusal.",
         )
     single = [plan for plan in plans.plans if len(plan.layout.replicas) == 1]

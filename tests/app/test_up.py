@@ -151,3 +151,12 @@ def test_help_is_there_for_every_verb() -> None:
         shown = CliRunner().invoke(cli, [verb, "--help"])
         assert shown.exit_code == 0
         assert "--help" in shown.output
+
+
+def test_pins_that_rule_out_every_layout_are_named_as_the_reason(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    code, _, said = run("up", "--model", "gpt2", "--tensor-parallel", "5", capsys=capsys)
+    assert code == 1
+    assert "12 attention heads do not divide by 5" in said
+    assert "cannot run here" not in said
