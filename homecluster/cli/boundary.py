@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Callable
 
 import click
 
-from homecluster.errors import HomeclusterError
+from homecluster.errors import HomeclusterError, MissingError
 
 INTERRUPTED = 130
 PIPE_CLOSED = 141
+
+
+class ReaderGoneError(Exception):
+    """Nobody reads the output any more; no OSError, since click ends those with code 1."""
 
 
 def run(command: Callable[[], object]) -> int:
@@ -18,9 +23,9 @@ def run(command: Callable[[], object]) -> int:
     try:
         result = command()
     except HomeclusterError as error:
-        click.echo(f"error: {error.message}", err=True)
+        click.echo(f"error: {_harmless(error.message)}", err=True)
         if error.hint:
-            click.echo(f"  hint: {error.hint}", err=True)
+            click.echo(f"  hint: {_harmless(error.hint)}", err=True)
         return error.exit_code
     except click.ClickException as error:
         error.show()
@@ -28,7 +33,19 @@ def run(command: Callable[[], object]) -> int:
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted", err=True)
         return INTERRUPTED
-    except BrokenPipeError:
+    except (BrokenPipeError, ReaderGoneError):
         sys.stderr.close()  # the reader went away: the interpreter must not complain at exit
         return PIPE_CLOSED
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        click.echo("error: the output cannot be written: no space left on the disk", err=True)
+        return MissingError.exit_code
     return result if isinstance(result, int) else 0
+
+
+def _harmless(text: str) -> str:
+    """`text` without the control characters with which a foreign name could steer the terminal."""
+    return "".join(
+        char if char.isprintable() or char == "\n" else ascii(char)[1:-1] for char in text
+    )

@@ -41,14 +41,14 @@ CAUSE_FOUND = 1
 @pin_options
 @click.option("--json", "as_json", is_flag=True, help="Print one diagnose document.")
 def diagnose(*, model: str, cluster: Path | None, as_json: bool, **flags: Any) -> int:
-    r"""Say what holds a cluster or plan back, in figures, with remedies.
+    """Say what holds a cluster or plan back, in figures, with remedies.
 
     Judges the best plan within the pins; without pins, what people type by hand: one copy with tensor
     parallel over every PC. Exit code 1 when a cause is found.
 
     \b
     homecluster diagnose --cluster docs/examples/hotspot.toml --model gpt2
-    """
+    """  # noqa: D301 - click looks for the backspace itself
     workload, pins = serve_from(flags), pins_from(flags)
     spec = wiring.model(model).spec
     check_pins(spec, pins)

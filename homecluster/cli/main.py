@@ -40,6 +40,12 @@ class _Verbs(click.Group):
         assert isinstance(command, click.Command)
         return command
 
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise boundary.ReaderGoneError from error
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         del ctx
         with formatter.section("Commands"):
@@ -49,13 +55,13 @@ class _Verbs(click.Group):
 @click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="homecluster")
 def cli() -> None:
-    r"""Measure, plan, launch and explain language models on unlike home PCs.
+    """Measure, plan, launch and explain language models on unlike home PCs.
 
     \b
     Start with:
       homecluster plan --model gpt2        how fast, on what, and is one PC enough?
       homecluster up --model gpt2          launch that plan
-    """
+    """  # noqa: D301 - click looks for the backspace itself
 
 
 def main() -> None:

@@ -57,13 +57,13 @@ def plan(
     as_json: bool,
     **flags: Any,
 ) -> int:
-    r"""Predict tokens/s of every layout, and say whether several PCs pay.
+    """Predict tokens/s of every layout, and say whether several PCs pay.
 
     \b
     homecluster plan --model gpt2
     homecluster plan --model llama-3-8b --cluster home.toml --concurrency 8
     homecluster plan --model gpt2 --cluster home.toml --what-if link=1gbe
-    """
+    """  # noqa: D301 - click looks for the backspace itself
     workload, pins = serve_from(flags), pins_from(flags)
     spec = wiring.model(model, quantization).spec
     home = wiring.cluster(cluster)

@@ -44,7 +44,7 @@ def probe(
     force: bool,
     as_json: bool,
 ) -> int:
-    r"""Measure this PC's devices; with HOST, the link to that PC.
+    """Measure this PC's devices; with HOST, the link to that PC.
 
     Devices take under two minutes each, once per hardware and engine version.
 
@@ -54,7 +54,7 @@ def probe(
     and here:
       homecluster probe ITS-ADDRESS --token-file token --describes its-devices.json
     where its-devices.json is what `homecluster probe --json` printed there.
-    """
+    """  # noqa: D301 - click looks for the backspace itself
     if host is not None:
         return _link(host, size=size, token_file=token_file, describes=describes, as_json=as_json)
     measured = measure_this_pc(

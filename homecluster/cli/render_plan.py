@@ -27,9 +27,16 @@ _HEADLINES = {
 }
 
 
+class _Console(Console):
+    """Leaves a reader that went away to the boundary; rich's own way is exit code 1, which here means "no"."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 def console(*, stderr: bool = False) -> Console:
     """A console that keeps sentences whole when its output is not a terminal."""
-    made = Console(stderr=stderr, highlight=False)
+    made = _Console(stderr=stderr, highlight=False)
     if not made.is_terminal:
         made.width = 160
     return made

@@ -87,12 +87,12 @@ def up(
     as_json: bool,
     **flags: Any,
 ) -> int:
-    r"""Plan for this PC, launch the best plan under vLLM, and print where it answers.
+    """Plan for this PC, launch the best plan under vLLM, and print where it answers.
 
     \b
     homecluster up --model gpt2 --random-weights
     homecluster up --model ./my-model --concurrency 8 --detach
-    """
+    """  # noqa: D301 - click looks for the backspace itself
     here = wiring.here()
     found, plans = _plans(here, model, plan_file, quantization, flags)
     wanted = use_case.Wanted(
