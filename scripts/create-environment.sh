@@ -41,7 +41,7 @@ fi
 
 echo "== installing homecluster and its tools (about 100 MB, a minute on a quick line)"
 if ! "$venv/bin/python" -m pip install --disable-pip-version-check --quiet --retries 5 --timeout 60 \
-  --editable ".[hub,dev]"; then
+  --editable ".[hub,dev,pictures]"; then
   cat >&2 <<EOT
 error: pip could not install homecluster; its own words stand above.
   A slow or blocked line: type the same make command again, pip goes on where it was.

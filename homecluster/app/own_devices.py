@@ -19,6 +19,7 @@ _KERNEL_RATES = ("memory_bandwidth_bytes_per_s", "peak_flop_per_s")
 _OVERHEADS = (
     "kv_cache_bandwidth_bytes_per_s",
     "attention_flop_per_s",
+    "sampling_s_per_logit",
     "step_overhead_s",
     "layer_overhead_s",
     "sequence_overhead_s",
@@ -53,6 +54,7 @@ def with_speeds(device: Device, speeds: DeviceSpeeds) -> Device:
         peak_flop_per_s=_measured_flops(device, speeds),
         kv_cache_bandwidth_bytes_per_s=speeds.kv_cache_bandwidth_bytes_per_s,
         attention_flop_per_s=speeds.attention_flop_per_s,
+        sampling_s_per_logit=speeds.sampling_s_per_logit,
         step_overhead_s=_or(speeds.step_overhead_s, device.step_overhead_s),
         layer_overhead_s=_or(speeds.layer_overhead_s, device.layer_overhead_s),
         sequence_overhead_s=_or(speeds.sequence_overhead_s, device.sequence_overhead_s),

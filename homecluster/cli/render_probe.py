@@ -108,6 +108,12 @@ def _device_table(device: Device) -> Table:
             format_flops(device.attention_flop_per_s),
             _mark(device, "attention_flop_per_s"),
         )
+    if device.sampling_s_per_logit is not None:
+        table.add_row(
+            "  drawing a token takes",
+            f"{format_seconds(device.sampling_s_per_logit)} per entry of the vocabulary",
+            _mark(device, "sampling_s_per_logit"),
+        )
     for what, field in (
         ("engine step", "step_overhead_s"),
         ("each layer", "layer_overhead_s"),

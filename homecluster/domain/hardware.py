@@ -74,6 +74,8 @@ class Device:
     """Rate at which a decode step's attention reads the KV cache; None: as fast as weights stream."""
     attention_flop_per_s: float | None = None
     """Arithmetic of attention over a prompt, masked half not counted; None: as fast as other matrix products."""
+    sampling_s_per_logit: float | None = None
+    """Time to draw a token, per entry of the vocabulary; None: as devices of its kind do."""
     compute_capability: tuple[int, int] | None = None
     """CUDA only, e.g. (8, 9)."""
     provenance: tuple[tuple[str, Provenance], ...] = ()
@@ -82,8 +84,12 @@ class Device:
     def __post_init__(self) -> None:
         assert 0 <= self.memory_free_bytes <= self.memory_total_bytes
         assert self.memory_bandwidth_bytes_per_s > 0
-        optional = (self.kv_cache_bandwidth_bytes_per_s, self.attention_flop_per_s)
-        assert all(rate is None or rate > 0 for rate in optional)
+        optional = (
+            self.kv_cache_bandwidth_bytes_per_s,
+            self.attention_flop_per_s,
+            self.sampling_s_per_logit,
+        )
+        assert all(number is None or number > 0 for number in optional)
 
     def provenance_of(self, field: str) -> Provenance:
         return dict(self.provenance).get(field, Provenance.ASSUMED)

@@ -26,6 +26,8 @@ _BUDGET_S = {"cpu": 0.5, "cuda": 0.2}
 _ROUNDS = 3
 """Moments apart, so that a passing disturbance does not meet all of them."""
 _LAUNCHES = 2000
+_VOCABULARY = 65_536
+"""Between GPT-2's and Llama 3's."""
 
 
 def measure_cpu(
@@ -47,6 +49,7 @@ def measure_cpu(
     total_bytes = max(_CPU_WEIGHT_BYTES, _CACHE_MULTIPLE * cache_bytes)
     return {
         "threads": torch.get_num_threads(),
+        "sampling_s_per_logit": _sampling_s_per_logit(),
         **_rates(
             "cpu",
             _CPU_WIDTH,
@@ -56,6 +59,22 @@ def measure_cpu(
             say=say,
         ),
     }
+
+
+def _sampling_s_per_logit() -> float:
+    """Drawing one token at temperature 1, as vLLM's sampler does, per entry of the vocabulary."""
+    import torch
+    from vllm.v1.sample.ops.topk_topp_sampler import random_sample
+
+    with torch.inference_mode():
+        logits = torch.randn(1, _VOCABULARY)
+        times: list[float] = []
+        end = time.perf_counter() + _BUDGET_S["cpu"] / 2
+        while len(times) < _ROUNDS or time.perf_counter() < end:
+            start = time.perf_counter()
+            random_sample(logits.softmax(dim=-1, dtype=torch.float32), {})
+            times.append(time.perf_counter() - start)
+    return _lower_quartile(times) / _VOCABULARY
 
 
 def measure_cuda(dtypes: tuple[str, ...], say: Say) -> dict[str, Any]:

@@ -169,9 +169,16 @@ def messages_per_token(copy: Copy) -> float:
 def _host_s(copy: Copy, sequences: int) -> float:
     driver = copy.driver
     host_s = driver.step_overhead_s + (sequences - 1) * driver.sequence_overhead_s
+    host_s += sequences * copy.spec.vocab_size * _sampling_s_per_logit(driver)
     if len(copy.devices) > 1:
         host_s += priors.EXECUTOR_STEP_S + sequences * priors.EXECUTOR_SEQUENCE_S
     return host_s
+
+
+def _sampling_s_per_logit(device: Device) -> float:
+    """Softmax and a random draw go over the whole vocabulary, for each sequence."""
+    measured = device.sampling_s_per_logit
+    return priors.SAMPLING_S_PER_LOGIT[device.kind] if measured is None else measured
 
 
 def _overlaps_host(copy: Copy) -> bool:

@@ -52,6 +52,7 @@ class DeviceSpeeds:
     sequence_overhead_s: float | None
     kv_cache_bandwidth_bytes_per_s: float | None
     attention_flop_per_s: float | None
+    sampling_s_per_logit: float | None
     disturbance: float | None
     """How much longer than undisturbed equal work took: about 1 on a quiet PC."""
 
@@ -86,6 +87,7 @@ def speeds_from_probe(
             overheads.get("kv_cache_bandwidth_bytes_per_s")
         ),
         attention_flop_per_s=_optional_rate(overheads.get("attention_flop_per_s")),
+        sampling_s_per_logit=_optional_rate(kernels.get("sampling_s_per_logit")),
         disturbance=_optional_rate(overheads.get("disturbance")),
     )
 

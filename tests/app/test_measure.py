@@ -88,6 +88,7 @@ def speeds(**changes: object) -> DeviceSpeeds:
         sequence_overhead_s=None,
         kv_cache_bandwidth_bytes_per_s=None,
         attention_flop_per_s=None,
+        sampling_s_per_logit=None,
         disturbance=1.0,
     )  # fmt: skip
     return replace(known, **changes)
