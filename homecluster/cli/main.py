@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 from typing import Final
@@ -66,4 +67,5 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    os.umask(os.umask(0o077) | 0o022)  # WSL may start with 0: anybody might write what we make
     sys.exit(boundary.run(lambda: cli.main(standalone_mode=False)))

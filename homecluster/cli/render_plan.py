@@ -15,6 +15,9 @@ from homecluster.domain.units import format_bytes, format_rate, format_seconds
 from homecluster.planner.explain import layout_label
 from homecluster.planner.weights import parameter_count
 
+WIDE = 120
+"""Columns from which a row has room for every figure; below, rich would drop the PCs' names first."""
+_LEFT_OUT_WHEN_NARROW = ("first token", "start-up", "mostly")
 SHOWN = 6
 """Plans and refusals shown unless all are asked for."""
 
@@ -58,7 +61,8 @@ def show(plans: PlanSet, supposed: Sequence[Supposed] = (), *, show_all: bool = 
     show_verdict(out, plans.verdict)
     if plans.plans:
         out.print()
-        out.print(_plan_table(plans.plans if show_all else plans.plans[:SHOWN]))
+        shown = plans.plans if show_all else plans.plans[:SHOWN]
+        out.print(_plan_table(shown, narrow=out.width < WIDE))
         _more(out, len(plans.plans), SHOWN, show_all=show_all, what="plans")
         _show_best(out, plans.plans[0])
     if plans.rejections and (show_all or not plans.plans):
@@ -80,25 +84,30 @@ def show_verdict(out: Console, verdict: Verdict) -> None:
     out.print(f"[{style}]{verdict.kind.value}: {headline}.[/] {escape(verdict.reason)}.")
 
 
-def _plan_table(plans: Sequence[Plan]) -> Table:
+def _plan_table(plans: Sequence[Plan], *, narrow: bool) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for title, justify in (("", "right"), ("layout", "left"), ("on", "left"), ("tokens/s", "right"), ("low - high", "right"), ("first token", "right"), ("per token", "right"), ("start-up", "right"), ("mostly", "left")):  # fmt: skip
+        if narrow and title in _LEFT_OUT_WHEN_NARROW:
+            continue
         table.add_column(
             title, justify="right" if justify == "right" else "left", no_wrap=title != "on"
         )
     for plan in plans:
         estimate = plan.estimate
         rate = estimate.output_tokens_per_s
+        last = (
+            format_seconds(estimate.first_token_s.mid),
+            format_seconds(estimate.token_interval_s.mid),
+            format_seconds(estimate.start_up_s.mid),
+            estimate.bottleneck.replace("_", " "),
+        )
         table.add_row(
             str(plan.rank),
             _label(plan),
             escape(", ".join(plan.nodes)),
             f"[bold]{format_rate(rate.mid)}[/]",
             f"{format_rate(rate.low)} - {format_rate(rate.high)}",
-            format_seconds(estimate.first_token_s.mid),
-            format_seconds(estimate.token_interval_s.mid),
-            format_seconds(estimate.start_up_s.mid),
-            estimate.bottleneck.replace("_", " "),
+            *(last[1:2] if narrow else last),
         )
     return table
 

@@ -53,3 +53,18 @@ def test_output_to_a_full_disk_is_told_without_a_traceback(flag: str) -> None:
     assert (ended.returncode, ended.stdout) == (3, "")
     assert ended.stderr.startswith("error: the output cannot be written")
     assert "Traceback" not in ended.stderr
+
+
+def test_nobody_else_may_write_what_is_made_whatever_the_umask() -> None:
+    script = (
+        "import os, sys; from homecluster.cli.main import main; os.umask(0); sys.argv[1:] = ['--version']\n"
+        "try: main()\nexcept SystemExit: print(oct(os.umask(0)))"
+    )
+    ended = shell(f'{sys.executable} -c "{script}"')
+    assert ended.stdout.splitlines()[-1] == "0o22"
+
+
+def test_a_narrow_terminal_still_shows_where_each_plan_runs_and_whole_figures() -> None:
+    ended = shell(f"TERM=xterm FORCE_COLOR=1 NO_COLOR=1 COLUMNS=80 {PLAN}")
+    assert "alice, bob" in ended.stdout
+    assert "…" not in ended.stdout
