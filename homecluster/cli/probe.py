@@ -57,6 +57,11 @@ def probe(
     """  # noqa: D301 - click looks for the backspace itself
     if host is not None:
         return _link(host, size=size, token_file=token_file, describes=describes, as_json=as_json)
+    if token_file or describes:
+        raise InputError(
+            "--token-file and --describes are about another PC, and no HOST was named",
+            hint="homecluster probe HOST --token-file F --describes FILE",
+        )
     measured = measure_this_pc(
         wiring.paths(), force=force, tell=lambda text: click.echo(f"  {text}", err=True)
     )

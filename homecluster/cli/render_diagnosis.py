@@ -35,4 +35,4 @@ def show(diagnosis: Diagnosis) -> None:
             out.print(f"   [dim]- {escape(line)}[/]")
         out.print(f"   [bold]do:[/] {escape(cause.remedy.text)}")
         if cause.remedy.argv:
-            out.print(f"       {escape(shlex.join(cause.remedy.argv))}")
+            out.print(f"       {escape(shlex.join(cause.remedy.argv))}", soft_wrap=True)

@@ -63,14 +63,14 @@ def show(plans: PlanSet, supposed: Sequence[Supposed] = (), *, show_all: bool = 
         out.print()
         shown = plans.plans if show_all else plans.plans[:SHOWN]
         out.print(_plan_table(shown, narrow=out.width < WIDE))
-        _more(out, len(plans.plans), SHOWN, show_all=show_all, what="plans")
+        _more(out, len(plans.plans), SHOWN, show_all=show_all, what="plan")
         _show_best(out, plans.plans[0])
     if plans.rejections and (show_all or not plans.plans):
         out.print()
         out.print(_rejection_table(plans.rejections if show_all else plans.rejections[:SHOWN]))
-        _more(out, len(plans.rejections), SHOWN, show_all=show_all, what="refusals")
+        _more(out, len(plans.rejections), SHOWN, show_all=show_all, what="refusal")
     elif plans.rejections:
-        out.print(f"[dim]{len(plans.rejections)} layouts refused; --all shows why[/]")
+        out.print(f"[dim]{_counted(len(plans.rejections), 'layout')} refused; --all shows why[/]")
     for one in supposed:
         out.print()
         out.print(f"[bold]what if {escape(one.name)}[/]")
@@ -154,7 +154,11 @@ def _rejection_table(rejections: Sequence[Rejection]) -> Table:
 
 def _more(out: Console, count: int, shown: int, *, show_all: bool, what: str) -> None:
     if count > shown and not show_all:
-        out.print(f"[dim]{count - shown} more {what}; --all shows them[/]")
+        out.print(f"[dim]and {_counted(count - shown, what)} more; --all shows all[/]")
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def interval_text(interval: Interval) -> str:

@@ -129,7 +129,7 @@ def _index(device: Device) -> int:
 def _model_arguments(served: Served, workload: Serve) -> tuple[str, ...]:
     dtype = "auto" if workload.dtype is None else DTYPE_NAMES.get(workload.dtype, "auto")
     return (
-        *("--model", served.folder, "--served-model-name", served.name),
+        *("--model", served.folder, f"--served-model-name={served.name}"),
         *("--max-model-len", str(_context_tokens(served.spec, workload))),
         *("--dtype", dtype, "--seed", str(SEED)),
     )

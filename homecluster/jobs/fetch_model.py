@@ -7,6 +7,8 @@ Prints the folder; exit codes are those of `homecluster.errors`.
 from __future__ import annotations
 
 import sys
+from importlib import import_module
+from importlib.util import find_spec
 
 from homecluster.errors import HomeclusterError, MissingError
 
@@ -34,12 +36,20 @@ def fetch(hub_id: str) -> str:
         ) from error
     except RepositoryNotFoundError as error:
         raise MissingError(f"the hub knows no model {hub_id} (or keeps it private)") from error
-    except (HfHubHTTPError, OSError, RuntimeError) as error:
+    except (HfHubHTTPError, OSError, RuntimeError, _network_error()) as error:
         raise MissingError(
             f"the weights of {hub_id} are not on this PC, and the hub does not give them: {_short(error)}",
             hint="check the network (HF_ENDPOINT names another hub), name a folder that holds the weights, "
             "or try the speed without them: --random-weights",
         ) from error
+
+
+def _network_error() -> type[Exception]:
+    """What the hub's own client raises when it reaches nobody."""
+    # huggingface_hub 2 moved from httpx to httpx2.
+    client = import_module("httpx2" if find_spec("httpx2") else "httpx")
+    error: type[Exception] = client.HTTPError
+    return error
 
 
 def _short(error: BaseException) -> str:

@@ -273,8 +273,10 @@ def _remedy(case: _Case) -> tuple[Remedy, float] | None:
     gain = best.estimate.output_tokens_per_s.mid - case.rate
     if gain > 0:
         label = explain.describe(best.layout, len(best.nodes))
-        text = f"run {label} ({', '.join(best.nodes)}): {format_rate(case.rate + gain)} tokens/s"
-        flags = (*_pin_flags(best.layout), "--nodes", ",".join(best.nodes))
+        text = f"run {label} on {', '.join(best.nodes)}: {format_rate(case.rate + gain)} tokens/s"
+        flags = _pin_flags(best.layout)
+        if len(best.nodes) > 1:
+            flags = (*flags, "--nodes", ",".join(best.nodes))
         return Remedy(
             text=text, argv=("homecluster", "up", "--model", case.spec.name, *flags)
         ), gain

@@ -60,7 +60,7 @@ def judge(cluster: Cluster, spec: ModelSpec, workload: Serve, result: Result) ->
     if beyond is None:
         return Verdict(
             kind=VerdictKind.SINGLE_NODE,
-            reason=f"{_on(baseline)} gives {format_rate(baseline.rate)} tokens/s, and no layout over several PCs can run",
+            reason=f"{_on(baseline)} gives {format_rate(baseline.rate)} tokens/s{_alone(cluster)}",
             gain=None,
             break_even=even,
         )
@@ -176,6 +176,12 @@ def _reason(result: Result, baseline: Found, even: BreakEven) -> str:
     if over is not None and over is not beyond:
         rivals += f", one copy over several PCs at best {format_rate(over.rate)}"
     return f"{alone}, {rivals}; {_even_words(even)}"
+
+
+def _alone(cluster: Cluster) -> str:
+    if len(cluster.nodes) == 1:
+        return "; it is the only PC"
+    return ", and no layout over several PCs can run"
 
 
 def _on(one: Found) -> str:

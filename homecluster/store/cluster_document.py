@@ -67,6 +67,8 @@ def parse_cluster(content: str, *, file: str, as_json: bool) -> Cluster:
             raise InputError(f"{file}: not valid TOML: {error}") from error
     root = Fields(document, place="", file=file, text=content)
     root.allow("schema", "nodes", "links")
+    if "schema" not in root.table:
+        raise root.error("", f'the first line must be: schema = "{SCHEMA}"')
     schema = root.need("schema", text)
     if schema != SCHEMA:
         raise root.error("schema", f"{shown(schema)} is not {SCHEMA!r}")

@@ -45,7 +45,7 @@ def plan_of(tmp_path: Path, text: str, name: str = "home.toml") -> Ran:
         (CARD.replace("NVIDIA GeForce RTX 4090", "qqqq"), ("does not know 'qqqq': give memory",)),
         (HEAD, ("the cluster is empty", "[nodes.NAME]")),
         (HEAD + "[nodes]\n", ("the cluster is empty",)),
-        ("", ("'schema' is missing",)),
+        ("", ("the first line must be: schema = ",)),
         ('schema = "homecluster.cluster/9"', ("homecluster.cluster/1",)),
         (PAIR + LINK.replace("laptop", "labtop"), ("labtop", "did you mean 'laptop'")),
         (PAIR + LINK.replace("laptop", "desk"), ("to itself",)),

@@ -40,7 +40,8 @@ def test_the_remedy_of_the_founding_case_is_one_pc_and_its_effect_is_what_plan_p
     ]
     fast = best[0]["estimate"]["output_tokens_per_s"]["mid"]
     assert hotspot()[0]["effect_tokens_per_s"] == pytest.approx(fast - slow)
-    assert hotspot()[0]["remedy"]["argv"][-2:] == ["--nodes", "alice"]
+    assert "alice" in hotspot()[0]["remedy"]["text"]
+    assert hotspot()[0]["remedy"]["argv"][-2:] == ["--replicas", "1"]
 
 
 def test_the_silence_before_the_first_token_is_explained() -> None:

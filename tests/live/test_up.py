@@ -154,7 +154,7 @@ def test_a_key_guards_every_path_and_kill_9_of_the_server_leaves_nothing(
     for file in (path for path in home.path.rglob("*") if path.is_file()):
         assert KEY.encode() not in file.read_bytes(), file
 
-    (server,) = [p for p in home.processes() if "--served-model-name" in p.cmdline()
+    (server,) = [p for p in home.processes() if any(part.startswith("--served-model-name=") for part in p.cmdline())
                  and p.ppid() != owner_of(home).pid]  # fmt: skip
     server.kill()
     failed = home.wait_for_state("failed")
