@@ -11,7 +11,7 @@ from pathlib import Path
 from homecluster.app.api_key import read_api_key
 from homecluster.domain.job import Failed, JobState
 from homecluster.errors import MissingError
-from homecluster.launch import cgroup
+from homecluster.launch import cgroup, scratch
 from homecluster.launch.bounded_log import BoundedLog
 from homecluster.launch.identity import identity_of
 from homecluster.launch.process_environment import process_environment
@@ -33,7 +33,10 @@ def main(folder: JobFolder) -> int:
         job_id=folder.job_id,
         spec=launch.spec,
         environment=process_environment(
-            os.environ, command=command.env, job_id=folder.job_id, api_key=api_key
+            os.environ,
+            command=command.env + scratch.make_scratch(folder.job_id),
+            job_id=folder.job_id,
+            api_key=api_key,
         ),
         api_key=api_key,
         folder=folder.path,
@@ -46,6 +49,7 @@ def main(folder: JobFolder) -> int:
     last = Supervisor(charge, engine_log, recorder.record).run()
     if group is not None:
         cgroup.remove_group(group)
+    scratch.remove_scratch(folder.job_id)
     return 5 if isinstance(last, Failed) else 0
 
 

@@ -14,7 +14,7 @@ import psutil
 from homecluster.domain.ids import NodeId
 from homecluster.domain.job import Failed, JobState, Starting, Stopped, is_over
 from homecluster.errors import HomeclusterError, InputError, LaunchError
-from homecluster.launch import cgroup, strays
+from homecluster.launch import cgroup, scratch, strays
 from homecluster.launch.identity import ProcessIdentity, is_alive, send_signal
 from homecluster.launch.meter import own_memory_bytes
 from homecluster.launch.supervise import GRACE_S
@@ -163,6 +163,7 @@ def stop(view: JobView) -> JobView:
             f"processes of {view.folder.job_id} do not end: {pids}",
             hint="they wait inside the kernel (a driver or a disk); `ps -o stat,wchan -p PID` shows where",
         )
+    scratch.remove_scratch(view.folder.job_id)
     after = look(view.folder)
     if entry is not None and not is_over(entry.state) and after.entry == entry:
         _close(view.folder, entry, after.state)

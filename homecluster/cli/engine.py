@@ -11,6 +11,8 @@ from homecluster.app import engine as use_case
 from homecluster.cli import render_jobs
 from homecluster.cli.output import print_document
 from homecluster.domain.hardware import DeviceKind
+from homecluster.domain.units import format_bytes
+from homecluster.store.engine_lock import bundled_lock
 from homecluster.store.engine_store import Engine
 
 SCHEMA = "homecluster.engines/1"
@@ -32,7 +34,12 @@ def install(*, kind: str | None, as_json: bool) -> int:
     A second call is instant; an interrupted one goes on where it stopped.
     """
     wanted = DeviceKind(kind) if kind else wiring.default_engine_kind()
-    click.echo(f"the {wanted} engine:", err=True)
+    lock = bundled_lock(wanted)
+    room = format_bytes(lock.disk_bytes)
+    click.echo(
+        f"the {wanted} engine, vLLM {lock.vllm_version}: reused if it is there, else minutes and up to {room}",
+        err=True,
+    )
     with render_jobs.installing() as tell:
         installed = use_case.install_engine(wiring.paths(), wanted, tell)
     if as_json:

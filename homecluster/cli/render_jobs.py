@@ -11,7 +11,14 @@ from typing import Protocol
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.table import Table
 
 from homecluster.app.engine import Step, is_current
@@ -50,26 +57,31 @@ class SaysPhase(Protocol):
 def starting(predicted_s: tuple[float, float, float]) -> Iterator[SaysPhase]:
     """Shows on stderr what the engine does, how long already, and how long it was predicted to take."""
     low, mid, high = map(format_seconds, predicted_s)
-    out, begun_s = console(stderr=True), time.monotonic()
     expected = f"ready was predicted after {mid} ({low} - {high})"
+    out = console(stderr=True)
     if not out.is_terminal:
         out.print(f"  {expected}")
+        yield _plain_phases(out)
+        return
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, TextColumn(f"[dim]{expected}[/]"), console=out, transient=True) as bar:
+        task = bar.add_task("starting")
+
+        def say(state: JobState) -> None:
+            if isinstance(state, Starting):
+                bar.update(task, description=escape(state.phase))
+
+        yield say
+
+
+def _plain_phases(out: Console) -> SaysPhase:
+    begun_s = time.monotonic()
 
     def say(state: JobState) -> None:
-        if not isinstance(state, Starting):
-            return
-        passed = time.monotonic() - begun_s
-        if status is None:
-            out.print(f"  {passed:5.1f} s  {escape(state.phase)}")
-        else:
-            status.update(f"{escape(state.phase)} · {passed:.0f} s · {expected}")
+        if isinstance(state, Starting):
+            out.print(f"  {time.monotonic() - begun_s:5.1f} s  {escape(state.phase)}")
 
-    if out.is_terminal:
-        with out.status(expected) as status:
-            yield say
-    else:
-        status = None
-        yield say
+    return say
 
 
 def show_ready(view: JobView) -> None:

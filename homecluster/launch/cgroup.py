@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from homecluster.launch.shared_memory import files_held_by, remove_left
+
 _MOUNTINFO = Path("/proc/self/mountinfo")
 _OWN_GROUPS = Path("/proc/self/cgroup")
 _PAUSE_S = 0.02
@@ -50,6 +52,7 @@ def members(group: Path) -> tuple[int, ...]:
 def kill_group(group: Path, within_s: float) -> bool:
     """Whether the group is empty after SIGKILL to all of it; the kernel leaves no gap for forks."""
     deadline = time.monotonic() + within_s
+    held = files_held_by(members(group))
     try:
         (group / "cgroup.kill").write_text("1")
     except OSError:
@@ -58,6 +61,7 @@ def kill_group(group: Path, within_s: float) -> bool:
         if time.monotonic() > deadline:
             return False
         time.sleep(_PAUSE_S)
+    remove_left(held)
     return True
 
 

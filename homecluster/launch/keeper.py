@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from homecluster.launch import cgroup, strays
+from homecluster.launch.shared_memory import files_held_by, remove_left
 
 ABANDONED_GRACE_S = 10.0
 """What the engine gets to free its shared memory when the supervisor is gone."""
@@ -60,6 +61,7 @@ def _watch(engine_pid: int) -> int:
     status: int | None = None
     deadline: float | None = None
     listening, engine_ended = True, False
+    held: frozenset[Path] = frozenset()
     while status is None or strays.descendants():
         waited_for = ([line] if listening else []) + ([] if engine_ended else [ended])
         ready, _, _ = select.select(waited_for, [], [], 0.2 if deadline is not None else 1.0)
@@ -71,6 +73,7 @@ def _watch(engine_pid: int) -> int:
             word = os.read(line, 1)
             listening = bool(word)
             if word != KILL and status is None:
+                held |= files_held_by(child.pid for child in strays.descendants())
                 os.kill(engine_pid, signal.SIGTERM)
             if word == KILL:
                 deadline = time.monotonic()
@@ -80,6 +83,7 @@ def _watch(engine_pid: int) -> int:
             strays.kill_descendants(KILL_WITHIN_S)
             status = strays.reap().get(engine_pid, status)
             break
+    remove_left(held)
     return _shell_status(status)
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import psutil
 
+from homecluster.launch.shared_memory import files_held_by, remove_left
+
 JOB_VARIABLE = "HOMECLUSTER_JOB"
 """In the environment of every process of a job, so that strays are found after their supervisor died."""
 
@@ -71,13 +73,16 @@ def kill_tagged(job_id: str, within_s: float) -> list[psutil.Process]:
 
 def _kill_rounds(find: Callable[[], list[psutil.Process]], within_s: float) -> list[psutil.Process]:
     deadline = time.monotonic() + within_s
+    held: set[Path] = set()
     while alive := find():
+        held |= files_held_by(process.pid for process in alive)
         for process in alive:
             _kill(process)
         reap()
         if time.monotonic() > deadline:
             return find()
         time.sleep(_PAUSE_S)
+    remove_left(held)
     return []
 
 
