@@ -9,7 +9,7 @@ ERROR: Could not find a version that satisfies the requirement torch==2.13.0+cpu
 ERROR: No matching distribution found for torch==2.13.0+cpu
 """
 NO_NETWORK = """\
-WARNING: Retrying (Retry(total=0, connect=None, read=None, redirect=None, status=None)) after connection broken by 'NewConnectionError("HTTPSConnection(host='pypi.org', port=443): Failed to establish a new connection: [Errno -3] Temporary failure in name resolution")': /simple/six/
+WARNING: Retrying (Retry(total=0, connect=None, read=None, redirect=None, status=None)) after connection broken by 'NewConnectionError("HTTPSConnection(host='index.example', port=443): Failed to establish a new connection: [Errno -3] Temporary failure in name resolution")': /simple/six/
 ERROR: Could not find a version that satisfies the requirement six==1.17.0 (from versions: none)
 ERROR: No matching distribution found for six==1.17.0
 """
