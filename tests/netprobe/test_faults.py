@@ -137,12 +137,13 @@ def test_a_taken_port_is_told_with_a_hint():
 
 @pytest.mark.parametrize("after_s", [0.2, 0.9, 2.0])
 def test_the_far_side_killed_in_mid_probe_is_a_lost_peer(tmp_path, after_s):
+    before = set(children(os.getpid()))  # of other tests in this process
     with serving(tmp_path) as (server, port):
         threading.Timer(after_s, server.kill).start()
         report = probed(port, plan=FULL)
     assert FailureKind.PEER_LOST in kinds(report)
     assert report.duration_s < after_s + 4
-    assert eventually(lambda: children(os.getpid()) == [])
+    assert eventually(lambda: set(children(os.getpid())) <= before)
 
 
 @pytest.mark.parametrize("after_s", [0.0, 1.2, 4.0])
