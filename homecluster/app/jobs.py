@@ -55,8 +55,26 @@ def look_at_all(jobs: Path) -> tuple[JobView, ...]:
         try:
             views.append(look(folder))
         except InputError:
-            continue  # a damaged folder must not hide the others; `down --all` leaves it
+            continue  # a damaged folder must not hide the others; `damaged` names it
     return tuple(views)
+
+
+def damaged(jobs: Path) -> tuple[tuple[str, str], ...]:
+    """(job, what is wrong with its folder) of every job that cannot be told any more."""
+    found = []
+    for folder in job_folders(jobs):
+        try:
+            look(folder)
+        except InputError as error:
+            found.append((folder.job_id, error.message))
+    return tuple(found)
+
+
+def end_damaged(job_id: str) -> int:
+    """Processes that carried the mark of a job whose folder is damaged, and were ended."""
+    marked = len(strays.tagged(job_id))
+    strays.kill_tagged(job_id, _KILL_WITHIN_S)
+    return marked
 
 
 def look(folder: JobFolder) -> JobView:

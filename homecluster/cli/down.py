@@ -20,6 +20,11 @@ def down(*, job: str | None, everything: bool, as_json: bool) -> int:
     views = jobs.look_at_all(wiring.paths().jobs)
     chosen = jobs.living(views) if everything else (jobs.choose(views, job),)
     ended = tuple(jobs.stop(view) for view in chosen)
+    for name, wrong in jobs.damaged(wiring.paths().jobs) if everything else ():
+        processes = jobs.end_damaged(name)
+        click.echo(
+            f"warning: {name} cannot be told ({wrong}); {processes} processes of it ended", err=True
+        )
     if as_json:
         print_document({"schema": STATUS_SCHEMA, "jobs": [jobs.document(view) for view in ended]})
         return 0

@@ -18,6 +18,9 @@ from homecluster.store.job_document import STATUS_SCHEMA
 def status(*, job: str | None, everything: bool, as_json: bool) -> int:
     """Say which jobs run on this PC, and how the last one ended."""
     views = jobs.look_at_all(wiring.paths().jobs)
+    for name, wrong in jobs.damaged(wiring.paths().jobs):
+        click.echo(f"warning: {name} cannot be told: {wrong}", err=True)
+        click.echo("  hint: homecluster down --all ends whatever of it still runs", err=True)
     if job is not None:
         views = (jobs.choose(views, job),)
     elif not everything:

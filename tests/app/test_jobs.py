@@ -7,7 +7,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from homecluster.app.jobs import JobView, choose, look, look_at_all, stop
+from homecluster.app.jobs import JobView, choose, damaged, end_damaged, look, look_at_all, stop
 from homecluster.domain.job import Failed, Running, Starting, Stopped, is_over
 from homecluster.errors import InputError
 from homecluster.store.job_store import read_launch
@@ -177,3 +177,21 @@ def test_one_living_job_needs_no_name_and_a_wrong_name_lists_the_known(
 def test_no_job_is_chosen_when_none_runs(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no job is running"):
         choose(look_at_all(tmp_path), None)
+
+
+def test_a_damaged_folder_is_named_and_its_processes_still_end(start: Start) -> None:
+    job = start("good")
+    job.wait_for(is_running)
+    kept = job.folder.launch_file.read_bytes()
+    job.folder.launch_file.write_text("{")
+    jobs = job.folder.path.parent
+
+    try:
+        assert [name for name, _ in damaged(jobs)] == [job.folder.job_id]
+        assert look_at_all(jobs) == ()
+        assert end_damaged(job.folder.job_id) >= 3
+    finally:
+        job.folder.launch_file.write_bytes(kept)
+
+    job.wait_for(has_ended)
+    assert job.processes() == []
