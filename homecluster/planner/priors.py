@@ -1,6 +1,7 @@
 """What the planner believes where nothing was measured; every number says where it comes from.
 
-None of these is fitted to one machine: a measurement of the PC or the link in question replaces it.
+A measurement of the PC or the link in question replaces most of them. Those that were set or widened after
+looking at runs on one two-core PC are named in docs/decisions/0006-priors-set-after-looking.md.
 """
 
 from __future__ import annotations
@@ -113,7 +114,10 @@ EXECUTOR_SEQUENCE_S: Final = 10e-6
 # --- start-up ------------------------------------------------------------------------------------------
 
 PROCESS_START_S: Final = {DeviceKind.CUDA: 20.0, DeviceKind.CPU: 22.0}
-"""Interpreter, imports of torch and vLLM in three processes, engine initialisation."""
+"""Interpreter, imports of torch and vLLM in three processes, engine initialisation.
+
+CPU: 13 to 24 s on one two-core PC; CUDA: a guess. Slower disks take longer, hence START_UP_ERROR.
+"""
 WEIGHT_LOAD_BYTES_PER_S: Final = 500e6  # safetensors from a SATA SSD or a cold page cache
 COMPILE_S: Final = {DeviceKind.CUDA: 30.0, DeviceKind.CPU: 0.0}
 """torch.compile and CUDA graphs; on CPU the engine runs eager."""
