@@ -5,7 +5,7 @@ READY := $(VENV)/.ready
 PYTEST := $(BIN)/python -m pytest
 SHELL := /bin/bash
 
-.PHONY: help run test check format environment engine system-tools benchmarks clean
+.PHONY: help run test check laws format environment engine system-tools benchmarks clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -15,7 +15,9 @@ run: environment ## measure this PC, plan GPT-2, serve it by real vLLM, compare,
 
 test: environment system-tools engine check ## everything, with the real engine and the emulated homes
 	@echo "== tests with the real engine and the emulated homes"
-	$(PYTEST) -m "engine or lab or slow"
+	$(PYTEST) -m "(engine or lab or slow) and not alone" -n 2 --reruns 1
+	@echo "== tests that must run alone"
+	$(PYTEST) -m alone --reruns 1
 
 check: environment ## format, lint, types, import contracts, fast tests: under two minutes
 	@echo "== format, lint, types, import contracts"
@@ -24,7 +26,10 @@ check: environment ## format, lint, types, import contracts, fast tests: under t
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	@echo "== fast tests"
-	$(PYTEST) -m "not engine and not lab and not slow" -q
+	$(PYTEST) -m "not engine and not lab and not slow and not alone" -q -n 2
+
+laws: environment ## hunt for new counterexamples to the laws, with fresh random cases each time
+	HYPOTHESIS_PROFILE=hunt $(PYTEST) -m "not engine and not lab and not slow and not alone" -q -n 2 -k "law or laws or fuzz"
 
 format: environment ## let ruff format everything
 	$(BIN)/ruff format homecluster netprobe tests benchmarks
