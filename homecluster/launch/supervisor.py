@@ -20,6 +20,7 @@ from homecluster.engines.vllm_log import cause_of, phase_of
 from homecluster.launch import cgroup, keeper, strays
 from homecluster.launch.bounded_log import BoundedLog, split_lines
 from homecluster.launch.first_token import token_came
+from homecluster.launch.lease import overdue_s
 from homecluster.launch.supervise import (
     Act,
     EngineEnded,
@@ -39,6 +40,7 @@ from homecluster.launch.supervise import (
 )
 
 _PROBE_PAUSE_S = 0.5
+_LEASE_PAUSE_S = 1.0
 _KILL_WITHIN_S = 10.0
 _LAST_WORDS_S = 2.0
 _CHUNK_BYTES = 65536
@@ -87,7 +89,7 @@ class Supervisor:
         self._keeper = self._start_keeper()
         self._reader = threading.Thread(target=self._read_log, daemon=True)
         self._reader.start()
-        watchers = [self._wait_for_keeper, self._probe, self._limit_start]
+        watchers = [self._wait_for_keeper, self._probe, self._limit_start, self._watch_lease]
         if self._charge.tied:
             watchers.append(self._wait_for_untie)
         for watch in watchers:
@@ -149,6 +151,12 @@ class Supervisor:
         if not self._over.wait(self._charge.start_limit_s):
             tail = self._log.tail()[-_REPORTED_LINES:]
             self._events.put(StartTooLong(limit_s=self._charge.start_limit_s, log_tail=tail))
+
+    def _watch_lease(self) -> None:
+        while not self._over.wait(_LEASE_PAUSE_S):
+            if overdue_s(self._charge.folder) is not None:
+                self._events.put(StopAsked(reason="nobody renewed its lease in time"))
+                return
 
     def _wait_for_untie(self) -> None:
         while os.read(sys.stdin.fileno(), 1):

@@ -32,6 +32,11 @@ class Paths:
         return self.home / "jobs"
 
     @property
+    def shares(self) -> Path:
+        """As `jobs`, of what this PC runs for a job that the cluster's coordinator looks after."""
+        return self.home / "shares"
+
+    @property
     def links(self) -> Path:
         """Raw link measurements, one file per probe."""
         return self.home / "links"
