@@ -1,0 +1,1 @@
+"""The daemon of one PC in a cluster, and the channel over which PCs ask each other for work."""
