@@ -130,12 +130,13 @@ def _model_arguments(served: Served, workload: Serve) -> tuple[str, ...]:
     dtype = "auto" if workload.dtype is None else DTYPE_NAMES.get(workload.dtype, "auto")
     return (
         *("--model", served.folder, f"--served-model-name={served.name}"),
-        *("--max-model-len", str(_context_tokens(served.spec, workload))),
+        *("--max-model-len", str(context_tokens(served.spec, workload))),
         *("--dtype", dtype, "--seed", str(SEED)),
     )
 
 
-def _context_tokens(spec: ModelSpec, workload: Serve) -> int:
+def context_tokens(spec: ModelSpec, workload: Serve) -> int:
+    """The longest prompt and answer together that the engine must hold."""
     if workload.max_model_len is not None:
         return workload.max_model_len
     return min(spec.max_positions, workload.context_tokens + RETOKENISED_SLACK_TOKENS)
