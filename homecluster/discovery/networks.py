@@ -1,0 +1,46 @@
+"""Which addresses a sweep asks: the neighbourhood of our own, never more than its /24; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from typing import Final
+
+SWEEP_BITS: Final = 24
+"""254 packets: a home network; a larger one is swept only around our own address."""
+MAX_SWEPT_NETWORKS: Final = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HomeAddress:
+    """One IPv4 address of this PC on a network that other PCs may share."""
+
+    interface: str
+    address: str
+    prefix_bits: int
+
+    @property
+    def network(self) -> IPv4Network:
+        return IPv4Interface(f"{self.address}/{self.prefix_bits}").network
+
+
+def swept(own: Iterable[HomeAddress]) -> tuple[str, ...]:
+    """Every other address near one of ours, each once."""
+    ours = list(own)
+    mine = {one.address for one in ours}
+    found: dict[str, None] = {}
+    for one in ours[:MAX_SWEPT_NETWORKS]:
+        bits = max(SWEEP_BITS, one.prefix_bits)
+        near = IPv4Interface(f"{one.address}/{bits}").network
+        found |= dict.fromkeys(str(host) for host in near.hosts())
+    return tuple(address for address in found if address not in mine)
+
+
+def may_be_remembered(address: str) -> bool:
+    """An address worth another try later: no loopback, multicast or unspecified one."""
+    try:
+        one = IPv4Address(address)
+    except ValueError:
+        return False
+    return not (one.is_loopback or one.is_multicast or one.is_unspecified)
