@@ -9,11 +9,11 @@ from typing import Final
 
 SERVICE: Final = "_homecluster._tcp.local."
 ID_CHARS: Final = 16
-"""Of the cluster key's hash in base32: 80 bits, enough to find the cluster; trust needs the whole hash."""
+"""Of the cluster key's hash in hex: 64 bits, enough to find the cluster; trust needs the whole hash."""
 MAX_RECORD_BYTES: Final = 400
 """Of a TXT record; ours has about 30."""
-_ID: Final = re.compile(rf"[a-z2-7]{{{ID_CHARS}}}")
-_LABEL: Final = re.compile(r"([A-Za-z0-9](?:[A-Za-z0-9-]{0,38}[A-Za-z0-9])?)-([a-z2-7]{8})")
+_ID: Final = re.compile(rf"[0-9a-f]{{{ID_CHARS}}}")
+_LABEL: Final = re.compile(r"([A-Za-z0-9](?:[A-Za-z0-9-]{0,38}[A-Za-z0-9])?)-([0-9a-f]{8})")
 _VERSION: Final = re.compile(r"[1-9][0-9]{0,3}")
 _NAME_CHARS: Final = 40
 _LABEL_ID_CHARS: Final = 8

@@ -11,7 +11,7 @@ from homecluster.discovery.advertise import service_info
 from homecluster.discovery.packets import Sighting
 from homecluster.discovery.records import Advert
 
-CLUSTER = "abcdefghijklmnop"
+CLUSTER = "0123456789abcdef"
 
 
 def advert(**changes: Any) -> Advert:

@@ -17,7 +17,7 @@ SEEN = st.builds(
 
 def flood(table: PeerTable, count: int, *, over_s: float) -> PeerTable:
     for number in range(count):
-        cluster = "".join("abcdefghijklmnop"[(number >> 4 * place) & 15] for place in range(16))
+        cluster = "".join("fedcba9876543210"[(number >> 4 * place) & 15] for place in range(16))
         forged = sighting(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}", cluster=cluster)
         table = noted(table, forged, number * over_s / count)
     return table

@@ -21,7 +21,7 @@ from tests.discovery.answers import CLUSTER, advert
 NAMES = st.text(max_size=80)
 ADVERTS = st.builds(
     Advert,
-    cluster=st.text("abcdefghijklmnopqrstuvwxyz234567", min_size=16, max_size=16),
+    cluster=st.text("0123456789abcdef", min_size=16, max_size=16),
     name=st.text("abzABZ059", min_size=1, max_size=40),
     port=st.integers(1, 65_535),
     protocol=st.integers(1, 9999),
@@ -65,8 +65,8 @@ def test_fuzz_any_text_is_read_or_refused(text: bytes) -> None:
     ("properties", "why"),
     [
         ({"v": "1"}, "cluster id"),
-        ({"v": "1", "id": "ABCDEFGHIJKLMNOP"}, "cluster id"),
-        ({"v": "1", "id": "zzzzzzzzzzzzzzzz"}, "cluster id"),
+        ({"v": "1", "id": "0123456789ABCDEF"}, "cluster id"),
+        ({"v": "1", "id": "ffffffffffffffff"}, "cluster id"),
         ({"v": "0", "id": CLUSTER}, "version"),
         ({"v": "1\x1b[31m", "id": CLUSTER}, "version"),
         ({"v": "99999", "id": CLUSTER}, "version"),
