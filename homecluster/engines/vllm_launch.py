@@ -87,7 +87,7 @@ def launch_spec(
             *_model_arguments(served, workload),
             *_parallel_arguments(layout),
             *_memory_arguments(devices, estimate, workload),
-            *_server_arguments(served),
+            *server_arguments(served.host, served.port),
         ),
         env=environment,
         ready_when="a token came back through the API",
@@ -180,9 +180,10 @@ def cpu_cache_bytes(estimate: Estimate, workload: Serve) -> int:
     return min(free, max(CPU_CACHE_LEAST_BYTES, math.ceil(CPU_CACHE_MARGIN * needed)))
 
 
-def _server_arguments(served: Served) -> tuple[str, ...]:
+def server_arguments(host: str, port: int) -> tuple[str, ...]:
+    """Where the API listens, and what of it is closed."""
     return (
-        *("--host", served.host, "--port", str(served.port)),
+        *("--host", host, "--port", str(port)),
         *("--middleware", GATE),
         # No web page of another origin may use the server; vLLM allows every one.
         *("--allowed-origins", "[]"),
