@@ -43,7 +43,7 @@ def decode(
     device: Device,
     dtype: DType,
     *,
-    sequences: int,
+    sequences: float,
     context_tokens: float,
 ) -> Work:
     """One token for each of `sequences`, each attending to `context_tokens`."""
@@ -65,7 +65,13 @@ def decode(
 
 
 def prefill(
-    spec: ModelSpec, shard: Shard, device: Device, dtype: DType, *, prompts: int, prompt_tokens: int
+    spec: ModelSpec,
+    shard: Shard,
+    device: Device,
+    dtype: DType,
+    *,
+    prompts: float,
+    prompt_tokens: int,
 ) -> Work:
     """The first pass over `prompts` prompts; each token attends to half of its prompt on average."""
     tokens = prompts * prompt_tokens
@@ -88,7 +94,7 @@ def prefill(
 
 
 def _flop(
-    spec: ModelSpec, shard: Shard, *, tokens: int, context_tokens: float, sampled: int
+    spec: ModelSpec, shard: Shard, *, tokens: float, context_tokens: float, sampled: float
 ) -> float:
     """Arithmetic of one rank.
 

@@ -14,8 +14,9 @@ from homecluster.domain.model import ModelSpec
 from homecluster.domain.topology import Cluster
 from homecluster.domain.units import format_bytes
 from homecluster.domain.workload import Serve
-from homecluster.planner import priors, rules, serving, start_up, step
+from homecluster.planner import load, priors, rules, serving, start_up, step
 from homecluster.planner.compute import Shard, kv_bytes_per_token
+from homecluster.planner.load import Response
 from homecluster.planner.memory import memory_use, minimum_kv_bytes
 from homecluster.planner.network import Fabric
 from homecluster.planner.rules import Refusal
@@ -32,6 +33,13 @@ class Prepared:
     kv_cache_tokens: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Load:
+    held: tuple[tuple[int, float], ...]
+    """(copy, requests in it on average), of the copies that have any."""
+    requests_per_s: float
+
+
 class Estimator:
     """Costs copies and layouts of one model under one workload on one cluster; remembers nothing else."""
 
@@ -40,6 +48,7 @@ class Estimator:
         self.workload = workload
         self.fabric = Fabric(cluster)
         self._devices = {device.id: device for device in cluster.devices()}
+        self._responses: dict[int, tuple[Prepared, Response]] = {}
 
     def prepare(self, stages: CopyLayout) -> Prepared | Refusal:
         """Check one copy against the engine's rules and the devices' memory."""
@@ -66,7 +75,7 @@ class Estimator:
         )
         return Prepared(copy=copy, memory=memory, kv_cache_tokens=tokens)
 
-    def serve(self, prepared: Prepared, concurrent: int) -> Served:
+    def serve(self, prepared: Prepared, concurrent: float) -> Served:
         """One copy at `concurrent` requests."""
         return serving.closed_loop(
             prepared.copy,
@@ -77,8 +86,19 @@ class Estimator:
 
     def rate(self, prepared: Prepared) -> float:
         """Output tokens per second of one copy under the whole load."""
-        (served,) = self._serve_all([prepared])
-        return served.requests_per_s * self.workload.output_tokens
+        asked = self.workload
+        if asked.request_rate_per_s is None:
+            served = self.serve(prepared, asked.concurrent_requests)
+            return served.requests_per_s * asked.output_tokens
+        return self._load([prepared]).requests_per_s * asked.output_tokens
+
+    def response(self, prepared: Prepared) -> Response:
+        """How long a request stays in a copy by how many are there; the same object is asked once."""
+        known = self._responses.get(id(prepared))
+        if known is None:
+            made = serving.response_of(prepared.copy, self.workload, prepared.kv_cache_tokens)
+            known = self._responses[id(prepared)] = (prepared, made)
+        return known[1]
 
     def estimate(self, layout: Layout) -> Estimate | Refusal:
         """The whole layout, requests shared among its copies in proportion to what each delivers."""
@@ -92,9 +112,10 @@ class Estimator:
 
     def combine(self, copies: Sequence[Prepared]) -> Estimate:
         """The Estimate of copies that may run side by side."""
-        served = self._serve_all(copies)
-        requests_per_s = sum(one.requests_per_s for one in served)
-        weights = [one.requests_per_s / requests_per_s for one in served]
+        spread = self._load(copies)
+        requests_per_s = spread.requests_per_s
+        served = [self.serve(copies[index], max(1.0, held)) for index, held in spread.held]
+        weights = [held / sum(held for _, held in spread.held) for _, held in spread.held]
         terms = NO_TIME
         for one, weight in zip(served, weights, strict=True):
             terms = terms.plus(one.terms.scaled(weight))
@@ -116,39 +137,27 @@ class Estimator:
             terms=terms,
             memory=tuple(use for prepared in copies for use in prepared.memory),
             kv_cache_tokens=sum(prepared.kv_cache_tokens for prepared in copies),
-            running_requests=sum(one.running_requests for one in served),
+            running_requests=math.ceil(sum(one.running_requests for one in served) - 1e-6),
             messages_per_token=max(step.messages_per_token(p.copy) for p in copies),
             assumptions=_assumptions(copies, self.workload),
         )
 
-    def _serve_all(self, copies: Sequence[Prepared]) -> list[Served]:
-        asked = self.workload
-        if asked.request_rate_per_s is not None:
-            capacity = [self.serve(p, _FULL).requests_per_s for p in copies]
-            return [
-                serving.open_loop(
-                    p.copy,
-                    asked,
-                    rate_per_s=asked.request_rate_per_s * share / sum(capacity),
-                    kv_cache_tokens=p.kv_cache_tokens,
-                )
-                for p, share in zip(copies, capacity, strict=True)
-            ]
-        shares = self._shares(copies, asked.concurrent_requests)
-        return [self.serve(p, share) for p, share in zip(copies, shares, strict=True) if share]
-
-    def _shares(self, copies: Sequence[Prepared], requests: int) -> list[int]:
-        """Whole requests per copy, in proportion to each copy's rate at an equal share (largest remainder)."""
-        if len(copies) == 1:
-            return [requests]
-        equal = max(1, requests // len(copies))
-        rates = [self.serve(p, equal).requests_per_s for p in copies]
-        exact = [requests * rate / sum(rates) for rate in rates]
-        shares = [math.floor(value) for value in exact]
-        order = sorted(range(len(copies)), key=lambda i: (shares[i] - exact[i], -rates[i]))
-        for index in order[: requests - sum(shares)]:
-            shares[index] += 1
-        return shares
+    def _load(self, copies: Sequence[Prepared]) -> _Load:
+        """How many requests each busy copy holds, and what all of them deliver."""
+        asked, responses = self.workload, [self.response(prepared) for prepared in copies]
+        if asked.request_rate_per_s is None:
+            time_s = load.closed_time_s(responses, asked.concurrent_requests)
+            requests_per_s = asked.concurrent_requests / time_s
+        else:
+            kept_up_s = load.open_time_s(responses, asked.request_rate_per_s)
+            if kept_up_s is None:  # every copy is full, and the queue grows without end
+                full = tuple((i, one.requests[-1]) for i, one in enumerate(responses))
+                return _Load(held=full, requests_per_s=sum(one.most_per_s for one in responses))
+            time_s, requests_per_s = kept_up_s, asked.request_rate_per_s
+        held = [one.inside(time_s) for one in responses]
+        extra = sum(held) / (requests_per_s * time_s)
+        busy = tuple((i, requests / extra) for i, requests in enumerate(held) if requests > 0)
+        return _Load(held=busy, requests_per_s=requests_per_s)
 
     def _ranks(self, stages: CopyLayout) -> tuple[Rank, ...]:
         return tuple(
@@ -204,10 +213,6 @@ class Estimator:
                     shortfall_bytes=missing,
                 )
         return None
-
-
-_FULL = 4096
-"""More concurrent requests than any engine runs at once."""
 
 
 def _shards(copy: Copy) -> list[Shard]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from homecluster.domain.estimate import Terms
 from homecluster.domain.workload import Serve
 from homecluster.planner import step
+from homecluster.planner.load import Response, response
 from homecluster.planner.memory import engine_limits
 from homecluster.planner.step import Copy
 
@@ -25,15 +26,16 @@ class Served:
     token_interval_s: float
     terms: Terms
     """Add up to `token_interval_s`."""
-    running_requests: int
+    running_requests: float
 
 
-def closed_loop(copy: Copy, workload: Serve, *, concurrent: int, kv_cache_tokens: int) -> Served:
+def closed_loop(copy: Copy, workload: Serve, *, concurrent: float, kv_cache_tokens: int) -> Served:
     """`concurrent` clients that each send the next request when the last is answered.
 
     A round: the prompts of all running requests are read in chunks of the engine's token budget, then
     every request gets its remaining tokens. Rate = requests / round. Where the KV cache holds fewer
-    requests than there are, the rest wait for a place.
+    requests than there are, the rest wait for a place. Requests are counted on average, not whole:
+    a copy that shares the load with others holds 2.5 of them as well as 2.
     """
     running = _running(copy, workload, concurrent, kv_cache_tokens)
     context = workload.prompt_tokens + workload.output_tokens / 2
@@ -66,31 +68,21 @@ def closed_loop(copy: Copy, workload: Serve, *, concurrent: int, kv_cache_tokens
     )
 
 
-def open_loop(copy: Copy, workload: Serve, *, rate_per_s: float, kv_cache_tokens: int) -> Served:
-    """Requests arriving at `rate_per_s`, however long the answers take.
-
-    Little's law: requests inside = rate x time inside, solved by bisection on the closed loop's curve;
-    past the capacity the rate is the capacity's and the queue grows without end (first token infinite is
-    not a useful number: it is then that of a full engine).
-    """
-    low, high = 1, engine_limits(copy.driver, len(copy.devices)).sequences
-    full = closed_loop(copy, workload, concurrent=high, kv_cache_tokens=kv_cache_tokens)
-    if full.requests_per_s <= rate_per_s:
-        return full
-    while low < high:
-        middle = (low + high) // 2
-        served = closed_loop(copy, workload, concurrent=middle, kv_cache_tokens=kv_cache_tokens)
-        if served.requests_per_s >= rate_per_s:
-            high = middle
-        else:
-            low = middle + 1
-    served = closed_loop(copy, workload, concurrent=low, kv_cache_tokens=kv_cache_tokens)
-    return Served(
-        requests_per_s=min(rate_per_s, served.requests_per_s),
-        first_token_s=served.first_token_s,
-        token_interval_s=served.token_interval_s,
-        terms=served.terms,
-        running_requests=served.running_requests,
+def response_of(copy: Copy, workload: Serve, kv_cache_tokens: int) -> Response:
+    """How long a request stays in the copy, by how many are there: at powers of two, and where a limit is reached."""
+    limit = engine_limits(copy.driver, len(copy.devices)).sequences
+    most = float(limit if workload.request_rate_per_s is not None else workload.concurrent_requests)
+    knots = [2.0**power for power in range(int(math.log2(most)) + 1)]
+    full = _running(copy, workload, most, kv_cache_tokens)
+    together = max(1.0, _batched_tokens(copy) // workload.prompt_tokens)
+    return response(
+        [
+            (held, held / served.requests_per_s)
+            for held in sorted({*knots, full, min(together, most), most})
+            for served in [
+                closed_loop(copy, workload, concurrent=held, kv_cache_tokens=kv_cache_tokens)
+            ]
+        ]
     )
 
 
@@ -104,37 +96,37 @@ class _Reading:
     """When a request has its first token, on average over the requests that start together."""
 
 
-def _running(copy: Copy, workload: Serve, concurrent: int, kv_cache_tokens: int) -> int:
+def _running(copy: Copy, workload: Serve, concurrent: float, kv_cache_tokens: int) -> float:
     tokens_held = workload.prompt_tokens + workload.output_tokens / 2
     room = max(1, math.floor(kv_cache_tokens / tokens_held))
     limit = engine_limits(copy.driver, len(copy.devices)).sequences
-    return min(concurrent, room, limit)
+    return float(min(concurrent, room, limit))
 
 
-def _reading(copy: Copy, workload: Serve, requests: int) -> _Reading:
-    limit = engine_limits(copy.driver, len(copy.devices)).batched_tokens
-    together = min(requests, max(1, limit // workload.prompt_tokens))
-    rounds = math.ceil(requests / together)
+def _batched_tokens(copy: Copy) -> int:
+    return engine_limits(copy.driver, len(copy.devices)).batched_tokens
+
+
+def _reading(copy: Copy, workload: Serve, requests: float) -> _Reading:
+    """The first chunk's way through all stages, and after it what the busiest stage takes for the others."""
+    together = min(requests, max(1, _batched_tokens(copy) // workload.prompt_tokens))
     group = step.prefill_step(copy, prompts=together, prompt_tokens=workload.prompt_tokens)
-    share = requests / (rounds * together)  # the last group may be smaller
-    spacing_s = group.occupied_s * share
-    first_s = group.path.total_s * (share if rounds == 1 else 1.0)
-    total_s = first_s + (rounds - 1) * spacing_s
+    later_s = group.occupied_s * (requests / together - 1)
     return _Reading(
-        path=group.path, total_s=total_s, mean_first_s=first_s + spacing_s * (rounds - 1) / 2
+        path=group.path,
+        total_s=group.path.total_s + later_s,
+        mean_first_s=group.path.total_s + later_s / 2,
     )
 
 
-def _decode_interval(copy: Copy, running: int, context_tokens: float) -> Terms:
+def _decode_interval(copy: Copy, running: float, context_tokens: float) -> Terms:
     """Time between two tokens of one request.
 
     A pipeline of p stages keeps m = min(p, requests) batches in flight: a batch comes round after the
     longer of its own way through all stages and m times the busiest stage; the difference is idle.
     """
-    flights = min(len(copy.stages), running)
-    one = step.decode_step(
-        copy, sequences=math.ceil(running / flights), context_tokens=context_tokens
-    )
+    flights = min(float(len(copy.stages)), running)
+    one = step.decode_step(copy, sequences=running / flights, context_tokens=context_tokens)
     idle_s = max(0.0, flights * one.occupied_s - one.path.total_s)
     return one.path.plus(
         Terms(

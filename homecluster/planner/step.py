@@ -54,7 +54,7 @@ class StepTime:
     """A following step can start so much later, if several are in flight."""
 
 
-def decode_step(copy: Copy, *, sequences: int, context_tokens: float) -> StepTime:
+def decode_step(copy: Copy, *, sequences: float, context_tokens: float) -> StepTime:
     """A step that gives each of `sequences` its next token."""
     works = [
         [
@@ -73,7 +73,7 @@ def decode_step(copy: Copy, *, sequences: int, context_tokens: float) -> StepTim
     return _step(copy, works, tokens=sequences, sampled=sequences)
 
 
-def prefill_step(copy: Copy, *, prompts: int, prompt_tokens: int) -> StepTime:
+def prefill_step(copy: Copy, *, prompts: float, prompt_tokens: int) -> StepTime:
     """A step, or several chunks of one, that reads `prompts` prompts and gives each its first token."""
     works = [
         [
@@ -92,7 +92,9 @@ def prefill_step(copy: Copy, *, prompts: int, prompt_tokens: int) -> StepTime:
     return _step(copy, works, tokens=prompts * prompt_tokens, sampled=prompts)
 
 
-def _step(copy: Copy, works: Sequence[Sequence[Work]], *, tokens: int, sampled: int) -> StepTime:
+def _step(
+    copy: Copy, works: Sequence[Sequence[Work]], *, tokens: float, sampled: float
+) -> StepTime:
     slowest = [max(ranks, key=lambda work: work.total_s) for ranks in works]
     inside = [stage_messages(copy, stage, tokens=tokens, sampled=sampled) for stage in copy.stages]
     between = hand_overs(copy, tokens=tokens)
@@ -120,7 +122,7 @@ def _step(copy: Copy, works: Sequence[Sequence[Work]], *, tokens: int, sampled: 
     return StepTime(path=path, occupied_s=max(busiest, _host_s(copy, sampled)))
 
 
-def stage_messages(copy: Copy, stage: Rank, *, tokens: int, sampled: int) -> Cost:
+def stage_messages(copy: Copy, stage: Rank, *, tokens: float, sampled: float) -> Cost:
     """What vLLM's tensor parallel sends within a stage per forward pass.
 
     Two all-reduces of tokens x hidden per layer, one more for the vocabulary-parallel embedding on the
@@ -146,7 +148,7 @@ def all_reduces(stage: Rank) -> int:
     return 2 * stage.shard.layers + int(stage.shard.first)
 
 
-def hand_overs(copy: Copy, *, tokens: int) -> list[Cost]:
+def hand_overs(copy: Copy, *, tokens: float) -> list[Cost]:
     """Hidden states, and for most families the residual too, from each stage to the next."""
     tensors = 2 if copy.spec.residual_in_handover else 1
     payload = tensors * tokens * copy.spec.hidden_size * DTYPE_BYTES[copy.dtype]
@@ -166,7 +168,7 @@ def messages_per_token(copy: Copy) -> float:
     return count + int(copy.spans_pcs)
 
 
-def _host_s(copy: Copy, sequences: int) -> float:
+def _host_s(copy: Copy, sequences: float) -> float:
     driver = copy.driver
     host_s = driver.step_overhead_s + (sequences - 1) * driver.sequence_overhead_s
     host_s += sequences * copy.spec.vocab_size * _sampling_s_per_logit(driver)

@@ -86,7 +86,7 @@ def decode_read_bytes(
     last: bool,
     tensor_parallel: int,
     dtype: DType,
-    sequences: int,
+    sequences: float,
 ) -> float:
     """Bytes of weights that one rank reads in a decode step of `sequences` sequences (one token each).
 
@@ -97,7 +97,7 @@ def decode_read_bytes(
     if spec.experts is not None:
         experts = _expert_bytes(spec, tensor_parallel, dtype)
         layer -= experts * (1 - expected_experts(spec, sequences) / spec.experts.count)
-    elements = 0
+    elements = 0.0
     if first:
         tables = 1 + (spec.position_rows > 0) + (spec.token_type_rows > 0)
         elements += sequences * tables * spec.hidden_size
@@ -107,7 +107,7 @@ def decode_read_bytes(
     return layers * layer + elements * DTYPE_BYTES[dtype]
 
 
-def expected_experts(spec: ModelSpec, tokens: int) -> float:
+def expected_experts(spec: ModelSpec, tokens: float) -> float:
     """Distinct experts of one layer that `tokens` tokens touch, on average.
 
     E experts, k per token, B tokens, routing taken as uniform and independent between tokens: one token
