@@ -3,26 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from ipaddress import IPv4Address, IPv4Interface
 from typing import Final
+
+from homecluster.domain.home_network import HomeAddress
 
 SWEEP_BITS: Final = 24
 """254 packets: a home network; a larger one is swept only around our own address."""
 MAX_SWEPT_NETWORKS: Final = 4
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HomeAddress:
-    """One IPv4 address of this PC on a network that other PCs may share."""
-
-    interface: str
-    address: str
-    prefix_bits: int
-
-    @property
-    def network(self) -> IPv4Network:
-        return IPv4Interface(f"{self.address}/{self.prefix_bits}").network
 
 
 def swept(own: Iterable[HomeAddress]) -> tuple[str, ...]:

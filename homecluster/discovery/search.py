@@ -10,9 +10,10 @@ from collections.abc import Callable, Sequence
 from ipaddress import IPv4Network
 from typing import Final
 
-from homecluster.discovery.networks import HomeAddress, swept
+from homecluster.discovery.networks import swept
 from homecluster.discovery.packets import MAX_PACKET_BYTES, Sighting, question, sightings
 from homecluster.discovery.peer_table import PeerTable, noted
+from homecluster.domain.home_network import HomeAddress
 
 MDNS_GROUP: Final = "224.0.0.251"
 MDNS_PORT: Final = 5353

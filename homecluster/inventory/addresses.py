@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import psutil
 
+from homecluster.inventory.host_files import read_host_text
+
 _NOT_HOME = re.compile(
     r"lo\d*$|lo:|loopback|docker|br-|veth|virbr|vmnet|vboxnet|lxc|lxd|cni|flannel|cali|podman|"
     r"tailscale|zt|wg|tun|tap|utun|ppp|nordlynx|ifb|dummy|awdl|llw|anpi|bridge\d"
@@ -17,11 +19,19 @@ _NOT_HOME = re.compile(
 """Interfaces of containers, virtual machines and VPNs: a VPN is used only if the user names it."""
 
 
+_TUNNEL_TYPES = ("65534", "512")
+"""ARPHRD_NONE and ARPHRD_PPP: no Ethernet, so no other PC of the home."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InterfaceAddress:
     interface: str
     address: str
     is_up: bool
+    prefix_bits: int | None = None
+    """Of an IPv4 address; None where the system does not say."""
+    is_tunnel: bool = False
+    """The system calls it one: WireGuard, TUN, PPP, whatever its name."""
 
 
 def home_addresses(found: Iterable[InterfaceAddress]) -> tuple[str, ...]:
@@ -29,10 +39,15 @@ def home_addresses(found: Iterable[InterfaceAddress]) -> tuple[str, ...]:
     addresses = [
         ipaddress.ip_address(entry.address.partition("%")[0])
         for entry in found
-        if entry.is_up and not _NOT_HOME.match(entry.interface.lower())
+        if entry.is_up and is_at_home(entry)
     ]
     usable = [a for a in addresses if not (a.is_loopback or a.is_link_local or a.is_unspecified)]
     return tuple(str(a) for a in sorted(set(usable), key=lambda a: (a.version, int(a))))
+
+
+def is_at_home(entry: InterfaceAddress) -> bool:
+    """On an interface that other PCs of the home may share: no container's, no VPN's."""
+    return not (entry.is_tunnel or _NOT_HOME.match(entry.interface.lower()))
 
 
 def read_interfaces() -> tuple[InterfaceAddress, ...]:
@@ -43,8 +58,22 @@ def read_interfaces() -> tuple[InterfaceAddress, ...]:
             interface=name,
             address=entry.address,
             is_up=name in states and states[name].isup,
+            prefix_bits=_prefix_bits(entry.netmask),
+            is_tunnel=_is_tunnel(name),
         )
         for name, entries in psutil.net_if_addrs().items()
         for entry in entries
         if entry.family in (socket.AF_INET, socket.AF_INET6)
     )
+
+
+def _prefix_bits(netmask: str | None) -> int | None:
+    try:
+        return ipaddress.IPv4Network(f"0.0.0.0/{netmask}").prefixlen
+    except ValueError:
+        return None
+
+
+def _is_tunnel(interface: str) -> bool:
+    kind = read_host_text(f"/sys/class/net/{interface}/type")
+    return kind is not None and kind.strip() in _TUNNEL_TYPES

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from homecluster.discovery.networks import HomeAddress, may_be_remembered, swept
+from homecluster.discovery.networks import may_be_remembered, swept
+from homecluster.domain.home_network import HomeAddress
 
 
 def own(address: str, bits: int = 24) -> HomeAddress:

@@ -8,10 +8,10 @@ import socket
 from collections.abc import AsyncIterator
 from typing import cast
 
-from homecluster.discovery.networks import HomeAddress
 from homecluster.discovery.packets import question
 from homecluster.discovery.peer_table import PeerTable
 from homecluster.discovery.search import search
+from homecluster.domain.home_network import HomeAddress
 from tests.discovery.answers import CLUSTER, advert, answer
 from tests.ports import unused_port
 
