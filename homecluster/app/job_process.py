@@ -44,7 +44,7 @@ def main(folder: JobFolder) -> int:
         start_limit_s=launch.start_limit_s,
         tied=launch.tied,
     )
-    recorder = _Recorder(folder, group)
+    recorder = Recorder(folder, group)
     engine_log = BoundedLog(folder.engine_log, secrets=(api_key,) if api_key else ())
     last = Supervisor(charge, engine_log, recorder.record).run()
     if group is not None:
@@ -53,7 +53,7 @@ def main(folder: JobFolder) -> int:
     return 5 if isinstance(last, Failed) else 0
 
 
-class _Recorder:
+class Recorder:
     """Writes each state with who wrote it; a full disk must not end a job that runs."""
 
     def __init__(self, folder: JobFolder, group: Path | None) -> None:

@@ -6,7 +6,7 @@ from homecluster.domain.hardware import DeviceKind
 from homecluster.domain.ids import NodeId
 from homecluster.domain.job import Command
 from homecluster.domain.plan import Backend
-from homecluster.engines.ray_command import ray_wrapped
+from homecluster.engines.ray_command import ray_environment, ray_wrapped
 from homecluster.engines.vllm_environment import Environment, engine_environment
 from homecluster.engines.vllm_gang_order import ShareOrder
 from homecluster.engines.vllm_launch import SEED, SERVER, Installation, server_arguments
@@ -23,6 +23,7 @@ def share_command(
     model_folder: str,
     is_local: bool,
     installation: Installation,
+    token_file: str | None = None,
 ) -> Command:
     """What this PC starts for its share.
 
@@ -33,6 +34,7 @@ def share_command(
         model_folder: where the model lies here, or a hub id.
         is_local: it lies here, so the hub must not be asked.
         installation: this PC's engine.
+        token_file: the private file with the token of the job's own Ray.
     """
     serves = order.share == 0
     argv = (
@@ -47,7 +49,7 @@ def share_command(
     return Command(
         node=node,
         argv=argv,
-        env=_environment(order, interface, installation, is_local=is_local),
+        env=_environment(order, interface, installation, is_local, token_file),
         ready_when="a token came back through all PCs of the copy",
     )
 
@@ -89,7 +91,11 @@ def _memory_arguments(order: ShareOrder) -> tuple[str, ...]:
 
 
 def _environment(
-    order: ShareOrder, interface: str, installation: Installation, *, is_local: bool
+    order: ShareOrder,
+    interface: str,
+    installation: Installation,
+    is_local: bool,
+    token_file: str | None,
 ) -> Environment:
     inside = engine_environment(
         kind=order.kind,
@@ -109,6 +115,8 @@ def _environment(
         "NCCL_SOCKET_IFNAME": f"={interface}",
         "TP_SOCKET_IFNAME": interface,
     }
+    if order.backend is Backend.RAY and token_file is not None:
+        outside |= ray_environment(token_file, order.meeting_port)
     if order.backend is Backend.RAY and order.kind is DeviceKind.CPU:
         # Ray's workers are not started by vLLM's executor, so its lists of cores reach none of them.
         outside |= {

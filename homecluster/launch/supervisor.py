@@ -39,6 +39,8 @@ from homecluster.launch.supervise import (
     step,
 )
 
+RUNNING_FILE = "running"
+"""In a job's folder: the whole gang answered, of which this job is a part."""
 _PROBE_PAUSE_S = 0.5
 _LEASE_PAUSE_S = 1.0
 _KILL_WITHIN_S = 10.0
@@ -138,12 +140,22 @@ class Supervisor:
 
     def _probe(self) -> None:
         spec = self._charge.spec
+        if spec.port == 0:
+            self._wait_for_word()
+            return
         host = spec.base_url.removeprefix("http://").rpartition(":")[0].strip("[]")
         while not self._over.wait(_PROBE_PAUSE_S):
             came = token_came(
                 host=host, port=spec.port, model=spec.served_model, api_key=self._charge.api_key
             )
             if came and _we_listen(spec.port):
+                self._events.put(TokenCame(after_s=time.monotonic() - self._started_at_s))
+                return
+
+    def _wait_for_word(self) -> None:
+        """A share without an API cannot see the token: whoever saw it leaves word."""
+        while not self._over.wait(_PROBE_PAUSE_S):
+            if (self._charge.folder / RUNNING_FILE).exists():
                 self._events.put(TokenCame(after_s=time.monotonic() - self._started_at_s))
                 return
 

@@ -142,7 +142,7 @@ def write_entry(folder: JobFolder, entry: JobEntry) -> None:
         {
             "schema": STATE_SCHEMA,
             "id": folder.job_id,
-            **_state_document(entry.state),
+            **state_table(entry.state),
             "owner": asdict(entry.owner),
             "group": entry.group,
             "written_at": entry.written_at,
@@ -161,7 +161,7 @@ def read_entry(folder: JobFolder) -> JobEntry | None:
     document = _document(folder.state_file, STATE_SCHEMA)
     try:
         return JobEntry(
-            state=_state(document),
+            state=state_of(document),
             owner=Owner(**document["owner"]),
             group=document["group"],
             written_at=document["written_at"],
@@ -177,7 +177,8 @@ def _document(path: Path, schema: str) -> dict[str, Any]:
     return document
 
 
-def _state_document(state: JobState) -> dict[str, object]:
+def state_table(state: JobState) -> dict[str, object]:
+    """A state as plain JSON values; `state_of` reads it."""
     match state:
         case Starting(phase=phase):
             return {"state": "starting", "phase": phase}
@@ -191,7 +192,12 @@ def _state_document(state: JobState) -> dict[str, object]:
             assert_never(state)
 
 
-def _state(document: Mapping[str, Any]) -> JobState:
+def state_of(document: Mapping[str, Any]) -> JobState:
+    """The state that `state_table` wrote.
+
+    Raises:
+        KeyError, TypeError, ValueError: it is not one.
+    """
     match document["state"]:
         case "starting":
             return Starting(phase=document["phase"])

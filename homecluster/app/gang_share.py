@@ -1,0 +1,187 @@
+"""What a PC does when it is asked to take part in a gang: check, start, look, stop."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from homecluster.app import jobs
+from homecluster.app.gang_model import model_by_name
+from homecluster.app.gang_share_launch import interface_of, own_node, share_launch
+from homecluster.app.gang_share_report import report
+from homecluster.app.model_files import local_folder
+from homecluster.domain.hardware import DeviceKind
+from homecluster.domain.job import is_over
+from homecluster.engines.vllm_gang_document import MODEL, read_order
+from homecluster.errors import InputError, LaunchError
+from homecluster.inventory.software import engine_versions, own_versions
+from homecluster.inventory.system import read_system
+from homecluster.launch.gang_ports import free_ports
+from homecluster.launch.identity import ProcessIdentity, send_signal
+from homecluster.launch.lease import write_lease
+from homecluster.launch.start import start_detached
+from homecluster.launch.supervisor import RUNNING_FILE
+from homecluster.store import share_files
+from homecluster.store.engine_store import find_engine
+from homecluster.store.job_store import JobEntry, JobFolder, write_launch
+from homecluster.store.paths import Paths
+
+MODULE: Final = "homecluster.app.gang_share_process"
+LEASE_S: Final = (5, 600)
+_KEPT_FOLDERS = 10
+_MOST_PORTS = 100
+_MOST_BYTES = 2**40
+_SHARE: Final = re.compile(r"[a-z0-9][a-z0-9.-]{0,70}\.\d{1,2}")
+_SECRET: Final = re.compile(r"[\x21-\x7e]{16,4096}")
+_ADDRESS: Final = re.compile(r"[0-9A-Fa-f:.]{2,45}")
+
+Body = Mapping[str, Any]
+
+
+def check(paths: Paths, body: Body) -> dict[str, Any]:
+    """What this PC would bring into a gang; starts nothing.
+
+    Raises:
+        InputError, MissingError: the engine, the model, the address or a port is not here.
+    """
+    kind = DeviceKind(_text(body, "kind", re.compile("cpu|cuda")))
+    address, name = _text(body, "address", _ADDRESS), _text(body, "model", MODEL)
+    engine = find_engine(paths.engines, kind)
+    found = model_by_name(paths, name)
+    here = local_folder(paths, found, random_weights=body.get("random_weights") is True)
+    return {
+        "node": own_node(),
+        "versions": dict((*own_versions(lambda: None), *engine_versions(engine.python))),
+        "engine": engine.name,
+        "interface": interface_of(address),
+        "first_port": free_ports(address, _number(body, "ports", 1, _MOST_PORTS)),
+        "model_is_here": here is not None,
+        "cores": len(read_system().engine_cores),
+    }
+
+
+def start(paths: Paths, asker: str, body: Body) -> dict[str, Any]:
+    """Start this PC's share; the same order again changes nothing.
+
+    Raises:
+        InputError: the order is not one that this PC may obey.
+        MissingError: what it needs is not here.
+        LaunchError: a share of that name was here before.
+    """
+    table = body.get("order")
+    if not isinstance(table, Mapping):
+        raise InputError("order is missing")
+    order = read_order(table)
+    folder = JobFolder(path=paths.shares / order.share_id)
+    if folder.launch_file.exists():
+        if share_files.read_kept_order(folder)[0] == order:
+            return {"share": order.share_id}
+        raise LaunchError(f"{order.share_id} was started here before, with another order")
+    lease_s, engine = _number(body, "lease_s", *LEASE_S), find_engine(paths.engines, order.kind)
+    interface_of(order.addresses[order.share])
+    model_by_name(paths, order.model)
+    forget_old(paths.shares)
+    share_files.write_order(folder, order, led_by=asker)
+    if body.get("api_key") is not None:
+        share_files.write_key(folder, _text(body, "api_key", _SECRET))
+    if body.get("ray_token") is not None:
+        share_files.write_token(folder, _text(body, "ray_token", _SECRET))
+    write_lease(folder.path, lease_s)
+    write_launch(folder, share_launch(paths, folder, order, engine))
+    start_detached(MODULE, folder.path, folder.supervisor_log, tied=False)
+    return {"share": order.share_id}
+
+
+def look(paths: Paths, body: Body) -> dict[str, Any]:
+    """The share's state and what its log said since; renews its lease.
+
+    Raises:
+        InputError: no share of that name is here.
+    """
+    folder = _folder_of(paths, body)
+    view = jobs.look(folder)
+    if not is_over(view.state):
+        write_lease(folder.path, _number(body, "lease_s", *LEASE_S))
+        if body.get("running") is True:
+            (folder.path / RUNNING_FILE).touch(mode=0o600)
+    return _report(folder, view, body)
+
+
+def stop(paths: Paths, body: Body) -> dict[str, Any]:
+    """Ask the share to end, and how far that is; asked twice it ends without grace.
+
+    Raises:
+        InputError: no share of that name is here.
+    """
+    folder = _folder_of(paths, body)
+    view = jobs.look(folder)
+    if view.entry is not None and not is_over(view.entry.state):
+        asked = send_signal(_owner(view.entry), signal.SIGTERM)
+        if not asked:  # its supervisor was killed: what it could not clean is cleaned now
+            view = jobs.stop(view)
+    elif view.entry is None or view.processes:
+        view = jobs.stop(view)
+    return _report(folder, view, body)
+
+
+def listed(paths: Paths) -> dict[str, Any]:
+    """The shares that live here, with the PC that leads each."""
+    found = []
+    for view in jobs.living(jobs.look_at_all(paths.shares)):
+        try:
+            order, led_by = share_files.read_kept_order(view.folder)
+        except InputError:
+            continue  # a whole copy, or a damaged folder
+        found.append({"share": order.share_id, "job": order.job, "led_by": led_by})
+    return {"shares": found}
+
+
+def forget_old(shares: Path) -> None:
+    """Remove folders of shares that are over, but for the newest."""
+    over = [
+        view.folder
+        for view in jobs.look_at_all(shares)
+        if is_over(view.state) and not view.processes
+    ]
+    for folder in over[:-_KEPT_FOLDERS]:
+        shutil.rmtree(folder.path, ignore_errors=True)
+
+
+def _report(folder: JobFolder, view: jobs.JobView, body: Body) -> dict[str, Any]:
+    order, _ = share_files.read_kept_order(folder)
+    try:
+        interface = interface_of(order.addresses[order.share])
+    except InputError:
+        interface = None  # the cable is out: the share may still be asked how it is
+    place = _number(body, "place", 0, _MOST_BYTES) if "place" in body else 0
+    return report(folder, view, interface=interface, place=place)
+
+
+def _folder_of(paths: Paths, body: Body) -> JobFolder:
+    folder = JobFolder(path=paths.shares / _text(body, "share", _SHARE))
+    if not folder.launch_file.is_file():
+        raise InputError(f"this PC has no share {folder.job_id}")
+    return folder
+
+
+def _owner(entry: JobEntry) -> ProcessIdentity:
+    owner = entry.owner
+    return ProcessIdentity(boot_id=owner.boot_id, pid=owner.pid, start_ticks=owner.start_ticks)
+
+
+def _text(body: Body, name: str, pattern: re.Pattern[str]) -> str:
+    value = body.get(name)
+    if not isinstance(value, str) or not pattern.fullmatch(value):
+        raise InputError(f"{name} is missing or not allowed")
+    return value
+
+
+def _number(body: Body, name: str, least: int, most: int) -> int:
+    value = body.get(name)
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise InputError(f"{name} is not a whole number from {least} to {most}")
+    return value

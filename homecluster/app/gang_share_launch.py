@@ -1,0 +1,93 @@
+"""A share as a job of this PC: its command, with this PC's own engine, model folder and interface."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from homecluster.app.gang_model import model_by_name
+from homecluster.app.model_files import local_folder, random_folder
+from homecluster.domain.ids import NodeId
+from homecluster.domain.job import Command, JobId, LaunchSpec
+from homecluster.engines.vllm_gang_command import share_command
+from homecluster.engines.vllm_gang_order import ShareOrder
+from homecluster.engines.vllm_launch import Installation
+from homecluster.errors import InputError
+from homecluster.inventory.addresses import read_interfaces
+from homecluster.inventory.collect import own_node_id
+from homecluster.inventory.system import read_system
+from homecluster.store import share_files
+from homecluster.store.engine_store import Engine
+from homecluster.store.job_store import JobFolder, Launch
+from homecluster.store.paths import Paths
+
+
+def share_launch(paths: Paths, folder: JobFolder, order: ShareOrder, engine: Engine) -> Launch:
+    """What this PC starts for the order.
+
+    Raises:
+        InputError: the model or the order's address is not of this PC.
+    """
+    found = model_by_name(paths, order.model)
+    here = local_folder(paths, found, random_weights=order.random_weights)
+    if here is None and order.random_weights:
+        here = random_folder(paths, found)  # where the share makes it before its engine starts
+    command: Command = share_command(
+        order,
+        node=own_node(),
+        interface=interface_of(order.addresses[order.share]),
+        model_folder=str(here or found.hub_id or found.folder),
+        is_local=here is not None,
+        installation=installation_of(engine),
+        token_file=share_files.token_file(folder),
+    )
+    return Launch(
+        job_id=JobId(order.share_id),
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        engine=engine.name,
+        model=order.model,
+        model_folder=str(here or found.folder or ""),
+        random_weights=order.random_weights,
+        start_limit_s=order.start_limit_s,
+        spec=LaunchSpec(
+            commands=(command,),
+            host=order.api_host,
+            port=order.api_port,
+            served_model=order.served_model,
+            api_key_file=share_files.key_file(folder),
+        ),
+        tied=False,
+        plan={},
+        workload={},
+        cluster_fingerprint=None,
+    )
+
+
+def own_node() -> NodeId:
+    """This PC as clusters name it."""
+    return own_node_id(read_system().hostname)
+
+
+def installation_of(engine: Engine) -> Installation:
+    """The engine with the cores of this PC."""
+    return Installation(
+        python=str(engine.python),
+        cores=read_system().engine_cores,
+        openmp_library=engine.openmp_library,
+    )
+
+
+def interface_of(address: str) -> str:
+    """The network interface of this PC that has the address.
+
+    Raises:
+        InputError: none has it, or it is down.
+    """
+    found = [one for one in read_interfaces() if one.address.partition("%")[0] == address]
+    if not found:
+        raise InputError(
+            f"no network interface of this PC has the address {address}",
+            hint="it may have changed: homecluster nodes shows what each PC has now.",
+        )
+    if not found[0].is_up:
+        raise InputError(f"{found[0].interface}, which has {address}, is down on this PC")
+    return found[0].interface

@@ -1,0 +1,87 @@
+"""The process that owns one share of a gang: brings the model here, then runs it as any job."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from homecluster.app import job_process
+from homecluster.app.engine import refresh_own_code
+from homecluster.app.gang_model import model_by_name
+from homecluster.app.gang_share_launch import own_node, share_launch
+from homecluster.app.model_files import provide_folder
+from homecluster.domain.job import Failed, Starting, Stopped
+from homecluster.errors import HomeclusterError
+from homecluster.launch.lease import overdue_s
+from homecluster.store import share_files
+from homecluster.store.engine_store import find_engine
+from homecluster.store.job_store import JobFolder, write_launch
+from homecluster.store.paths import Paths, paths_from
+
+_LEASE_PAUSE_S = 1.0
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+class _AskedToStopError(Exception):
+    """A signal came while the model was brought here."""
+
+
+def main(folder: JobFolder) -> int:
+    """As a job's own process; state.json has the story."""
+    os.umask(0o077)
+    recorder = job_process.Recorder(folder, None)
+    recorder.record(Starting(phase="starting"))
+    for number in _SIGNALS:
+        signal.signal(number, _raise)
+    prepared = threading.Event()
+    threading.Thread(target=_watch_lease, args=(folder, prepared), daemon=True).start()
+    try:
+        _prepare(_paths_of(folder), folder, recorder)
+    except _AskedToStopError:
+        recorder.record(Stopped(reason="asked to stop before its engine started"))
+        return 0
+    except HomeclusterError as error:
+        reason = f"{error.message} ({error.hint})" if error.hint else error.message
+        recorder.record(Failed(node=own_node(), reason=reason))
+        return 5
+    finally:
+        prepared.set()
+        for number in _SIGNALS:  # the supervisor sets its own in a moment; who asks, asks again
+            signal.signal(number, signal.SIG_IGN)
+    return job_process.main(folder)
+
+
+def _prepare(paths: Paths, folder: JobFolder, recorder: job_process.Recorder) -> None:
+    order, _ = share_files.read_kept_order(folder)
+    engine = refresh_own_code(find_engine(paths.engines, order.kind))
+    provide_folder(
+        paths,
+        model_by_name(paths, order.model),
+        engine,
+        random_weights=order.random_weights,
+        tell=lambda line: recorder.record(Starting(phase=line)),
+    )
+    write_launch(folder, share_launch(paths, folder, order, engine))
+
+
+def _paths_of(folder: JobFolder) -> Paths:
+    """The home that the share's folder is in; the engines where the environment says."""
+    return paths_from({**os.environ, "HOMECLUSTER_HOME": str(folder.path.parent.parent)})
+
+
+def _raise(number: int, _frame: object) -> None:
+    raise _AskedToStopError(signal.Signals(number).name)
+
+
+def _watch_lease(folder: JobFolder, prepared: threading.Event) -> None:
+    while not prepared.wait(_LEASE_PAUSE_S):
+        if overdue_s(folder.path) is not None:
+            os.kill(os.getpid(), signal.SIGTERM)
+            return
+
+
+if __name__ == "__main__":
+    sys.exit(main(JobFolder(path=Path(sys.argv[1]))))
