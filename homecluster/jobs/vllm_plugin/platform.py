@@ -31,4 +31,4 @@ class HomeclusterCpuPlatform(CpuPlatform):  # type: ignore[misc]  # vLLM is not 
         stock = super().get_device_communicator_cls()
         if stock != STOCK_COMMUNICATOR:
             return str(stock)
-        return "homecluster.jobs.vllm_plugin.communicator.SameMemoryCommunicator"
+        return "homecluster.jobs.vllm_plugin.communicator.HomeCommunicator"

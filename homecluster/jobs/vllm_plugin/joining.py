@@ -1,0 +1,103 @@
+"""How a tensor-parallel group of the engine becomes an exchange: environment, token, addresses, meeting."""
+
+from __future__ import annotations
+
+import secrets
+import stat
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from homecluster.jobs.vllm_plugin.meeting import Ticket, meet, open_listener
+from homecluster.jobs.vllm_plugin.mesh import Mesh
+from homecluster.jobs.vllm_plugin.trouble import ExchangeError
+
+CHOICE_VARIABLE: Final = "HOMECLUSTER_SMALL_COLLECTIVES"
+TOKEN_VARIABLE: Final = "HOMECLUSTER_EXCHANGE_TOKEN_FILE"  # noqa: S105 - a name
+LIMIT_VARIABLE: Final = "HOMECLUSTER_EXCHANGE_LIMIT_S"
+EXCHANGE: Final = "exchange"
+DEFAULT_LIMIT_S: Final = 120.0
+"""Ranks of unlike speed wait for one another at most as long as the slowest computes: seconds, not minutes."""
+MOST_RANKS: Final = 4
+"""Beyond, every rank sends so many copies that a ring is no slower on home links."""
+TOKEN_BYTES: Final = 32
+
+AllGather = Callable[[Any], list[Any]]
+"""The engine's own: one object of each rank, in the order of ranks."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What the environment of this rank asks for."""
+
+    token: bytes | None = field(repr=False)
+    limit_s: float
+
+
+def wish(environment: Mapping[str, str]) -> Wish | None:
+    """None where the engine's own collectives are wanted, as they are by default.
+
+    Raises:
+        ExchangeError: the variables make no sense, or others may read the token's file.
+    """
+    choice = environment.get(CHOICE_VARIABLE, "engine")
+    if choice == "engine":
+        return None
+    if choice != EXCHANGE:
+        raise ExchangeError(f"{CHOICE_VARIABLE} is {choice[:40]!r}; it may be engine or exchange")
+    path = environment.get(TOKEN_VARIABLE)
+    return Wish(token=_read_token(Path(path)) if path else None, limit_s=_limit_s(environment))
+
+
+def join(
+    *, wanted: Wish, rank: int, ranks: int, group: str, address: str, all_gather: AllGather
+) -> Mesh:
+    """The mesh of this group; called by all its ranks at the same point.
+
+    Without a token of its own the group uses one that its first rank makes and the engine's own
+    connections carry: that keeps strangers out who do not already listen to the engine.
+
+    Raises:
+        ExchangeError: a rank is missing, or the ranks were started with different wishes.
+    """
+    listener = open_listener(address)
+    try:
+        made = secrets.token_bytes(TOKEN_BYTES) if rank == 0 and wanted.token is None else None
+        seen = all_gather((listener.getsockname()[:2], made, wanted.token is None))
+    except BaseException:
+        listener.close()
+        raise
+    if len({without for _, _, without in seen}) > 1:
+        listener.close()
+        raise ExchangeError(f"some ranks have {TOKEN_VARIABLE} and some have not")
+    ticket = Ticket(rank=rank, ranks=ranks, group=group, token=wanted.token or seen[0][1])
+    addresses = [(str(host), int(port)) for (host, port), _, _ in seen]
+    met = meet(ticket, listener, addresses, limit_s=wanted.limit_s)
+    return Mesh(rank, met, limit_s=wanted.limit_s)
+
+
+def _read_token(path: Path) -> bytes:
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+        token = path.read_bytes().strip()
+    except OSError as error:
+        raise ExchangeError(f"{TOKEN_VARIABLE}: {path}: {error.strerror}") from error
+    if mode & 0o077:
+        raise ExchangeError(f"{path} may be read by others (mode {mode:o}); it must be 600")
+    if len(token) < TOKEN_BYTES:
+        raise ExchangeError(f"{path} holds fewer than {TOKEN_BYTES} bytes")
+    return token
+
+
+def _limit_s(environment: Mapping[str, str]) -> float:
+    text = environment.get(LIMIT_VARIABLE)
+    if text is None:
+        return DEFAULT_LIMIT_S
+    try:
+        limit_s = float(text)
+    except ValueError:
+        limit_s = 0.0
+    if not 0 < limit_s < float("inf"):
+        raise ExchangeError(f"{LIMIT_VARIABLE} is {text[:40]!r}; it must be seconds, more than 0")
+    return limit_s
