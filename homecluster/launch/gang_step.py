@@ -1,0 +1,276 @@
+"""What the leader of a gang does next: a pure step machine over the shares of all its PCs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import assert_never
+
+from homecluster.domain.ids import NodeId
+from homecluster.domain.job import Failed, JobState, Running, Starting, Stopped, is_over
+
+SILENT_LIMIT_S = 10.0
+"""A PC that says nothing for so long has left the gang; a lost second of Wi-Fi has not."""
+WAITING = Starting(phase="waiting its turn")
+
+
+# --- events: what happened ------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """The PC started its share."""
+
+    share: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """The PC did not start its share."""
+
+    share: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """The PC said how its share is."""
+
+    share: int
+    state: JobState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Silent:
+    """The PC has not answered for so long."""
+
+    share: int
+    for_s: float
+    lease_s: float
+    """How long a share that nobody looks after goes on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopAsked:
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartTooLong:
+    limit_s: float
+
+
+Event = Accepted | Refused | Told | Silent | StopAsked | StartTooLong
+
+
+# --- acts: what the shell must do -----------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """Tell the PC to start its share."""
+
+    share: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stop:
+    """Tell the PC to end its share, again and again until it says that nothing is left."""
+
+    share: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    job: JobState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finish:
+    """Nothing is left on any PC that answers."""
+
+
+Act = Start | Stop | Record | Finish
+
+
+# --- the machine ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """What is known of one PC's share."""
+
+    node: NodeId
+    state: JobState = WAITING
+    begun: bool = False
+    """Its PC was told to start it."""
+
+    @property
+    def is_left(self) -> bool:
+        """Something of it may still run."""
+        return self.begun and not is_over(self.state)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gang:
+    """`ending` is what the job will have become once nothing of it is left."""
+
+    shares: tuple[Share, ...]
+    job: JobState
+    ending: Stopped | Failed | None = None
+
+
+Step = tuple[Gang, tuple[Act, ...]]
+
+
+def begin(nodes: tuple[NodeId, ...]) -> Step:
+    """Share 0 first: the others look for it."""
+    shares = tuple(Share(node=node) for node in nodes)
+    gang = _with(Gang(shares=shares, job=WAITING), 0, begun=True, state=Starting(phase="starting"))
+    gang = replace(gang, job=Starting(phase=phase_of(gang.shares)))
+    return gang, (Record(job=gang.job), Start(share=0))
+
+
+def step(gang: Gang, event: Event) -> Step:
+    """What `event` makes of `gang`, and what must be done; a job that is over stays over."""
+    if is_over(gang.job):
+        return gang, ()
+    match event:
+        case Accepted(share=share):
+            return _accepted(gang, share)
+        case Refused(share=share, reason=reason):
+            gang = _with(gang, share, begun=False)
+            return _end(gang, Failed(node=gang.shares[share].node, reason=reason))
+        case Told(share=share, state=state):
+            return _told(_with(gang, share, state=state), share)
+        case Silent(share=share, for_s=for_s, lease_s=lease_s):
+            return _silent(gang, share, for_s, lease_s)
+        case StopAsked(reason=reason):
+            return _end(gang, Stopped(reason=reason))
+        case StartTooLong(limit_s=limit_s):
+            if isinstance(gang.job, Running):
+                return gang, ()
+            slowest = next(
+                (s for s in gang.shares if not isinstance(s.state, Running)), gang.shares[0]
+            )
+            reason = f"no token within {limit_s:.0f} s of the start ({phase_of(gang.shares)})"
+            return _end(gang, Failed(node=slowest.node, reason=reason))
+        case _:
+            assert_never(event)
+
+
+def _accepted(gang: Gang, share: int) -> Step:
+    """The next PC's turn, unless the gang is already ending: then this one ends too."""
+    if gang.ending is not None:
+        return gang, (Stop(share=share),)
+    if share + 1 == len(gang.shares) or gang.shares[share + 1].begun:
+        return gang, ()
+    gang = _with(gang, share + 1, begun=True, state=Starting(phase="starting"))
+    gang, acts = _recorded(gang)
+    return gang, (*acts, Start(share=share + 1))
+
+
+def _told(gang: Gang, share: int) -> Step:
+    told = gang.shares[share]
+    match told.state:
+        case Failed() | Stopped() if gang.ending is not None:
+            return _ending_goes_on(replace(gang, ending=better_cause(gang.ending, told.state)))
+        case Failed():
+            return _end(gang, replace(told.state, node=told.node))
+        case Stopped(reason=reason):
+            return _end(gang, Stopped(reason=f"stopped on {told.node}: {reason}"))
+        case Starting() | Running():
+            return _recorded(gang) if gang.ending is None else (gang, ())
+        case _:
+            assert_never(told.state)
+
+
+def _silent(gang: Gang, share: int, for_s: float, lease_s: float) -> Step:
+    """A silent PC ends the gang; once its lease is over it counts as clean, since it ends by itself."""
+    lost = gang.shares[share]
+    reason = f"{lost.node} has not answered for {for_s:.0f} s"
+    if gang.ending is None:
+        if for_s < SILENT_LIMIT_S:
+            return gang, ()
+        return _end(gang, Failed(node=lost.node, reason=reason))
+    if not lost.begun or for_s < SILENT_LIMIT_S + lease_s:
+        return gang, ()
+    over = Failed(node=lost.node, reason=f"{reason}; its share ends by itself")
+    return _ending_goes_on(_with(gang, share, state=over))
+
+
+def _recorded(gang: Gang) -> Step:
+    """The job's state from those of the shares; an act only where it changed."""
+    first = gang.shares[0].state
+    others_live = all(share.is_left for share in gang.shares)
+    job: JobState = Starting(phase=phase_of(gang.shares))
+    if isinstance(first, Running) and others_live:
+        job = first
+    if isinstance(gang.job, Running) or job == gang.job:
+        return gang, ()
+    return replace(gang, job=job), (Record(job=job),)
+
+
+def _end(gang: Gang, ending: Stopped | Failed) -> Step:
+    """Every PC that was told to start is told to stop; asked again, the first cause stays."""
+    if gang.ending is None:
+        gang = replace(gang, ending=ending)
+    gang, finished = _ending_goes_on(gang)
+    stops = tuple(Stop(share=n) for n, share in enumerate(gang.shares) if share.is_left)
+    return gang, (*stops, *finished)
+
+
+def _ending_goes_on(gang: Gang) -> Step:
+    assert gang.ending is not None
+    if any(share.is_left for share in gang.shares):
+        return gang, ()
+    return replace(gang, job=gang.ending), (Record(job=gang.ending), Finish())
+
+
+def phase_of(shares: tuple[Share, ...]) -> str:
+    """Every PC with what it does, so that slow never looks like stuck."""
+    return "; ".join(f"{share.node}: {_word(share.state)}" for share in shares)
+
+
+def _word(state: JobState) -> str:
+    match state:
+        case Starting(phase=phase):
+            return phase
+        case Running():
+            return "running"
+        case Stopped() | Failed():
+            return "ended"
+        case _:
+            assert_never(state)
+
+
+ECHOES = (
+    "connection closed by peer", "connection reset by peer", "broken pipe", "connection refused",
+    "timed out", "timeout", "died unexpectedly", "cancelled", "enginedeaderror",
+    "has not answered",
+)  # fmt: skip
+"""Words of a process that only noticed that another one was gone."""
+
+
+def better_cause(first: Stopped | Failed, later: Stopped | Failed) -> Stopped | Failed:
+    """Of two endings the one that explains: the first, unless it only echoes what the later one says itself."""
+    if not isinstance(first, Failed) or not isinstance(later, Failed):
+        return first
+    return later if is_echo(first.reason) and not is_echo(later.reason) else first
+
+
+def is_echo(reason: str) -> bool:
+    said = reason.lower()
+    return any(echo in said for echo in ECHOES)
+
+
+def _with(
+    gang: Gang, share: int, *, state: JobState | None = None, begun: bool | None = None
+) -> Gang:
+    shares = list(gang.shares)
+    old = shares[share]
+    shares[share] = replace(
+        old,
+        state=old.state if state is None else state,
+        begun=old.begun if begun is None else begun,
+    )
+    return replace(gang, shares=tuple(shares))
