@@ -22,6 +22,8 @@ VERBS: Final = {
     "bench": "Measure the running job and print it beside the prediction.",
     "engine": "Install, list and remove the pinned vLLM environments.",
     "diagnose": "Say what holds a cluster or plan back, in figures, with remedies.",
+    "dashboard": "Show home, links, plans and the running job on a live page.",
+    "report": "Write the home, its links, plans and troubles as one HTML page.",
 }
 """Verb -> its one-line help; the module is `homecluster.cli.VERB` and holds a click command of that name."""
 

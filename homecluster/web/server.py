@@ -1,0 +1,188 @@
+"""The dashboard's own small web server: one page, one stream, one question."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from aiohttp import web
+
+from homecluster.errors import HomeclusterError, InputError
+from homecluster.web.assets import asset, content_type
+from homecluster.web.fence import HEADERS, Asked, refusal, served_hosts
+from homecluster.web.login import SESSION_LIFE_S, Doorkeeper
+
+COOKIE = "homecluster_session"
+_MOST_BYTES = 4096
+_MOST_STREAMS = 16
+_LOOK_EVERY_S = 1.0
+_BEAT_EVERY_S = 15.0
+_LOGIN_PAGE = """<!doctype html><meta charset="utf-8"><title>homecluster</title>
+<h1>homecluster</h1><p>Open the link that <code>homecluster dashboard</code> printed. It works once; type the command again for another.</p>"""
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Source(Protocol):
+    """Where the page's facts come from; called in a thread, since it reads files and asks members."""
+
+    def page(self) -> dict[str, Any]: ...
+
+    def what_if(self, asked: dict[str, Any]) -> dict[str, Any]: ...
+
+
+@dataclass(slots=True)
+class _Latest:
+    """The newest page as text, and who waits for the next one."""
+
+    text: str
+    number: int
+    changed: asyncio.Condition
+
+
+class Dashboard:
+    """Builds the aiohttp application; `serve` runs it."""
+
+    def __init__(self, source: Source, doorkeeper: Doorkeeper, host: str, port: int) -> None:
+        self._source = source
+        self._doorkeeper = doorkeeper
+        self._hosts = served_hosts(host, port)
+        self._latest: _Latest | None = None
+        self._streams = 0
+
+    def application(self) -> web.Application:
+        app = web.Application(middlewares=[self._guard], client_max_size=_MOST_BYTES)
+        app.router.add_get("/", self._index)
+        app.router.add_get("/login", self._login)
+        app.router.add_get("/static/{name:.+}", self._static)
+        app.router.add_get("/api/page", self._page)
+        app.router.add_get("/api/stream", self._stream)
+        app.router.add_post("/api/what-if", self._what_if)
+        app.cleanup_ctx.append(self._watching)
+        return app
+
+    @web.middleware
+    async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        asked = Asked(
+            host=request.headers.get("Host", ""),
+            origin=request.headers.get("Origin"),
+            fetch_site=request.headers.get("Sec-Fetch-Site"),
+            is_login=request.path == "/login",
+        )
+        if (why := refusal(asked, self._hosts)) is not None:
+            return web.Response(status=403, text=why, headers=HEADERS)
+        known = self._doorkeeper.knows(request.cookies.get(COOKIE, ""), time.monotonic())
+        if not known and not asked.is_login:
+            return web.Response(
+                status=401, text=_LOGIN_PAGE, content_type="text/html", headers=HEADERS
+            )
+        try:
+            response = await handler(request)
+        except InputError as error:
+            response = web.json_response({"error": error.message}, status=400)
+        except HomeclusterError as error:
+            response = web.json_response({"error": error.message}, status=503)
+        if not response.prepared:
+            response.headers.update(HEADERS)
+        return response
+
+    async def _login(self, request: web.Request) -> web.StreamResponse:
+        session = secrets.token_urlsafe(32)
+        if not self._doorkeeper.enter(request.query.get("link", ""), session, time.monotonic()):
+            return web.Response(status=403, text=_LOGIN_PAGE, content_type="text/html")
+        # Not a redirect: a cookie that is strictly same-site would not come with one that another site began.
+        response = web.Response(
+            text='<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content="0; url=/">',
+            content_type="text/html",
+        )
+        response.set_cookie(
+            COOKIE, session, httponly=True, samesite="Strict", max_age=int(SESSION_LIFE_S), path="/"
+        )
+        return response
+
+    async def _index(self, request: web.Request) -> web.StreamResponse:
+        del request
+        return web.Response(text=asset("index.html"), content_type="text/html")
+
+    async def _static(self, request: web.Request) -> web.StreamResponse:
+        name = request.match_info["name"]
+        text = asset(name)
+        if text is None:
+            raise web.HTTPNotFound
+        return web.Response(text=text, content_type=content_type(name))
+
+    async def _page(self, request: web.Request) -> web.StreamResponse:
+        del request
+        latest = await self._newest(after=0)
+        return web.Response(text=latest.text, content_type="application/json")
+
+    async def _what_if(self, request: web.Request) -> web.StreamResponse:
+        if request.content_type != "application/json":
+            raise web.HTTPUnsupportedMediaType
+        try:
+            asked = json.loads(await request.text())
+        except (ValueError, RecursionError) as error:
+            raise InputError("the question is not JSON") from error
+        if not isinstance(asked, dict):
+            raise InputError("the question is not an object")
+        return web.json_response(await asyncio.to_thread(self._source.what_if, asked))
+
+    async def _stream(self, request: web.Request) -> web.StreamResponse:
+        if self._streams >= _MOST_STREAMS:
+            raise web.HTTPServiceUnavailable(text="too many pages are open")
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream", **HEADERS})
+        await response.prepare(request)
+        self._streams += 1
+        number = 0
+        try:
+            while True:
+                try:
+                    latest = await asyncio.wait_for(self._newest(after=number), _BEAT_EVERY_S)
+                except TimeoutError:
+                    await response.write(b": still here\n\n")
+                    continue
+                number = latest.number
+                await response.write(f"retry: 1000\nid: {number}\ndata: {latest.text}\n\n".encode())
+        except ConnectionError:
+            return response  # the page was closed
+        finally:
+            self._streams -= 1
+
+    async def _newest(self, *, after: int) -> _Latest:
+        latest = self._latest
+        assert latest is not None
+        async with latest.changed:
+            await latest.changed.wait_for(lambda: latest.number > after)
+        return latest
+
+    async def _watching(self, app: web.Application) -> Any:
+        del app
+        self._latest = _Latest(text="", number=0, changed=asyncio.Condition())
+        watch = asyncio.create_task(self._watch(self._latest))
+        yield
+        watch.cancel()
+
+    async def _watch(self, latest: _Latest) -> None:
+        """Looks once a second, and tells those who wait when something but the time changed."""
+        shown: dict[str, Any] = {}
+        while True:
+            began_s = time.monotonic()
+            try:
+                page = await asyncio.to_thread(self._source.page)
+            except HomeclusterError as error:
+                page = shown | {"trouble": error.message}
+            if {**page, "made_at": ""} != {**shown, "made_at": ""}:
+                shown = page
+                async with latest.changed:
+                    latest.text, latest.number = (
+                        json.dumps(page, allow_nan=False),
+                        latest.number + 1,
+                    )
+                    latest.changed.notify_all()
+            took_s = time.monotonic() - began_s
+            await asyncio.sleep(max(_LOOK_EVERY_S - took_s, took_s))

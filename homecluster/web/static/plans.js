@@ -1,0 +1,47 @@
+"use strict";
+// Plans beside one another: the time of one token as a stacked bar by term, and the same as a table.
+(function (home) {
+  const SHOWN = 6;
+  let chart = null;
+
+  home.drawPlans = function (document_) {
+    const plans = document_.plans.slice(0, SHOWN);
+    const card = document.getElementById("plans-card");
+    card.querySelector(".chart").hidden = plans.length === 0;
+    const verdict = document_.verdict;
+    home.fill("answer", home.element("strong", {}, `${verdict.kind}: `), verdict.reason);
+    if (plans.length === 0) {
+      home.fill("plans", home.element("p", {}, "Nothing fits. The refusals, each with its reason:"), refusals(document_));
+      return;
+    }
+    bars(plans);
+    home.fill("plans", home.table(`${document_.model.name}, fastest first`, [{ text: "layout" }, { text: "tokens/s", number: true }, { text: "per token", number: true }, { text: "first token", number: true }, { text: "start", number: true }],
+      plans.map((p) => [home.layoutWords(p), home.interval(p.estimate.output_tokens_per_s, ""), home.seconds(p.estimate.token_interval_s.mid), home.seconds(p.estimate.first_token_s.mid), home.seconds(p.estimate.start_up_s.mid)])));
+  };
+
+  function refusals(document_) {
+    return home.element("ul", {}, document_.rejections.slice(0, SHOWN).map((r) => home.element("li", {}, `${r.nodes.join(" + ")}: ${r.detail}`)));
+  }
+
+  function bars(plans) {
+    const longest = Math.max(...plans.map((p) => p.estimate.token_interval_s.mid));
+    const [scale, unit] = longest >= 1 ? [1, "s"] : [1e3, "ms"];
+    const datasets = home.TERMS.map(([key, words]) => ({
+      label: words, data: plans.map((p) => p.estimate.terms[key] * scale), backgroundColor: home.color(key), stack: "token",
+    })).filter((d) => d.data.some((v) => v > 0));
+    const labels = plans.map((p) => home.layoutWords(p));
+    if (chart) chart.destroy();
+    chart = new Chart(document.getElementById("plans-chart"), {
+      type: "bar", data: { labels, datasets },
+      options: {
+        indexAxis: "y", animation: false, responsive: true, maintainAspectRatio: false, color: home.color("ink"),
+        scales: {
+          x: { stacked: true, title: { display: true, text: `time per token, ${unit}`, color: home.color("faint") }, ticks: { color: home.color("faint") }, grid: { color: home.color("line") } },
+          y: { stacked: true, ticks: { color: home.color("ink"), callback(i) { const t = this.getLabelForValue(i); return t.length > 30 ? `${t.slice(0, 29)}…` : t; } }, grid: { display: false } },
+        },
+        plugins: { legend: { position: "bottom", labels: { color: home.color("ink"), boxWidth: 12 } } },
+      },
+    });
+    home.plansChart = chart;
+  }
+})(window.homecluster);

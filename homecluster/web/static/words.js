@@ -1,0 +1,81 @@
+"use strict";
+// Figures as people read them, and elements that only ever hold text: a host may be named <script>.
+window.homecluster = {};
+(function (home) {
+  home.TERMS = [
+    ["compute_s", "arithmetic"], ["memory_s", "reading weights"], ["network_latency_s", "waiting for the network"],
+    ["network_transfer_s", "bytes on the network"], ["host_s", "host"], ["idle_s", "idle"],
+  ];
+
+  home.element = function (name, attributes, ...children) {
+    const made = document.createElement(name);
+    for (const [key, value] of Object.entries(attributes || {})) {
+      if (key === "class") made.className = value;
+      else if (key.startsWith("on")) made.addEventListener(key.slice(2), value);
+      else if (value !== null && value !== undefined) made.setAttribute(key, value);
+    }
+    for (const child of children.flat()) made.append(child instanceof Node ? child : String(child ?? ""));
+    return made;
+  };
+
+  home.fill = function (id, ...children) {
+    document.getElementById(id).replaceChildren(...children.flat());
+  };
+
+  home.table = function (caption, heads, rows) {
+    const e = home.element;
+    return e("table", {}, e("caption", {}, caption),
+      e("thead", {}, e("tr", {}, heads.map((head) => e("th", { scope: "col", class: head.number ? "number" : "" }, head.text)))),
+      e("tbody", {}, rows.map((row) => e("tr", {}, row.map((cell, i) =>
+        e("td", { class: heads[i].number ? "number" : "" }, cell))))));
+  };
+
+  function figures(value) {
+    if (value === 0) return "0";
+    const size = Math.abs(value);
+    if (size >= 100) return value.toFixed(0);
+    return String(Number(value.toPrecision(3)));
+  }
+  home.figures = figures;
+
+  home.seconds = function (s) {
+    if (s === null || s === undefined) return "unknown";
+    if (s < 1e-3) return `${figures(s * 1e6)} µs`;
+    if (s < 1) return `${figures(s * 1e3)} ms`;
+    if (s < 120) return `${figures(s)} s`;
+    return `${figures(s / 60)} min`;
+  };
+
+  home.linkRate = function (bytesPerS) {
+    const bits = bytesPerS * 8;
+    if (bits >= 1e9) return `${figures(bits / 1e9)} Gbit/s`;
+    if (bits >= 1e6) return `${figures(bits / 1e6)} Mbit/s`;
+    return `${figures(bits / 1e3)} kbit/s`;
+  };
+
+  home.bytes = function (n) {
+    if (n >= 2 ** 30) return `${figures(n / 2 ** 30)} GiB`;
+    if (n >= 2 ** 20) return `${figures(n / 2 ** 20)} MiB`;
+    return `${figures(n / 1024)} KiB`;
+  };
+
+  home.interval = function (i, unit) {
+    return `${figures(i.mid)} ${unit} (${figures(i.low)} to ${figures(i.high)})`;
+  };
+
+  home.color = function (name) {
+    return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+  };
+
+  home.layoutWords = function (plan) {
+    const shape = [];
+    if (plan.tensor_parallel > 1) shape.push(`tensor parallel ${plan.tensor_parallel}`);
+    if (plan.pipeline_parallel > 1) shape.push(`pipeline of ${plan.pipeline_parallel}`);
+    if (plan.replicas > 1) shape.push(`${plan.replicas} copies`);
+    return `${shape.join(", ") || "one device"} on ${plan.nodes.join(" + ")}`;
+  };
+
+  home.WORTH = {
+    good: "costs little", fair: "costs as much as the computing", costly: "costs more than all computing", unknown: "not measured",
+  };
+})(window.homecluster);

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+from homecluster.web.login import LINK_LIFE_S, SESSION_LIFE_S, Doorkeeper
+
+
+def test_a_link_opens_once() -> None:
+    door = Doorkeeper()
+    door.offer("link", 0.0)
+    assert door.enter("link", "first", 1.0)
+    assert not door.enter("link", "second", 2.0)
+    assert door.knows("first", 3.0)
+    assert not door.knows("second", 3.0)
+
+
+def test_a_link_grows_old() -> None:
+    door = Doorkeeper()
+    door.offer("link", 0.0)
+    assert not door.enter("link", "late", LINK_LIFE_S + 1)
+
+
+def test_a_session_ends() -> None:
+    door = Doorkeeper()
+    door.offer("link", 0.0)
+    door.enter("link", "me", 0.0)
+    assert not door.knows("me", SESSION_LIFE_S + 1)
+
+
+def test_guessing_is_slowed_down_even_for_the_right_link() -> None:
+    door = Doorkeeper()
+    door.offer("link", 0.0)
+    for number in range(20):
+        assert not door.enter(f"guess {number}", "x", 1.0)
+    assert not door.enter("link", "me", 1.0)
+    assert door.enter("link", "me", 62.0)
+
+
+def test_nothing_secret_is_kept_in_the_clear() -> None:
+    door = Doorkeeper()
+    door.offer("link-secret", 0.0)
+    door.enter("link-secret", "session-secret", 0.0)
+    assert "secret" not in repr(door)
+
+
+def test_the_oldest_session_makes_room() -> None:
+    door = Doorkeeper()
+    for number in range(40):
+        door.offer(f"link {number}", number * 60.0)
+        assert door.enter(f"link {number}", f"session {number}", number * 60.0)
+    assert not door.knows("session 0", 40 * 60.0)
+    assert door.knows("session 39", 40 * 60.0)
