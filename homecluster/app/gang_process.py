@@ -1,0 +1,99 @@
+"""The process that leads one gang: `python -m homecluster.app.gang_process FOLDER`."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from homecluster.app.api_key import read_api_key
+from homecluster.app.gang_leader import Charge, Leader
+from homecluster.app.job_process import Recorder
+from homecluster.app.ports import Members
+from homecluster.domain.job import Failed
+from homecluster.errors import HomeclusterError
+from homecluster.launch.bounded_log import BoundedLog
+from homecluster.launch.forward import Forwarder
+from homecluster.store import gang_store
+from homecluster.store.gang_store import GangRecord
+from homecluster.store.job_store import JobFolder, Launch, read_launch
+from homecluster.store.paths import paths_from
+
+MODULE = "homecluster.app.gang_process"
+
+
+def main(folder: JobFolder) -> int:
+    """0 after a stop that was asked for, 5 after a failure; state.json has the story."""
+    from homecluster.agent.local import LocalAgent  # noqa: PLC0415 - tests lead with members of their own
+
+    paths = paths_from({**os.environ, "HOMECLUSTER_HOME": str(folder.path.parent.parent)})
+    return lead(folder, LocalAgent(paths.home))
+
+
+def lead(folder: JobFolder, members: Members) -> int:
+    """As `main`, with these members."""
+    os.umask(0o077)
+    launch, record = read_launch(folder), gang_store.read_gang(folder)
+    api_key = read_api_key(launch.spec.api_key_file)
+    token = gang_store.read_ray_token(folder)
+    secrets = {name: value for name, value in (("api_key", api_key), ("ray_token", token)) if value}
+    log = BoundedLog(folder.engine_log, secrets=tuple(secrets.values()))
+    leader = Leader(
+        Charge(parts=record.parts, secrets=secrets, start_limit_s=launch.start_limit_s),
+        members,
+        Recorder(folder, None).record,
+        lambda line: _keep(log, line),
+    )
+    _hear_signals(leader)
+    if launch.tied:
+        threading.Thread(target=_wait_for_untie, args=(leader,), daemon=True).start()
+    with _forwarded(launch, record, members):
+        last = leader.run()
+    return 5 if isinstance(last, Failed) else 0
+
+
+def _keep(log: BoundedLog, line: str) -> None:
+    log.write(line.encode())
+
+
+@contextlib.contextmanager
+def _forwarded(launch: Launch, record: GangRecord, members: Members) -> Iterator[None]:
+    """While inside, the API answers on this PC too."""
+    if not record.forwards:
+        yield
+        return
+    first = record.parts[0]
+
+    def way() -> str:
+        try:
+            return members.tunnel(first.node, first.order.share_id)
+        except HomeclusterError as error:
+            raise ConnectionError(error.message) from error
+
+    forwarder = Forwarder(launch.spec.host, launch.spec.port, way)
+    try:
+        yield
+    finally:
+        forwarder.close()
+
+
+def _hear_signals(leader: Leader) -> None:
+    def on_signal(number: int, _frame: object) -> None:
+        leader.ask_to_stop(f"asked to stop ({signal.Signals(number).name})")
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, on_signal)
+
+
+def _wait_for_untie(leader: Leader) -> None:
+    while os.read(sys.stdin.fileno(), 1):
+        pass
+    leader.ask_to_stop("the command that started it ended")
+
+
+if __name__ == "__main__":
+    sys.exit(main(JobFolder(path=Path(sys.argv[1]))))
