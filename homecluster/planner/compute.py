@@ -47,6 +47,62 @@ def decode(
     context_tokens: float,
 ) -> Work:
     """One token for each of `sequences`, each attending to `context_tokens`."""
+    memory_s, compute_s = parts(
+        spec, shard, device, dtype, sequences=sequences, tokens_each=context_tokens, decode=True
+    )
+    return _roofline(device, memory_s, compute_s, shard.layers)
+
+
+def prefill(
+    spec: ModelSpec,
+    shard: Shard,
+    device: Device,
+    dtype: DType,
+    *,
+    prompts: float,
+    prompt_tokens: int,
+) -> Work:
+    """The first pass over `prompts` prompts; each token attends to half of its prompt on average."""
+    memory_s, compute_s = parts(
+        spec, shard, device, dtype, sequences=prompts, tokens_each=prompt_tokens, decode=False
+    )
+    return _roofline(device, memory_s, compute_s, shard.layers)
+
+
+def parts(
+    spec: ModelSpec,
+    shard: Shard,
+    device: Device,
+    dtype: DType,
+    *,
+    sequences: float,
+    tokens_each: float,
+    decode: bool,
+) -> tuple[float, float]:
+    """(seconds of reading, seconds of arithmetic) before either hides the other, and without the layers' overhead.
+
+    Both grow by the same amount with every layer.
+    """
+    if decode:
+        moved_bytes, flop = _decode_demand(
+            spec, shard, device, dtype, sequences=sequences, context_tokens=tokens_each
+        )
+    else:
+        moved_bytes, flop = _prefill_demand(
+            spec, shard, device, dtype, prompts=sequences, prompt_tokens=tokens_each
+        )
+    return moved_bytes / effective_bandwidth(device), flop / effective_flops(device, dtype)
+
+
+def _decode_demand(
+    spec: ModelSpec,
+    shard: Shard,
+    device: Device,
+    dtype: DType,
+    *,
+    sequences: float,
+    context_tokens: float,
+) -> tuple[float, float]:
     weight_bytes = weights.decode_read_bytes(
         spec,
         layers=shard.layers,
@@ -60,21 +116,18 @@ def decode(
     seen_tokens = min(context_tokens, window) if window else context_tokens
     cache_bytes = sequences * seen_tokens * kv_bytes_per_token(spec, shard, dtype)
     flop = _flop(spec, shard, tokens=sequences, context_tokens=seen_tokens, sampled=sequences)
-    moved_bytes = weight_bytes + cache_bytes * _cache_slowness(device)
-    return _roofline(device, dtype, moved_bytes, flop, shard.layers)
+    return weight_bytes + cache_bytes * _cache_slowness(device), flop
 
 
-def prefill(
+def _prefill_demand(
     spec: ModelSpec,
     shard: Shard,
     device: Device,
     dtype: DType,
     *,
     prompts: float,
-    prompt_tokens: int,
-) -> Work:
-    """The first pass over `prompts` prompts; each token attends to half of its prompt on average."""
-    tokens = prompts * prompt_tokens
+    prompt_tokens: float,
+) -> tuple[float, float]:
     weight_bytes = weights.stage_weight_bytes(
         spec,
         layers=shard.layers,
@@ -86,11 +139,11 @@ def prefill(
     flop = _flop(
         spec,
         shard,
-        tokens=tokens,
+        tokens=prompts * prompt_tokens,
         context_tokens=prompt_tokens / 2 * _attention_slowness(device, dtype),
         sampled=prompts,
     )
-    return _roofline(device, dtype, weight_bytes, flop, shard.layers)
+    return weight_bytes, flop
 
 
 def _flop(
@@ -110,9 +163,7 @@ def _flop(
     return flop / shard.tensor_parallel
 
 
-def _roofline(device: Device, dtype: DType, moved_bytes: float, flop: float, layers: int) -> Work:
-    memory_s = moved_bytes / effective_bandwidth(device)
-    compute_s = flop / effective_flops(device, dtype)
+def _roofline(device: Device, memory_s: float, compute_s: float, layers: int) -> Work:
     overhead_s = layers * device.layer_overhead_s
     if device.kind is DeviceKind.CPU:
         # Cores that fetch weights do not multiply meanwhile: measured decode steps are sums, not maxima.

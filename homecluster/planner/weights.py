@@ -11,6 +11,7 @@ positions and the bias after a row-split matrix are copied to every rank.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from homecluster.domain.hardware import DTYPE_BYTES, DType
@@ -39,6 +40,7 @@ def parameter_count(spec: ModelSpec) -> int:
     return spec.layers * layer + _end_elements(spec, first=True, last=True, rows=spec.vocab_size)
 
 
+@lru_cache(maxsize=256)  # asked of every stage of every candidate
 def active_parameters(spec: ModelSpec) -> int:
     """Parameters that one token is multiplied with: 2 FLOP each in a forward pass.
 
@@ -70,6 +72,7 @@ def stage_weight_bytes(
     )
 
 
+@lru_cache(maxsize=256)  # asked of every stage of every candidate
 def layer_weight_bytes(spec: ModelSpec, *, tensor_parallel: int, dtype: DType) -> int:
     """Bytes that one rank holds of each layer."""
     matrices = sum(
@@ -193,6 +196,7 @@ def _expert_elements(spec: ModelSpec, ranks: int) -> int:
     return sum(matrix.elements for matrix in _feed_forward(spec, spec.experts.ffn_size, ranks))
 
 
+@lru_cache(maxsize=256)  # asked of every stage of every candidate
 def _expert_bytes(spec: ModelSpec, ranks: int, dtype: DType) -> int:
     """Bytes of all routed experts of one layer on one rank."""
     assert spec.experts is not None
