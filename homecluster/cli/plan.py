@@ -12,6 +12,8 @@ from homecluster.app.plan import make_plans, only
 from homecluster.app.what_if import suppose
 from homecluster.cli import render_plan
 from homecluster.cli.output import print_document
+from homecluster.cli.plan_training import plan_train
+from homecluster.cli.train_options import size_options, train_options
 from homecluster.cli.workload_options import (
     node_names,
     pin_options,
@@ -19,6 +21,7 @@ from homecluster.cli.workload_options import (
     serve_from,
     workload_options,
 )
+from homecluster.errors import InputError
 from homecluster.store.plan_document import plan_document, plan_table, verdict_table
 
 NOTHING_FITS = 1
@@ -27,7 +30,6 @@ NOTHING_FITS = 1
 @click.command()
 @click.option(
     "--model",
-    required=True,
     metavar="M",
     help="A catalogue name, a folder or config.json, or a hub id.",
 )
@@ -39,6 +41,8 @@ NOTHING_FITS = 1
 )
 @workload_options
 @pin_options
+@train_options
+@size_options
 @click.option(
     "--quantization",
     metavar="METHOD",
@@ -49,7 +53,8 @@ NOTHING_FITS = 1
 @click.option("--json", "as_json", is_flag=True, help="Print one plan document.")
 def plan(
     *,
-    model: str,
+    model: str | None,
+    train: bool,
     cluster: Path | None,
     quantization: str | None,
     what_if: tuple[str, ...],
@@ -63,7 +68,15 @@ def plan(
     homecluster plan --model gpt2
     homecluster plan --model llama-3-8b --cluster home.toml --concurrency 8
     homecluster plan --model gpt2 --cluster home.toml --what-if link=1gbe
+    homecluster plan --model llama-3-8b --train --method qlora --sequence 512
     """  # noqa: D301 - click looks for the backspace itself
+    if train:
+        return plan_train(
+            model, cluster, flags,
+            quantization=quantization, what_if=what_if, show_all=show_all, as_json=as_json,
+        )  # fmt: skip
+    if model is None:
+        raise InputError("name a model: --model gpt2")
     workload, pins = serve_from(flags), pins_from(flags)
     spec = wiring.model(model, quantization).spec
     home = wiring.cluster(cluster)

@@ -98,10 +98,15 @@ def serve_from(flags: dict[str, Any]) -> Serve:
         concurrent_requests=concurrency,
         request_rate_per_s=flags["request_rate"],
         goal=Goal(flags["goal"]) if flags["goal"] else default_goal,
-        dtype=_DTYPES.get(flags["dtype"]),
+        dtype=dtype_from(flags),
         max_model_len=length,
         memory_utilization=flags["memory_utilization"],
     )
+
+
+def dtype_from(flags: dict[str, Any]) -> DType | None:
+    """The format of `--dtype`; None for `auto`."""
+    return _DTYPES.get(flags["dtype"])
 
 
 def pins_from(flags: dict[str, Any]) -> Pins:

@@ -1,0 +1,133 @@
+"""How training plans look on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from homecluster.app.plan_training import SupposedTraining
+from homecluster.cli.render_plan import console, show_verdict
+from homecluster.domain.training import Offload, TrainPlan, TrainPlanSet, TrainRejection
+from homecluster.domain.units import format_bytes, format_rate, format_seconds, format_traffic
+from homecluster.planner.training.model_states import ZeroMemory
+
+SHOWN = 8
+_GB = 1e9
+
+
+def show_training(
+    plans: TrainPlanSet, supposed: Sequence[SupposedTraining] = (), *, show_all: bool = False
+) -> None:
+    """The verdict first, then the ranked plans, the best one's terms and memory, and what was refused."""
+    out = console()
+    workload = plans.workload
+    out.print(
+        f"[bold]{escape(plans.model.name)}[/], {workload.method} training of "
+        f"{plans.trainable_parameters / 1e6:.4g} M parameters, "
+        f"{workload.global_batch} samples of {workload.sequence_tokens} tokens per step"
+    )
+    show_verdict(out, plans.verdict)
+    if plans.plans:
+        out.print()
+        out.print(_table(plans.plans if show_all else plans.plans[:SHOWN]))
+        if len(plans.plans) > SHOWN and not show_all:
+            out.print(f"[dim]and {len(plans.plans) - SHOWN} more; --all shows all[/]")
+        _show_best(out, plans.plans[0])
+    _show_refused(out, plans, show_all=show_all)
+    for one in supposed:
+        out.print()
+        out.print(f"[bold]what if {escape(one.name)}[/]")
+        show_verdict(out, one.plans.verdict)
+
+
+def show_zero_memory(parameters: float, devices: int, rows: Sequence[ZeroMemory]) -> None:
+    """GB as the paper writes them, powers of 1000."""
+    out = console()
+    out.print(f"{parameters / 1e9:.4g} B parameters on {devices} devices, mixed-precision Adam")
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for title in ("ZeRO stage", "paper", "DeepSpeed's count"):
+        table.add_column(title, justify="right")
+    for row in rows:
+        table.add_row(
+            str(row.stage),
+            f"{row.paper_bytes / _GB:.1f} GB",
+            f"{row.deepspeed_bytes / _GB:.1f} GB",
+        )
+    out.print(table)
+    out.print("[dim]per device: weights, gradients and optimiser; activations come on top[/]")
+
+
+def _table(plans: Sequence[TrainPlan]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for title, justify in (("", "right"), ("on", "left"), ("ZeRO", "right"), ("samples", "left"), ("samples/s", "right"), ("low - high", "right"), ("step", "right"), ("mostly", "left")):  # fmt: skip
+        table.add_column(title, justify="right" if justify == "right" else "left", no_wrap=title != "on")  # fmt: skip
+    for plan in plans:
+        estimate = plan.estimate
+        rate = estimate.samples_per_s
+        table.add_row(
+            str(plan.rank),
+            escape(", ".join(plan.nodes)),
+            _stage(plan),
+            _samples(plan),
+            f"[bold]{format_rate(rate.mid)}[/]",
+            f"{format_rate(rate.low)} - {format_rate(rate.high)}",
+            format_seconds(estimate.step_s.mid),
+            estimate.bottleneck.replace("_", " "),
+        )
+    return table
+
+
+def _stage(plan: TrainPlan) -> str:
+    return str(plan.zero_stage) + ("" if plan.offload is Offload.NONE else " offload")
+
+
+def _samples(plan: TrainPlan) -> str:
+    """`5+2+1 x 2`: per device and micro-step, times micro-steps."""
+    each = "+".join(str(samples) for _, samples in plan.micro_batch)
+    return f"{each} x {plan.gradient_accumulation}" if plan.gradient_accumulation > 1 else each
+
+
+def _show_best(out: Console, plan: TrainPlan) -> None:
+    estimate = plan.estimate
+    out.print()
+    out.print(f"[bold]best:[/] {escape(plan.reason)}.")
+    parts = [f"{name.removesuffix('_s').replace('_', ' ')} {format_seconds(s)}" for name, s in estimate.terms.parts() if s > 0]  # fmt: skip
+    out.print(f"  per step:  {' + '.join(parts)} = {format_seconds(estimate.terms.total_s)}")
+    if estimate.hidden_s > 0:
+        out.print(f"  behind it: {format_seconds(estimate.hidden_s)} of messages while computing")
+    if estimate.sent_bytes:
+        out.print(f"  each sends {format_traffic(estimate.sent_bytes)} per step")
+    if plan.recompute:
+        out.print("  activations are computed again on the way back, to save memory")
+    use = max(estimate.memory, key=lambda m: m.used_bytes / m.capacity_bytes)
+    out.print(
+        f"  memory:    {escape(use.device)}: {format_bytes(use.weights_bytes)} weights + "
+        f"{format_bytes(use.gradients_bytes + use.optimizer_bytes)} gradients and optimiser + "
+        f"{format_bytes(use.activations_bytes + use.overhead_bytes)} activations and overhead of "
+        f"{format_bytes(use.capacity_bytes)}"
+        + (f"; {format_bytes(use.host_bytes)} offloaded" if use.host_bytes else "")
+    )
+    for assumption in estimate.assumptions:
+        out.print(f"  [dim]assumed: {escape(assumption)}[/]")
+
+
+def _show_refused(out: Console, plans: TrainPlanSet, *, show_all: bool) -> None:
+    if not plans.rejections:
+        return
+    if plans.plans and not show_all:
+        out.print(f"[dim]{len(plans.rejections)} sets of devices refused; --all shows why[/]")
+        return
+    out.print()
+    out.print(_rejection_table(plans.rejections if show_all else plans.rejections[:SHOWN]))
+
+
+def _rejection_table(rejections: Sequence[TrainRejection]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for title in ("refused on", "devices", "rule", "because"):
+        table.add_column(title)
+    for one in rejections:
+        table.add_row(escape(", ".join(one.nodes)), str(one.devices), one.rule, escape(one.detail))
+    return table

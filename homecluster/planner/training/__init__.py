@@ -1,0 +1,1 @@
+"""Training with DeepSpeed's ZeRO: memory, communication, step time, and whether several PCs pay."""
