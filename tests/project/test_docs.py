@@ -19,7 +19,8 @@ def read(name: str) -> str:
 
 
 def test_every_cause_has_its_entry() -> None:
-    causes = set(re.findall(r'id="([a-z-]+)"', read("homecluster/planner/diagnosis.py")))
+    rules = "".join(file.read_text() for file in ROOT.glob("homecluster/planner/causes/*.py"))
+    causes = set(re.findall(r'(?:id=|[^.]found\(\s*)"([a-z-]+)"', rules))
 
     documented = set(re.findall(r"^## ([a-z-]+)$", read("docs/diagnose.md"), flags=re.MULTILINE))
 

@@ -1,0 +1,194 @@
+"""PCs that do not find or reach one another: isolation, multicast, interface, host name, WSL, firewall, workers that vanish."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from homecluster.domain.hardware import WslMode
+from homecluster.domain.member import Health
+from homecluster.domain.signs import InterfaceSigns, LinkSigns, NodeSigns
+from homecluster.domain.units import format_seconds
+from homecluster.planner.causes.case import Case, Found, found
+
+_UNREACHED = ("timed_out", "no_route")
+_BEHIND_NAT = (WslMode.NAT, WslMode.VIRTIOPROXY, WslMode.CONSOMME)
+_NOT_HOME = ("vpn", "docker", "virtual", "loopback")
+_HOME = ("wired", "wifi", "hotspot", "thunderbolt")
+_SOON_S = 120.0
+"""Ray marks a node dead 30 to 60 s after it stopped hearing of it."""
+
+
+def client_isolation(case: Case) -> Found | None:
+    """The access point answers every PC, and lets none talk to another."""
+    around = case.signs.around
+    if around is None or not around.silent_peers or around.gateway_answers is not True:
+        return None
+    if around.found_one_by_one or around.found_by_multicast:
+        return None  # one of them answers: it is not the access point
+    return found(
+        "client-isolation",
+        f"the router answers, and {_count(around.silent_peers)} of the same network "
+        f"({', '.join(around.silent_peers[:3])}) do not answer anything: the access point keeps its clients apart",
+        evidence=("neither ping nor connections nor multicast pass between the PCs",),
+        do="switch off `AP isolation` (also called client or guest isolation) in the router; leave the guest network; "
+        "or join the PCs by a cable or by one PC's own hotspot",
+    )
+
+
+def multicast_dropped(case: Case) -> Found | None:
+    """PCs answer at their addresses, and are not found by mDNS."""
+    around = case.signs.around
+    if around is None or around.found_by_multicast is None or around.found_one_by_one is None:
+        return None
+    if around.found_by_multicast > 0 or around.found_one_by_one == 0:
+        return None
+    return found(
+        "multicast-dropped",
+        f"no PC is found by multicast, {around.found_one_by_one} answer at their own address: "
+        "the network drops multicast (mDNS, UDP 5353)",
+        evidence=("joining by address needs no multicast",),
+        do="join by address: homecluster join --address HOST:PORT; or switch off `multicast filtering` or IGMP snooping in the access point",
+        argv=("homecluster", "join", "--address", "HOST:PORT"),
+    )
+
+
+def wrong_interface(case: Case) -> Found | None:
+    """A PC advertises a VPN's or container's address although it has one of the home network."""
+    for node in case.signs.nodes:
+        advertised = next((one for one in node.interfaces if one.is_advertised), None)
+        home = next((one for one in node.interfaces if one.kind in _HOME), None)
+        if advertised is not None and advertised.kind in _NOT_HOME and home is not None:
+            return _wrong(node, advertised, home)
+    return None
+
+
+def _wrong(node: NodeSigns, advertised: InterfaceSigns, home: InterfaceSigns) -> Found:
+    return found(
+        "wrong-interface",
+        f"{node.node} offers {advertised.address} of {advertised.name} ({advertised.kind}) to the others "
+        f"instead of {home.address} of {home.name} ({home.kind})",
+        evidence=(
+            "engines bind to what they are told: gloo and NCCL then wait for an address that nobody reaches",
+        ),
+        do=f"on {node.node}: homecluster leave, then homecluster join --interface {home.name}",
+        argv=("homecluster", "join", "--interface", home.name),
+    )
+
+
+def loopback_host_name(case: Case) -> Found | None:
+    """A PC's own name resolves to 127.x on it, so engines bind to loopback."""
+    for node in case.signs.nodes:
+        address = node.host_name_address
+        if address is None or not _is_loopback(address) or len(case.cluster.nodes) < 2:  # noqa: PLR2004 - alone it harms nobody
+            continue
+        name = node.host_name or node.node
+        home = next((one.address for one in node.interfaces if one.kind in _HOME), None)
+        return found(
+            "loopback-host-name",
+            f"on {node.node} its own name {name} resolves to {address}: gloo and NCCL bind to loopback "
+            "and the others cannot connect",
+            evidence=(
+                "Debian and Ubuntu write `127.0.1.1 NAME` into /etc/hosts",
+                "homecluster sets VLLM_HOST_IP and the interface by itself; programs started by hand do not",
+            ),
+            do=f"on {node.node} change /etc/hosts to: {home or 'ADDRESS'} {name}",
+        )
+    return None
+
+
+def wsl_nat(case: Case) -> Found | None:
+    """WSL2 behind Windows' NAT: others cannot call it, which every engine over several PCs needs."""
+    if len(case.cluster.nodes) < 2 and len(case.signs.members) < 2:  # noqa: PLR2004 - alone it harms nobody
+        return None
+    for node in case.nodes():
+        if node.wsl_mode in _BEHIND_NAT:
+            return found(
+                "wsl-nat",
+                f"{node.node} is a WSL2 in {node.wsl_mode} mode: it can call other PCs, and no PC can call it",
+                evidence=(
+                    "tensor and pipeline parallel and Ray need calls in both directions; a copy per PC does not",
+                ),
+                do="in Windows write networkingMode=mirrored under [wsl2] in .wslconfig (Windows 11 22H2 or newer), "
+                "then wsl --shutdown; or run a copy on each PC",
+            )
+    return None
+
+
+def firewall_drop(case: Case) -> Found | None:
+    """Pings pass and connections do not, one way or both."""
+    for link in case.signs.links:
+        if not _dropped(link):
+            continue
+        back = case.signs.link(link.dst, link.src)
+        one_way = back is not None and back.opens is True
+        node = next((one for one in case.signs.nodes if one.node == link.dst), None)
+        return found(
+            "firewall-drop",
+            f"{link.src} cannot open a connection to {link.dst}"
+            + (f", while {link.dst} can to {link.src}" if one_way else "")
+            + (
+                ": pings pass, so a firewall drops it"
+                if link.answers_ping
+                else ": nothing answers, as a firewall does it"
+            ),
+            evidence=tuple(
+                f"{one.probe}: {one.kind} {one.detail}".strip() for one in link.failures
+            ),
+            do=f"let the home network in on {link.dst}: {_firewall_rule(node)}",
+        )
+    return None
+
+
+def _dropped(link: LinkSigns) -> bool:
+    timed_out = any(one.kind in _UNREACHED for one in link.failures)
+    if link.opens is False:
+        return link.answers_ping is True or not timed_out or link.rtt_s is not None
+    return False
+
+
+def _firewall_rule(node: NodeSigns | None) -> str:
+    if node is not None and node.os in ("windows", "wsl2"):
+        return "homecluster doctor there prints the one rule for Windows with its ports"
+    return "homecluster doctor there prints the one rule with its ports"
+
+
+def worker_alive_then_dead(case: Case) -> Found | None:
+    """A worker joins and is declared dead soon after: it is heard, but cannot be called back."""
+    job = case.signs.job
+    lost = [one for one in job.lost_workers if one.alive_s <= _SOON_S] if job else []
+    if not lost:
+        return None
+    first = lost[0]
+    return found(
+        "worker-alive-then-dead",
+        f"{first.node} joined the job's workers and was given up {format_seconds(first.alive_s)} later: "
+        "it could call the head, and the head could not call it back",
+        evidence=tuple(f"{one.node}: {one.reason}" for one in lost if one.reason),
+        do=f"homecluster doctor on {first.node}: its firewall, WSL mode and advertised address decide who may call it; "
+        "homecluster launches with pinned ports that one rule covers",
+    )
+
+
+def member_gone(case: Case) -> Found | None:
+    """A PC that the judged plan needs is suspect or dead."""
+    for member in case.signs.members:
+        if member.health in (Health.DEAD, Health.SUSPECT) and case.concerns(member.node):
+            silent = f" for {format_seconds(member.last_seen_s)}" if member.last_seen_s else ""
+            return found(
+                "member-gone",
+                f"{member.node} is silent{silent}: it sleeps, is switched off, or lost its network",
+                evidence=tuple(why for node, why in case.signs.unseen if node == member.node),
+                do=f"wake {member.node} and keep it awake while it serves; homecluster nodes shows when it is back",
+            )
+    return None
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
+
+
+def _count(peers: tuple[str, ...]) -> str:
+    return f"{len(peers)} PC{'s' if len(peers) > 1 else ''}"
