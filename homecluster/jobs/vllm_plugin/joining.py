@@ -19,6 +19,8 @@ LIMIT_VARIABLE: Final = "HOMECLUSTER_EXCHANGE_LIMIT_S"
 EXCHANGE: Final = "exchange"
 DEFAULT_LIMIT_S: Final = 120.0
 """Ranks of unlike speed wait for one another at most as long as the slowest computes: seconds, not minutes."""
+MEETING_LIMIT_S: Final = 30.0
+"""All ranks have just spoken to one another through the engine, so all are there."""
 MOST_RANKS: Final = 4
 """Beyond, every rank sends so many copies that a ring is no slower on home links."""
 TOKEN_BYTES: Final = 32
@@ -73,7 +75,7 @@ def join(
         raise ExchangeError(f"some ranks have {TOKEN_VARIABLE} and some have not")
     ticket = Ticket(rank=rank, ranks=ranks, group=group, token=wanted.token or seen[0][1])
     addresses = [(str(host), int(port)) for (host, port), _, _ in seen]
-    met = meet(ticket, listener, addresses, limit_s=wanted.limit_s)
+    met = meet(ticket, listener, addresses, limit_s=min(MEETING_LIMIT_S, wanted.limit_s))
     return Mesh(rank, met, limit_s=wanted.limit_s)
 
 
