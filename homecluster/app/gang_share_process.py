@@ -6,13 +6,14 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from homecluster.app import job_process
 from homecluster.app.engine import refresh_own_code
 from homecluster.app.gang_model import model_by_name
 from homecluster.app.gang_share_launch import own_node, share_launch
-from homecluster.app.model_files import provide_folder
+from homecluster.app.model_files import Tell, provide_folder
 from homecluster.domain.job import Failed, Starting, Stopped
 from homecluster.errors import HomeclusterError
 from homecluster.launch.lease import overdue_s
@@ -29,8 +30,17 @@ class _AskedToStopError(Exception):
     """A signal came while the model was brought here."""
 
 
+Prepare = Callable[[Paths, JobFolder, Tell], None]
+"""Brings what a share needs, and writes its final launch."""
+
+
 def main(folder: JobFolder) -> int:
     """As a job's own process; state.json has the story."""
+    return run_prepared(folder, _prepare)
+
+
+def run_prepared(folder: JobFolder, prepare: Prepare) -> int:
+    """`prepare`, watched by the lease and told in state.json, and then the job itself."""
     os.umask(0o077)
     recorder = job_process.Recorder(folder, None)
     recorder.record(Starting(phase="starting"))
@@ -39,7 +49,7 @@ def main(folder: JobFolder) -> int:
     prepared = threading.Event()
     threading.Thread(target=_watch_lease, args=(folder, prepared), daemon=True).start()
     try:
-        _prepare(_paths_of(folder), folder, recorder)
+        prepare(_paths_of(folder), folder, lambda line: recorder.record(Starting(phase=line)))
     except _AskedToStopError:
         recorder.record(Stopped(reason="asked to stop before its engine started"))
         return 0
@@ -54,7 +64,7 @@ def main(folder: JobFolder) -> int:
     return job_process.main(folder)
 
 
-def _prepare(paths: Paths, folder: JobFolder, recorder: job_process.Recorder) -> None:
+def _prepare(paths: Paths, folder: JobFolder, tell: Tell) -> None:
     order, _ = share_files.read_kept_order(folder)
     engine = refresh_own_code(find_engine(paths.engines, order.kind))
     provide_folder(
@@ -62,7 +72,7 @@ def _prepare(paths: Paths, folder: JobFolder, recorder: job_process.Recorder) ->
         model_by_name(paths, order.model),
         engine,
         random_weights=order.random_weights,
-        tell=lambda line: recorder.record(Starting(phase=line)),
+        tell=tell,
     )
     write_launch(folder, share_launch(paths, folder, order, engine))
 

@@ -1,0 +1,101 @@
+"""A whole copy as a job of this PC: planned by this PC for its own devices, in the shape that was ordered."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from homecluster.app.copy_order import CopyOrder
+from homecluster.app.gang_model import model_by_name
+from homecluster.app.gang_share_launch import installation_of
+from homecluster.app.model_files import local_folder, random_folder
+from homecluster.app.plan import make_plans
+from homecluster.app.this_pc import this_pc
+from homecluster.app.up import choose_plan
+from homecluster.domain.hardware import Node
+from homecluster.domain.job import JobId
+from homecluster.domain.topology import Cluster
+from homecluster.engines.vllm_launch import Served, launch_spec
+from homecluster.errors import InputError
+from homecluster.store import share_files
+from homecluster.store.engine_store import Engine
+from homecluster.store.job_store import JobFolder, Launch
+from homecluster.store.paths import Paths
+from homecluster.store.plan_document import plan_table, workload_table
+
+HOST = "127.0.0.1"
+"""The address is the coordinator's; a copy listens to its own PC only, and to the agent's tunnel."""
+
+
+def copy_launch(
+    paths: Paths, folder: JobFolder, order: CopyOrder, engine: Engine, port: int
+) -> Launch:
+    """What this PC starts for the order.
+
+    Raises:
+        InputError: the model or a device is not of this PC.
+        HomeclusterError: the copy does not fit here; says by how much.
+    """
+    found = model_by_name(paths, order.model)
+    node = _with_devices(this_pc(paths).nodes[0], order)
+    plans = make_plans(Cluster(nodes=(node,)), found.spec, order.workload, order.pins)
+    plan = choose_plan(plans)
+    here = local_folder(paths, found, random_weights=order.random_weights)
+    if here is None and order.random_weights:
+        here = random_folder(paths, found)  # made before the engine starts
+    spec = launch_spec(
+        layout=plan.layout,
+        estimate=plan.estimate,
+        workload=order.workload,
+        node=node,
+        served=Served(
+            spec=found.spec,
+            folder=str(here or found.hub_id or found.folder),
+            is_local=here is not None,
+            name=order.served_model,
+            host=HOST,
+            port=port,
+            api_key_file=share_files.key_file(folder),
+        ),
+        installation=installation_of(engine),
+    )
+    return Launch(
+        job_id=JobId(order.share_id),
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        engine=engine.name,
+        model=order.model,
+        model_folder=str(here or ""),
+        random_weights=order.random_weights,
+        start_limit_s=order.start_limit_s,
+        spec=spec,
+        tied=False,
+        plan=plan_table(plan),
+        workload=workload_table(order.workload),
+        cluster_fingerprint=plans.cluster_fingerprint,
+    )
+
+
+def is_model_here(paths: Paths, name: str, *, random_weights: bool) -> bool:
+    """Whether the copy could start without bringing any file here."""
+    if random_weights:
+        return True  # made here, from a seed
+    try:
+        found = model_by_name(paths, name)
+    except InputError:
+        return False
+    return local_folder(paths, found, random_weights=False) is not None
+
+
+def hub_is_allowed() -> bool:
+    """Whether this PC may ask a model hub."""
+    return os.environ.get("HF_HUB_OFFLINE", "0") in {"", "0"}
+
+
+def _with_devices(node: Node, order: CopyOrder) -> Node:
+    """The PC with only the ordered devices (InputError when one is not here)."""
+    own = {device.id.rpartition("/")[2]: device for device in node.devices}
+    absent = [name for name in order.devices if name not in own]
+    if absent:
+        raise InputError(f"{node.id} has no device {absent[0]}; it has {', '.join(own) or 'none'}")
+    return replace(node, devices=tuple(own[name] for name in order.devices))

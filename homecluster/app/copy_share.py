@@ -1,0 +1,169 @@
+"""What a PC does when it is asked to run a whole copy of a model: check, start, look, stop."""
+
+from __future__ import annotations
+
+import re
+import signal
+from collections.abc import Mapping
+from typing import Any, Final
+
+from homecluster.app import jobs
+from homecluster.app.copy_launch import HOST, copy_launch, is_model_here
+from homecluster.app.copy_order import SHARE, CopyOrder, number, order_table, read_order, text
+from homecluster.app.gang_share import forget_old
+from homecluster.app.this_pc import this_pc
+from homecluster.domain.hardware import DeviceKind
+from homecluster.domain.job import Failed, Running, is_over
+from homecluster.engines.vllm_gang_document import MODEL
+from homecluster.errors import InputError, LaunchError, MissingError
+from homecluster.inventory.software import engine_versions, own_versions
+from homecluster.launch.gang_ports import free_ports
+from homecluster.launch.identity import ProcessIdentity, send_signal
+from homecluster.launch.lease import write_lease
+from homecluster.launch.start import start_detached
+from homecluster.store import share_files
+from homecluster.store.cluster_table import node_table
+from homecluster.store.engine_store import find_engine
+from homecluster.store.files import read_json, write_json
+from homecluster.store.job_store import JobEntry, JobFolder, state_table, write_launch
+from homecluster.store.paths import Paths
+
+MODULE: Final = "homecluster.app.copy_process"
+LEASE_S: Final = (5, 600)
+ORDER_FILE: Final = "copy.json"
+ORDER_SCHEMA: Final = "homecluster.copy/1"
+_TAIL_LINES = 30
+_LINE_CHARACTERS = 400
+_SECRET: Final = re.compile(r"[\x21-\x7e]{16,4096}")
+
+Body = Mapping[str, Any]
+
+
+def check(paths: Paths, body: Body) -> dict[str, Any]:
+    """What this PC would bring: its devices, its engine, and whether the model's files are here.
+
+    Raises:
+        InputError: the question is not one.
+    """
+    node = this_pc(paths).nodes[0]
+    name = text(body, "model", MODEL)
+    random_weights = body.get("random_weights") is True
+    kinds = {device.kind for device in node.devices}
+    engines = {kind.value: _engine_versions(paths, kind) for kind in kinds}
+    return {
+        "node": node.id,
+        "hardware": node_table(node),
+        "own_versions": dict(own_versions(lambda: None)),
+        "engines": {kind: found for kind, found in engines.items() if found},
+        "model_is_here": is_model_here(paths, name, random_weights=random_weights),
+    }
+
+
+def start(paths: Paths, asker: str, body: Body) -> dict[str, Any]:
+    """Start the copy; the same order again changes nothing.
+
+    Raises:
+        InputError: the order is not one that this PC may obey.
+        MissingError: what it needs is not here.
+        LaunchError: a share of that name was here before, with another order.
+    """
+    order = read_order(body.get("order"))
+    lease_s = number(body, "lease_s", *LEASE_S)
+    key = text(body, "api_key", _SECRET)
+    folder = JobFolder(path=paths.shares / order.share_id)
+    if folder.launch_file.exists():
+        if read_kept_order(folder) == order:
+            return {"share": order.share_id}
+        raise LaunchError(f"{order.share_id} was started here before, with another order")
+    engine = find_engine(paths.engines, order.kind)
+    forget_old(paths.shares)
+    table = {"schema": ORDER_SCHEMA, "led_by": asker, "order": order_table(order)}
+    write_json(folder.path / ORDER_FILE, table)
+    share_files.write_key(folder, key)
+    write_lease(folder.path, lease_s)
+    write_launch(folder, copy_launch(paths, folder, order, engine, free_ports(HOST, 1)))
+    start_detached(MODULE, folder.path, folder.supervisor_log, tied=False)
+    return {"share": order.share_id}
+
+
+def look(paths: Paths, body: Body) -> dict[str, Any]:
+    """The copy as it is now; renews its lease.
+
+    Raises:
+        InputError: no copy of that name is here.
+    """
+    folder = _folder_of(paths, body)
+    view = jobs.look(folder)
+    if not is_over(view.state):
+        write_lease(folder.path, number(body, "lease_s", *LEASE_S))
+    return _report(view)
+
+
+def stop(paths: Paths, body: Body) -> dict[str, Any]:
+    """Ask the copy to end, and how far that is; asked twice it ends without grace.
+
+    Raises:
+        InputError: no copy of that name is here.
+    """
+    view = jobs.look(_folder_of(paths, body))
+    if view.entry is not None and not is_over(view.entry.state):
+        if not send_signal(_owner(view.entry), signal.SIGTERM):  # it was killed: clean up for it
+            view = jobs.stop(view)
+    elif view.entry is None or view.processes:
+        view = jobs.stop(view)
+    return _report(view)
+
+
+def read_kept_order(folder: JobFolder) -> CopyOrder:
+    """The order in a copy's folder.
+
+    Raises:
+        InputError: it is damaged, or the folder is of something else.
+    """
+    document = read_json(folder.path / ORDER_FILE, "copy order")
+    if not isinstance(document, dict) or document.get("schema") != ORDER_SCHEMA:
+        raise InputError(f"{folder.path / ORDER_FILE} is not a {ORDER_SCHEMA} document")
+    return read_order(document.get("order"))
+
+
+def _report(view: jobs.JobView) -> dict[str, Any]:
+    """Whole numbers only: fractions do not travel between PCs."""
+    table = state_table(view.state)
+    if isinstance(view.state, Running):
+        table = {"state": "running", "start_up_ms": round(view.state.start_up_s * 1000)}
+    if isinstance(view.state, Failed):
+        table["log_tail"] = [line[:_LINE_CHARACTERS] for line in view.state.log_tail[-_TAIL_LINES:]]
+    estimate = view.launch.plan["estimate"]
+    return {
+        **table,
+        "port": view.launch.spec.port,
+        "milli_tokens_per_s": round(estimate["output_tokens_per_s"]["mid"] * 1000),
+        "batch": _batch(view),
+        "processes": view.processes,
+        "memory_bytes": view.memory_bytes,
+    }
+
+
+def _batch(view: jobs.JobView) -> int:
+    """Requests that the copy's cache holds at their longest."""
+    tokens = int(view.launch.plan["estimate"]["kv_cache_tokens"])
+    return max(1, tokens // int(view.launch.workload["max_model_len"]))
+
+
+def _engine_versions(paths: Paths, kind: DeviceKind) -> dict[str, str] | None:
+    try:
+        return dict(engine_versions(find_engine(paths.engines, kind).python))
+    except MissingError:
+        return None
+
+
+def _folder_of(paths: Paths, body: Body) -> JobFolder:
+    folder = JobFolder(path=paths.shares / text(body, "share", SHARE))
+    if not (folder.path / ORDER_FILE).is_file():
+        raise InputError(f"this PC has no copy {folder.job_id}")
+    return folder
+
+
+def _owner(entry: JobEntry) -> ProcessIdentity:
+    owner = entry.owner
+    return ProcessIdentity(boot_id=owner.boot_id, pid=owner.pid, start_ticks=owner.start_ticks)
