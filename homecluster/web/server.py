@@ -22,7 +22,7 @@ _MOST_BYTES = 4096
 _MOST_STREAMS = 16
 _LOOK_EVERY_S = 1.0
 _BEAT_EVERY_S = 15.0
-_LOGIN_PAGE = """<!doctype html><meta charset="utf-8"><title>homecluster</title>
+_LOGIN_PAGE = """<!doctype html><meta charset="utf-8"><title>homecluster</title><link rel="icon" href="data:,">
 <h1>homecluster</h1><p>Open the link that <code>homecluster dashboard</code> printed. It works once; type the command again for another.</p>"""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -83,6 +83,9 @@ class Dashboard:
             )
         try:
             response = await handler(request)
+        except web.HTTPException as error:
+            error.headers.update(HEADERS)
+            raise
         except InputError as error:
             response = web.json_response({"error": error.message}, status=400)
         except HomeclusterError as error:
@@ -97,7 +100,7 @@ class Dashboard:
             return web.Response(status=403, text=_LOGIN_PAGE, content_type="text/html")
         # Not a redirect: a cookie that is strictly same-site would not come with one that another site began.
         response = web.Response(
-            text='<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content="0; url=/">',
+            text='<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><meta http-equiv="refresh" content="0; url=/">',
             content_type="text/html",
         )
         response.set_cookie(

@@ -1,6 +1,5 @@
 """Jobs whose engine is tests/fakes/engine.py, in a folder of their own."""
 
-import socket
 import sys
 import time
 import uuid
@@ -16,6 +15,7 @@ from homecluster.domain.ids import NodeId
 from homecluster.domain.job import Command, JobId, LaunchSpec
 from homecluster.launch.start import Started, start_detached
 from homecluster.store.job_store import JobFolder, Launch, write_launch
+from tests.ports import unused_port
 
 ENGINE = Path(__file__).with_name("engine.py")
 
@@ -52,12 +52,6 @@ class FakeJob:
             time.sleep(0.05)
 
 
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
 def start_fake(
     jobs: Path,
     behaviour: str,
@@ -66,7 +60,7 @@ def start_fake(
     start_limit_s: float = 60.0,
     api_key_file: Path | None = None,
 ) -> FakeJob:
-    mark, port = f"mark-{uuid.uuid4().hex}", free_port()
+    mark, port = f"mark-{uuid.uuid4().hex}", unused_port()
     folder = JobFolder(path=jobs / f"fake-{mark[-6:]}")
     command = Command(
         node=NodeId("here"),

@@ -3,28 +3,22 @@
 import asyncio
 import json
 import shutil
-import socket
 import subprocess
 import time
 
 import pytest
 
 from netprobe.probes import iperf3
+from tests.ports import unused_port
 
 pytestmark = pytest.mark.skipif(shutil.which("iperf3") is None, reason="iperf3 is not installed")
 
 HOST = "127.0.0.1"
 
 
-def free_port():
-    with socket.socket() as one:
-        one.bind((HOST, 0))
-        return one.getsockname()[1]
-
-
 @pytest.mark.parametrize("back", [False, True])
 def test_our_client_measures_against_a_stock_server(back):
-    port = free_port()
+    port = unused_port(HOST)
     stock = subprocess.Popen(
         ["iperf3", "-s", "-1", "-B", HOST, "-p", str(port)], stdout=subprocess.DEVNULL
     )

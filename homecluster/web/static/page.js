@@ -49,7 +49,11 @@
   function listen() {
     const stream = new EventSource("api/stream");
     stream.onmessage = (event) => { connection("live", "alive"); draw(JSON.parse(event.data)); };
-    stream.onerror = () => connection("connection lost, trying again", "dead");
+    stream.onerror = () => {
+      const gaveUp = stream.readyState === EventSource.CLOSED;
+      connection(gaveUp ? "not let in any more: homecluster dashboard prints a new link" : "connection lost, trying again", "dead");
+      if (gaveUp) setTimeout(listen, 5000);
+    };
   }
 
   const data = JSON.parse(document.getElementById("page-data").textContent);

@@ -1,0 +1,52 @@
+"""What the fake engine's python runs; see gang_engine.py."""
+
+import json
+import signal
+import sys
+import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+
+class Api(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        body = json.dumps({"choices": [{"text": " a"}], "usage": {"completion_tokens": 1}}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        return
+
+
+def say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def flag(name: str, default: str = "") -> str:
+    return sys.argv[sys.argv.index(name) + 1] if name in sys.argv else default
+
+
+def main() -> None:
+    if "pip" in sys.argv:
+        return
+    rank = flag("--node-rank", "0")
+    folder = Path(flag("--model") or flag("serve"))
+    words = dict(line.split() for line in (folder / "behaviour").read_text().splitlines())
+    word = words.get(rank, "good")
+    signal.signal(signal.SIGTERM, signal.SIG_IGN if word == "stubborn" else signal.SIG_DFL)
+    say("INFO 11-21 12:00:40 [x.py:68] Starting to load model x...")
+    say(f"rank {rank} at {flag('--master-addr')}")
+    if word == "crash":
+        say("ValueError: No available memory for the cache blocks.")
+        sys.exit(1)
+    if word == "mute" or "--headless" in sys.argv:
+        time.sleep(600)
+    HTTPServer((flag("--host"), int(flag("--port"))), Api).serve_forever()
+
+
+if __name__ == "__main__":
+    main()

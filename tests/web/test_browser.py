@@ -1,0 +1,133 @@
+"""The pages in a real browser: what a person sees, and that nothing foreign runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from homecluster.domain.job import Running
+from homecluster.web.report import report_html
+from tests.fakes.jobs import start_fake
+from tests.ports import unused_port
+from tests.waiting import within
+from tests.web.browser import CHROMIUM, opened
+from tests.web.homes import HOTSPOT, hostile_page, hotspot_page
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed"),
+]
+
+
+def saved(page: dict, folder: Path) -> str:
+    path = folder / "home.html"
+    path.write_text(report_html(page))
+    return path.as_uri()
+
+
+@contextmanager
+def dashboard(home: Path, *arguments: str) -> Iterator[str]:
+    """A one-time link to a dashboard that runs as its own process."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "homecluster", "dashboard", "--json", "--port", str(unused_port()), *arguments],
+        stdout=subprocess.PIPE, text=True, env=os.environ | {"HOMECLUSTER_HOME": str(home)},
+    )  # fmt: skip
+    assert process.stdout is not None
+    try:
+        lines: list[str] = []
+        while not lines or lines[-1] != "}\n":
+            line = process.stdout.readline()
+            assert line, "the dashboard ended"
+            lines.append(line)
+        yield json.loads("".join(lines))["login_links"][0]
+    finally:
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
+
+
+def test_a_report_shows_graph_matrix_plans_and_causes(tmp_path: Path) -> None:
+    url = saved(hotspot_page(), tmp_path)
+    with opened(url) as seen:
+        page = seen.page
+        assert page.evaluate("homecluster.graph.nodes('[kind=\"node\"]').length") == 2
+        assert page.locator("#matrix button").count() == 2
+        assert page.evaluate("homecluster.plansChart.data.datasets.length") >= 2
+        assert "tensor parallel over 2 PCs" in page.locator("#diagnosis").inner_text()
+        assert page.locator("#what-if-card").is_hidden()
+        seen.picture("report")
+        assert seen.errors == []
+        assert seen.asked == [url]
+
+
+def test_a_report_is_dark_where_the_reader_prefers_it_and_fits_a_phone(tmp_path: Path) -> None:
+    with opened(saved(hotspot_page(), tmp_path), dark=True, width=390) as seen:
+        ground = seen.page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert ground == "rgb(16, 19, 24)"
+        wide = seen.page.evaluate("document.documentElement.scrollWidth")
+        assert wide <= 390
+        seen.page.click("#theme")
+        assert seen.page.evaluate("getComputedStyle(document.body).backgroundColor") != ground
+        seen.picture("report-phone")
+        assert seen.errors == []
+
+
+def test_hostile_names_are_shown_as_text_and_do_not_run(tmp_path: Path) -> None:
+    with opened(saved(hostile_page(), tmp_path)) as seen:
+        assert seen.page.title() == "homecluster"
+        assert "<img src=x" in seen.page.locator("#nodes").inner_text()
+        assert "<img src=x" in seen.page.locator("#job").inner_text()
+        assert "<img src=x" in seen.page.locator("#log").inner_text()
+        assert seen.page.locator("main img").count() == 0
+        assert seen.errors == []
+
+
+def test_the_what_if_panel_is_answered_by_keyboard(tmp_path: Path) -> None:
+    with dashboard(tmp_path, "--cluster", str(HOTSPOT)) as link, opened(link) as seen:
+        page = seen.page
+        page.wait_for_selector("#what-if-card:not([hidden])")
+        page.focus("[name=rtt]")
+        page.keyboard.press("Home")
+        page.wait_for_selector("#what-if-answer .big")
+        at_best = page.locator("#what-if-answer").inner_text()
+        assert "tokens/s" in at_best
+        page.focus("#matrix button")
+        page.keyboard.press("Enter")
+        assert "20 Mbit/s" in page.locator("#link-detail").inner_text()
+        seen.picture("dashboard")
+        assert seen.errors == []
+        assert {url.split("/")[2] for url in seen.asked} == {link.split("/")[2]}
+
+
+def test_the_running_jobs_speed_moves(tmp_path: Path) -> None:
+    job = start_fake(tmp_path / "jobs", "good")
+    try:
+        job.wait_for(lambda view: isinstance(view.state, Running))
+        with dashboard(tmp_path, "--cluster", str(HOTSPOT)) as link, opened(link) as seen:
+            figure = seen.page.locator("[data-figure='tokens/s now']")
+            figure.wait_for()
+            assert float(figure.inner_text()) > 0
+            points = "Chart.getChart('speed-chart')?.data.labels.length"
+            within(30, lambda: (seen.page.evaluate(points) or 0) >= 3)
+            seen.picture("job")
+            assert seen.errors == []
+    finally:
+        os.kill(job.started.process.pid, signal.SIGTERM)
+        within(30, lambda: not job.processes())
+
+
+def test_a_page_whose_server_ended_says_so(tmp_path: Path) -> None:
+    with ExitStack() as server:
+        link = server.enter_context(dashboard(tmp_path, "--cluster", str(HOTSPOT)))
+        with opened(link) as seen:
+            seen.page.wait_for_selector("#connection.alive")
+            server.close()
+            seen.page.wait_for_selector("#connection.dead")
+            assert seen.page.locator("#nodes").inner_text()  # what was known stays
