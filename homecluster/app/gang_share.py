@@ -17,6 +17,7 @@ from homecluster.app.model_files import local_folder
 from homecluster.domain.hardware import DeviceKind
 from homecluster.domain.job import is_over
 from homecluster.engines.vllm_gang_document import MODEL, read_order
+from homecluster.engines.vllm_gang_order import ShareOrder
 from homecluster.errors import InputError, LaunchError
 from homecluster.inventory.software import engine_versions, own_versions
 from homecluster.inventory.system import read_system
@@ -27,6 +28,7 @@ from homecluster.launch.start import start_detached
 from homecluster.launch.supervisor import RUNNING_FILE
 from homecluster.store import share_files
 from homecluster.store.engine_store import find_engine
+from homecluster.store.job_document import command_table
 from homecluster.store.job_store import JobEntry, JobFolder, write_launch
 from homecluster.store.paths import Paths
 
@@ -64,6 +66,18 @@ def check(paths: Paths, body: Body) -> dict[str, Any]:
     }
 
 
+def preview(paths: Paths, body: Body) -> dict[str, Any]:
+    """The command that `start` would start here for this order; starts nothing.
+
+    Raises:
+        InputError, MissingError: as `start`.
+    """
+    order = _order(body)
+    folder = JobFolder(path=paths.shares / order.share_id)
+    launch = share_launch(paths, folder, order, find_engine(paths.engines, order.kind))
+    return command_table(launch.spec.commands[0])
+
+
 def start(paths: Paths, asker: str, body: Body) -> dict[str, Any]:
     """Start this PC's share; the same order again changes nothing.
 
@@ -72,10 +86,7 @@ def start(paths: Paths, asker: str, body: Body) -> dict[str, Any]:
         MissingError: what it needs is not here.
         LaunchError: a share of that name was here before.
     """
-    table = body.get("order")
-    if not isinstance(table, Mapping):
-        raise InputError("order is missing")
-    order = read_order(table)
+    order = _order(body)
     folder = JobFolder(path=paths.shares / order.share_id)
     if folder.launch_file.exists():
         if share_files.read_kept_order(folder)[0] == order:
@@ -149,6 +160,13 @@ def forget_old(shares: Path) -> None:
     ]
     for folder in over[:-_KEPT_FOLDERS]:
         shutil.rmtree(folder.path, ignore_errors=True)
+
+
+def _order(body: Body) -> ShareOrder:
+    table = body.get("order")
+    if not isinstance(table, Mapping):
+        raise InputError("order is missing")
+    return read_order(table)
 
 
 def _report(folder: JobFolder, view: jobs.JobView, body: Body) -> dict[str, Any]:

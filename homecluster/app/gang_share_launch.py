@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ipaddress
 from datetime import UTC, datetime
 
 from homecluster.app.gang_model import model_by_name
 from homecluster.app.model_files import local_folder, random_folder
 from homecluster.domain.ids import NodeId
 from homecluster.domain.job import Command, JobId, LaunchSpec
+from homecluster.domain.plan import Backend
 from homecluster.engines.vllm_gang_command import share_command
 from homecluster.engines.vllm_gang_order import ShareOrder
 from homecluster.engines.vllm_launch import Installation
@@ -19,6 +21,9 @@ from homecluster.store import share_files
 from homecluster.store.engine_store import Engine
 from homecluster.store.job_store import JobFolder, Launch
 from homecluster.store.paths import Paths
+
+LOOPBACK = "127.0.0.1"
+"""Listed for every address of 127.0.0.0/8; a gang inside one PC serves tests and trials."""
 
 
 def share_launch(paths: Paths, folder: JobFolder, order: ShareOrder, engine: Engine) -> Launch:
@@ -38,7 +43,7 @@ def share_launch(paths: Paths, folder: JobFolder, order: ShareOrder, engine: Eng
         model_folder=str(here or found.hub_id or found.folder),
         is_local=here is not None,
         installation=installation_of(engine),
-        token_file=share_files.token_file(folder),
+        token_file=str(share_files.token_path(folder)) if order.backend is Backend.RAY else None,
     )
     return Launch(
         job_id=JobId(order.share_id),
@@ -82,7 +87,8 @@ def interface_of(address: str) -> str:
     Raises:
         InputError: none has it, or it is down.
     """
-    found = [one for one in read_interfaces() if one.address.partition("%")[0] == address]
+    listed = LOOPBACK if ipaddress.ip_address(address).is_loopback else address
+    found = [one for one in read_interfaces() if one.address.partition("%")[0] == listed]
     if not found:
         raise InputError(
             f"no network interface of this PC has the address {address}",

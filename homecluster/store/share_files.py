@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from homecluster.engines.vllm_gang_document import order_document, read_order
@@ -45,9 +46,9 @@ def write_token(folder: JobFolder, token: str) -> str:
     return _write_secret(folder, _TOKEN, token)
 
 
-def token_file(folder: JobFolder) -> str | None:
-    path = folder.path / _TOKEN
-    return str(path) if path.exists() else None
+def token_path(folder: JobFolder) -> Path:
+    """Where the token of the job's own Ray is, once it was told."""
+    return folder.path / _TOKEN
 
 
 def key_file(folder: JobFolder) -> str | None:
