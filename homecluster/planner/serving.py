@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from homecluster.domain.estimate import Terms
+from homecluster.domain.hardware import Device
 from homecluster.domain.workload import Serve
 from homecluster.planner import step
 from homecluster.planner.load import Response, response
@@ -37,22 +38,22 @@ def closed_loop(copy: Copy, workload: Serve, *, concurrent: float, kv_cache_toke
     requests than there are, the rest wait for a place. Requests are counted on average, not whole:
     a copy that shares the load with others holds 2.5 of them as well as 2.
     """
-    running = _running(copy, workload, concurrent, kv_cache_tokens)
+    inside = _running(copy, workload, concurrent, kv_cache_tokens)
     context = workload.prompt_tokens + workload.output_tokens / 2
-    interval = _decode_interval(copy, running, context)
-    reading = _reading(copy, workload, running)
+    interval = _decode_interval(copy, inside, context)
+    reading = _reading(copy, workload, inside)
     decodes = workload.output_tokens - 1
     round_s = reading.total_s + decodes * interval.total_s
-    requests_per_s = running / round_s
+    requests_per_s = inside / round_s
     if decodes == 0:
         return Served(
             requests_per_s=requests_per_s,
             first_token_s=concurrent / requests_per_s
-            if running < concurrent
+            if inside < concurrent
             else reading.mean_first_s,
             token_interval_s=interval.total_s,
             terms=interval,
-            running_requests=running,
+            running_requests=inside,
         )
     # What others' prompts take from a request between its own tokens.
     waiting_s = max(0.0, reading.total_s - reading.mean_first_s)
@@ -64,26 +65,33 @@ def closed_loop(copy: Copy, workload: Serve, *, concurrent: float, kv_cache_toke
         first_token_s=first_token_s,
         token_interval_s=terms.total_s,
         terms=terms,
-        running_requests=running,
+        running_requests=inside,
     )
 
 
 def response_of(copy: Copy, workload: Serve, kv_cache_tokens: int) -> Response:
     """How long a request stays in the copy, by how many are there: at powers of two, and where a limit is reached."""
-    limit = engine_limits(copy.driver, len(copy.devices)).sequences
-    most = float(limit if workload.request_rate_per_s is not None else workload.concurrent_requests)
-    knots = [2.0**power for power in range(int(math.log2(most)) + 1)]
-    full = _running(copy, workload, most, kv_cache_tokens)
-    together = max(1.0, _batched_tokens(copy) // workload.prompt_tokens)
     return response(
         [
             (held, held / served.requests_per_s)
-            for held in sorted({*knots, full, min(together, most), most})
+            for held in knots(copy.driver, len(copy.devices), workload, kv_cache_tokens)
             for served in [
                 closed_loop(copy, workload, concurrent=held, kv_cache_tokens=kv_cache_tokens)
             ]
         ]
     )
+
+
+def knots(driver: Device, ranks: int, workload: Serve, kv_cache_tokens: int) -> list[float]:
+    """Numbers of requests at which a copy's response is computed; in between it is a straight line."""
+    limits = engine_limits(driver, ranks)
+    most = float(workload.concurrent_requests)
+    if workload.request_rate_per_s is not None:
+        most = float(limits.sequences)
+    together = max(1.0, limits.batched_tokens // workload.prompt_tokens)
+    full = running(driver, ranks, workload, most, kv_cache_tokens)
+    powers = [2.0**power for power in range(int(math.log2(most)) + 1)]
+    return sorted({*powers, full, min(together, most), most})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,10 +105,16 @@ class _Reading:
 
 
 def _running(copy: Copy, workload: Serve, concurrent: float, kv_cache_tokens: int) -> float:
+    return running(copy.driver, len(copy.devices), workload, concurrent, kv_cache_tokens)
+
+
+def running(
+    driver: Device, ranks: int, workload: Serve, concurrent: float, kv_cache_tokens: int
+) -> float:
+    """Requests of a copy that its KV cache and its engine let run at once."""
     tokens_held = workload.prompt_tokens + workload.output_tokens / 2
     room = max(1, math.floor(kv_cache_tokens / tokens_held))
-    limit = engine_limits(copy.driver, len(copy.devices)).sequences
-    return float(min(concurrent, room, limit))
+    return float(min(concurrent, room, engine_limits(driver, ranks).sequences))
 
 
 def _batched_tokens(copy: Copy) -> int:

@@ -105,8 +105,8 @@ def _step(
     for cost in (*inside, *between):
         wire = wire.plus(cost)
     device_s = sum(work.total_s for work in slowest) + wire.total_s
-    host_s = _host_s(copy, sampled)
-    if _overlaps_host(copy):
+    host_s = host_seconds(copy.spec, copy.driver, len(copy.devices), sampled)
+    if overlaps_host(copy.driver, len(copy.stages)):
         host_s = max(0.0, host_s - device_s)
     path = Terms(
         compute_s=sum(work.compute_s for work in slowest),
@@ -119,7 +119,10 @@ def _step(
     if len(copy.stages) == 1:
         return StepTime(path=path, occupied_s=path.total_s)
     busiest = max(work.total_s + cost.total_s for work, cost in zip(slowest, inside, strict=True))
-    return StepTime(path=path, occupied_s=max(busiest, _host_s(copy, sampled)))
+    return StepTime(
+        path=path,
+        occupied_s=max(busiest, host_seconds(copy.spec, copy.driver, len(copy.devices), sampled)),
+    )
 
 
 def stage_messages(copy: Copy, stage: Rank, *, tokens: float, sampled: float) -> Cost:
@@ -168,11 +171,11 @@ def messages_per_token(copy: Copy) -> float:
     return count + int(copy.spans_pcs)
 
 
-def _host_s(copy: Copy, sequences: float) -> float:
-    driver = copy.driver
+def host_seconds(spec: ModelSpec, driver: Device, ranks: int, sequences: float) -> float:
+    """What scheduler, sampler and executor of the first device's PC take for a step."""
     host_s = driver.step_overhead_s + (sequences - 1) * driver.sequence_overhead_s
-    host_s += sequences * copy.spec.vocab_size * _sampling_s_per_logit(driver)
-    if len(copy.devices) > 1:
+    host_s += sequences * spec.vocab_size * _sampling_s_per_logit(driver)
+    if ranks > 1:
         host_s += priors.EXECUTOR_STEP_S + sequences * priors.EXECUTOR_SEQUENCE_S
     return host_s
 
@@ -183,6 +186,6 @@ def _sampling_s_per_logit(device: Device) -> float:
     return priors.SAMPLING_S_PER_LOGIT[device.kind] if measured is None else measured
 
 
-def _overlaps_host(copy: Copy) -> bool:
+def overlaps_host(driver: Device, stages: int) -> bool:
     """vLLM schedules the next step while a GPU works on this one; not on CPU, and not across stages."""
-    return copy.driver.kind is DeviceKind.CUDA and len(copy.stages) == 1
+    return driver.kind is DeviceKind.CUDA and stages == 1

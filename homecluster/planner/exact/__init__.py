@@ -1,0 +1,1 @@
+"""The best layout over a few devices, with proof."""

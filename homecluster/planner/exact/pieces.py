@@ -1,0 +1,89 @@
+"""What each device would take for so many layers, looked up instead of computed: the exact search asks often."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from homecluster.domain.hardware import Device, DeviceKind, DType
+from homecluster.domain.ids import DeviceId
+from homecluster.domain.model import ModelSpec
+from homecluster.domain.workload import Serve
+from homecluster.planner import compute
+from homecluster.planner.compute import Shard
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """What one step holds."""
+
+    decode: bool
+    """Else it reads prompts."""
+    sequences: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Line:
+    """Seconds of reading and of arithmetic with one layer, and what each further layer adds."""
+
+    memory_s: float
+    memory_more_s: float
+    compute_s: float
+    compute_more_s: float
+    overhead_s: float
+    """Per layer, hidden by nothing."""
+    sums: bool
+    """Reading and arithmetic add up (CPU); else the longer one hides the other."""
+
+    def seconds(self, layers: int) -> float:
+        memory_s = self.memory_s + (layers - 1) * self.memory_more_s
+        compute_s = self.compute_s + (layers - 1) * self.compute_more_s
+        busy_s = memory_s + compute_s if self.sums else max(memory_s, compute_s)
+        return busy_s + layers * self.overhead_s
+
+
+class Pieces:
+    """Seconds of one device's share of a step; bytes and arithmetic grow by the same amount with every layer."""
+
+    def __init__(self, spec: ModelSpec, dtype: DType, workload: Serve) -> None:
+        self.spec, self.dtype, self.workload = spec, dtype, workload
+        self._lines: dict[tuple[DeviceId, int, bool, bool, Load], _Line] = {}
+
+    def seconds(self, device: Device, shard: Shard, load: Load) -> float:
+        key = device.id, shard.tensor_parallel, shard.first, shard.last, load
+        line = self._lines.get(key)
+        if line is None:
+            line = self._lines[key] = self._line(device, shard, load)
+        return line.seconds(shard.layers)
+
+    def _line(self, device: Device, shard: Shard, load: Load) -> _Line:
+        one, two = (
+            compute.parts(
+                self.spec,
+                Shard(
+                    layers=layers,
+                    first=shard.first,
+                    last=shard.last,
+                    tensor_parallel=shard.tensor_parallel,
+                ),
+                device,
+                self.dtype,
+                sequences=load.sequences,
+                tokens_each=self._tokens_each(load),
+                decode=load.decode,
+            )
+            for layers in (1, 2)
+        )
+        return _Line(
+            memory_s=one[0],
+            memory_more_s=two[0] - one[0],
+            compute_s=one[1],
+            compute_more_s=two[1] - one[1],
+            overhead_s=device.layer_overhead_s,
+            sums=device.kind is DeviceKind.CPU,
+        )
+
+    def _tokens_each(self, load: Load) -> float:
+        asked = self.workload
+        if load.decode:
+            return asked.prompt_tokens + asked.output_tokens / 2
+        return asked.prompt_tokens
