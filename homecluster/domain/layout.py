@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from homecluster.domain.ids import DeviceId
+from homecluster.domain.small_collectives import SmallCollectives
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +32,8 @@ class Layout:
 
     engine: str
     replicas: tuple[Copy, ...]
+    small_collectives: SmallCollectives = SmallCollectives.ENGINE
+    """Of copies whose tensor-parallel groups lie over several PCs."""
 
     def __post_init__(self) -> None:
         for copy in self.replicas:

@@ -10,6 +10,7 @@ from homecluster.domain.hardware import Device, DeviceKind, Node
 from homecluster.domain.ids import NodeId
 from homecluster.domain.layout import Copy, Stage
 from homecluster.domain.model import ModelSpec
+from homecluster.domain.small_collectives import SmallCollectives
 from homecluster.domain.topology import Cluster
 from homecluster.domain.workload import Serve
 from homecluster.planner import partition, rules
@@ -32,6 +33,7 @@ class Pins:
     pipeline_parallel: int | None = None
     replicas: int | None = None
     partition: tuple[int, ...] | None = None
+    small_collectives: SmallCollectives | None = None
 
     def allow(self, tensor_parallel: int, pipeline_parallel: int) -> bool:
         return self.tensor_parallel in (None, tensor_parallel) and self.pipeline_parallel in (

@@ -25,6 +25,7 @@ class Hop:
     local: bool
     """Inside one PC."""
     all_reduce: Curve
+    exchange: Curve
     provenance: Provenance
 
 
@@ -66,6 +67,7 @@ class Fabric:
                 medium=link.medium,
                 local=False,
                 all_reduce=link.all_reduce,
+                exchange=link.exchange,
                 provenance=link.provenance,
             )
         for node in cluster.nodes:
@@ -78,6 +80,7 @@ class Fabric:
                 medium=None,
                 local=True,
                 all_reduce=(),
+                exchange=(),
                 provenance=inner.provenance if inner else Provenance.ASSUMED,
             )
 

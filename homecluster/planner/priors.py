@@ -92,6 +92,8 @@ COLLECTIVE_LAUNCH_S: Final = {
     DeviceKind.CUDA: 60e-6,  # RTX 4090: 81 to 98 us per small all-reduce in vLLM, less the 30 us of PCIe
     DeviceKind.CPU: 150e-6,  # gloo, two ranks, no delay: 0.55 ms at 0.2 ms RTT
 }
+EXCHANGE_LAUNCH_S: Final = 200e-6
+"""One of our exchanges on CPU: a poll, a send, a receive and the sum, in Python."""
 ALL_REDUCE_RING_TURNS: Final = {
     DeviceKind.CUDA: 1.0,  # NCCL: 2(n-1) one-way hops around the ring
     DeviceKind.CPU: 2.0,  # gloo announces each receive first: two ranks cost 2 RTT, measured

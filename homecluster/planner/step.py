@@ -9,7 +9,8 @@ from itertools import pairwise
 from homecluster.domain.estimate import Terms
 from homecluster.domain.hardware import DTYPE_BYTES, Device, DeviceKind, DType
 from homecluster.domain.model import ModelSpec
-from homecluster.planner import compute, network, priors
+from homecluster.domain.small_collectives import SmallCollectives
+from homecluster.planner import compute, exchange, network, priors
 from homecluster.planner.compute import Shard, Work
 from homecluster.planner.network import Cost, Fabric
 from homecluster.planner.weights import VOCABULARY_PADDING
@@ -31,6 +32,7 @@ class Copy:
     dtype: DType
     stages: tuple[Rank, ...]
     fabric: Fabric
+    small_collectives: SmallCollectives = SmallCollectives.ENGINE
 
     @property
     def devices(self) -> tuple[Device, ...]:
@@ -136,14 +138,13 @@ def stage_messages(copy: Copy, stage: Rank, *, tokens: float, sampled: float) ->
         return Cost()
     spec, size = copy.spec, DTYPE_BYTES[copy.dtype]
     count = all_reduces(stage)
-    cost = network.all_reduce(copy.fabric, stage.devices, tokens * spec.hidden_size * size).times(
-        count
-    )
+    way = exchange if copy.small_collectives is SmallCollectives.EXCHANGE else network
+    cost = way.all_reduce(copy.fabric, stage.devices, tokens * spec.hidden_size * size).times(count)
     if not stage.shard.last:
         return cost
     padded = -(-spec.vocab_size // VOCABULARY_PADDING) * VOCABULARY_PADDING
     logits = sampled * padded / ranks * size
-    return cost.plus(network.gather(copy.fabric, stage.devices, logits))
+    return cost.plus(way.gather(copy.fabric, stage.devices, logits))
 
 
 def all_reduces(stage: Rank) -> int:

@@ -14,7 +14,8 @@ from typing import Any
 
 import torch
 
-from homecluster.jobs.vllm_plugin.exchange import ALL_REDUCE_LIMIT_BYTES, Exchange
+from homecluster.domain.small_collectives import ALL_REDUCE_LIMIT_BYTES
+from homecluster.jobs.vllm_plugin.exchange import Exchange
 from homecluster.jobs.vllm_plugin.joining import Wish, join
 
 FLOATS = ("float64", "float32", "bfloat16", "float16")

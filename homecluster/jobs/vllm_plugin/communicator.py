@@ -13,8 +13,9 @@ from vllm.distributed.device_communicators.cpu_communicator import CpuCommunicat
 from vllm.logger import init_logger
 from vllm.utils.network_utils import get_ip
 
+from homecluster.domain.small_collectives import MOST_RANKS
 from homecluster.jobs.vllm_plugin.exchange import Exchange
-from homecluster.jobs.vllm_plugin.joining import MOST_RANKS, join, wish
+from homecluster.jobs.vllm_plugin.joining import join, wish
 from homecluster.jobs.vllm_plugin.memory_identity import shared_memory_identity
 
 log = init_logger("vllm.homecluster.communicator")

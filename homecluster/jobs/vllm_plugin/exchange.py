@@ -5,19 +5,15 @@ Loaded where torch is. Every rank adds the same parts in the same order, so all 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from homecluster.domain.small_collectives import ALL_REDUCE_LIMIT_BYTES, GATHER_LIMIT_BYTES
 from homecluster.jobs.vllm_plugin.frames import DTYPES
 
 if TYPE_CHECKING:
     import torch
 
     from homecluster.jobs.vllm_plugin.mesh import Mesh
-
-ALL_REDUCE_LIMIT_BYTES: Final = 64 * 1024
-"""Beyond, bytes count more than waiting, and the engine's ring sends fewer with three ranks or more."""
-GATHER_LIMIT_BYTES: Final = 4 * 1024 * 1024
-"""A gather sends the same bytes either way; the logits of a few sequences stay below."""
 
 
 class Exchange:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from homecluster.domain.small_collectives import SmallCollectives
 from homecluster.jobs.vllm_plugin.meeting import Ticket, meet, open_listener
 from homecluster.jobs.vllm_plugin.mesh import Mesh
 from homecluster.jobs.vllm_plugin.trouble import ExchangeError
@@ -16,13 +17,10 @@ from homecluster.jobs.vllm_plugin.trouble import ExchangeError
 CHOICE_VARIABLE: Final = "HOMECLUSTER_SMALL_COLLECTIVES"
 TOKEN_VARIABLE: Final = "HOMECLUSTER_EXCHANGE_TOKEN_FILE"  # noqa: S105 - a name
 LIMIT_VARIABLE: Final = "HOMECLUSTER_EXCHANGE_LIMIT_S"
-EXCHANGE: Final = "exchange"
 DEFAULT_LIMIT_S: Final = 120.0
 """Ranks of unlike speed wait for one another at most as long as the slowest computes: seconds, not minutes."""
 MEETING_LIMIT_S: Final = 30.0
 """All ranks have just spoken to one another through the engine, so all are there."""
-MOST_RANKS: Final = 4
-"""Beyond, every rank sends so many copies that a ring is no slower on home links."""
 TOKEN_BYTES: Final = 32
 
 AllGather = Callable[[Any], list[Any]]
@@ -43,10 +41,10 @@ def wish(environment: Mapping[str, str]) -> Wish | None:
     Raises:
         ExchangeError: the variables make no sense, or others may read the token's file.
     """
-    choice = environment.get(CHOICE_VARIABLE, "engine")
-    if choice == "engine":
+    choice = environment.get(CHOICE_VARIABLE, SmallCollectives.ENGINE)
+    if choice == SmallCollectives.ENGINE:
         return None
-    if choice != EXCHANGE:
+    if choice != SmallCollectives.EXCHANGE:
         raise ExchangeError(f"{CHOICE_VARIABLE} is {choice[:40]!r}; it may be engine or exchange")
     path = environment.get(TOKEN_VARIABLE)
     return Wish(token=_read_token(Path(path)) if path else None, limit_s=_limit_s(environment))
