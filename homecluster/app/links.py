@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from statistics import quantiles
 from typing import Final
 
-from homecluster.domain.hardware import DeviceKind, Provenance
+from homecluster.domain.hardware import DeviceKind, Node, Provenance
 from homecluster.domain.ids import NodeId
 from homecluster.domain.topology import Curve, Link
 from netprobe.types import CurvePoint, Interface, InterfaceKind, Report
@@ -56,6 +56,14 @@ def believed_links(report: Report, src: NodeId, dst: NodeId, kind: DeviceKind) -
         for a, b, mean, way in ways
         if mean
     )
+
+
+def engine_kind(one: Node, other: Node) -> DeviceKind:
+    """The kind of devices that a copy over both PCs would use: GPUs where both have one."""
+    both = all(
+        any(device.kind is DeviceKind.CUDA for device in node.devices) for node in (one, other)
+    )
+    return DeviceKind.CUDA if both else DeviceKind.CPU
 
 
 def _lower_quartile(report: Report, way: str, mean: float) -> float:

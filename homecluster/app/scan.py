@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from homecluster.app.links import believed_links
-from homecluster.domain.hardware import DeviceKind, Node
+from homecluster.app.links import believed_links, engine_kind
+from homecluster.domain.hardware import Node
 from homecluster.domain.topology import Cluster, Link
 from homecluster.errors import InputError, PeerError
 from homecluster.store.cluster_document import load_cluster
@@ -89,15 +89,7 @@ def _known(path: Path) -> Cluster:
 
 def _merged(known: Cluster, here: Node, far: Node, report: Report) -> Cluster:
     ends = {here.id, far.id}
-    links = believed_links(report, here.id, far.id, _engine_kind(here, far))
+    links = believed_links(report, here.id, far.id, engine_kind(here, far))
     others = tuple(node for node in known.nodes if node.id not in ends)
     kept: tuple[Link, ...] = tuple(link for link in known.links if {link.src, link.dst} != ends)
     return replace(known, nodes=(*others, here, far), links=(*kept, *links))
-
-
-def _engine_kind(here: Node, far: Node) -> DeviceKind:
-    """The kind of devices that a copy over both PCs would use: GPUs where both have one."""
-    both = all(
-        any(device.kind is DeviceKind.CUDA for device in node.devices) for node in (here, far)
-    )
-    return DeviceKind.CUDA if both else DeviceKind.CPU

@@ -1,0 +1,128 @@
+"""The live cluster: what was last probed, as far as its PCs are there now."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from homecluster.agent.verbs import Asked, Body, Verb
+from homecluster.app.member_nodes import inventory_of
+from homecluster.app.ports import Members
+from homecluster.domain.hardware import Node
+from homecluster.domain.ids import NodeId
+from homecluster.domain.member import Health, Member, Role
+from homecluster.domain.topology import Cluster
+from homecluster.errors import HomeclusterError, InputError, PeerError
+from homecluster.store.cluster_document import parse_cluster
+from homecluster.store.cluster_table import cluster_table
+from homecluster.store.files import read_json, write_json
+
+LIVE_FILE: Final = "live-cluster.json"
+_MAX_BYTES: Final = 512 * 1024
+_ASK_S: Final = 20.0
+
+
+def live_cluster(members: Members) -> Cluster:
+    """Every living member, with its devices as they are now and the links that were measured.
+
+    A member that was never probed is there without links; one that is gone is left out with its links.
+
+    Raises:
+        MissingError: no agent runs here, or this PC is in no cluster.
+        PeerError: the coordinator cannot be reached.
+    """
+    everybody = members.members()
+    alive = [one.node for one in everybody if one.health is Health.ALIVE]
+    kept = _kept(members, everybody)
+    nodes = tuple(_now(members, name, kept) for name in alive)
+    present = {node.id for node in nodes}
+    links = tuple(link for link in kept.links if link.src in present and link.dst in present)
+    return Cluster(nodes=nodes, links=links)
+
+
+def keep_live_cluster(members: Members, probed: Cluster) -> Cluster:
+    """Hand what was probed to the coordinator, for everybody; what it held of other pairs stays.
+
+    Raises:
+        PeerError: the coordinator cannot be reached.
+    """
+    everybody = members.members()
+    merged = merged_clusters(_kept(members, everybody), probed)
+    document = {"document": cluster_table(merged)}
+    members.ask(_coordinator(everybody), "cluster.keep", document, deadline_s=_ASK_S)
+    return merged
+
+
+def merged_clusters(before: Cluster, now: Cluster) -> Cluster:
+    """`now`, and of `before` what `now` says nothing about."""
+    seen = {node.id for node in now.nodes}
+    pairs = {frozenset((link.src, link.dst)) for link in now.links}
+    return replace(
+        now,
+        nodes=(*(node for node in before.nodes if node.id not in seen), *now.nodes),
+        links=(
+            *(link for link in before.links if frozenset((link.src, link.dst)) not in pairs),
+            *now.links,
+        ),
+    )
+
+
+def _now(members: Members, name: NodeId, kept: Cluster) -> Node:
+    """As it tells now; as it was last probed where it does not answer."""
+    try:
+        return inventory_of(members, name)
+    except PeerError:
+        before = next((node for node in kept.nodes if node.id == name), None)
+        if before is None:
+            raise
+        return before
+
+
+def _kept(members: Members, everybody: tuple[Member, ...]) -> Cluster:
+    answer = members.ask(_coordinator(everybody), "cluster.read", {}, deadline_s=_ASK_S)
+    document = answer.get("document")
+    if document is None:
+        return Cluster(nodes=())
+    return _parsed(document)
+
+
+def _coordinator(everybody: tuple[Member, ...]) -> NodeId:
+    return next(one.node for one in everybody if one.is_coordinator)
+
+
+def _parsed(document: Any) -> Cluster:
+    return parse_cluster(json.dumps(document), file="the live cluster", as_json=True)
+
+
+def _keep(asked: Asked, body: Body) -> Body:
+    """The coordinator keeps the document, if it is one."""
+    document = body.get("document")
+    if not isinstance(document, Mapping) or len(json.dumps(document)) > _MAX_BYTES:
+        raise InputError(f"'document' is no cluster document of at most {_MAX_BYTES // 1024} KiB")
+    write_json(_file(asked), cluster_table(_parsed(document)))
+    return {}
+
+
+def _read(asked: Asked, body: Body) -> Body:
+    """What it keeps; null when nothing was probed yet, or when the file is damaged."""
+    del body
+    path = _file(asked)
+    if not path.exists():
+        return {"document": None}
+    try:
+        return {"document": cluster_table(_parsed(read_json(path, "live cluster")))}
+    except HomeclusterError:
+        return {"document": None}  # it is measured again by the next probe
+
+
+def _file(asked: Asked) -> Path:
+    return asked.home / LIVE_FILE
+
+
+VERBS: Final = (
+    Verb(name="cluster.keep", needs=Role.WORKER, handle=_keep),
+    Verb(name="cluster.read", needs=Role.WORKER, handle=_read),
+)
