@@ -5,7 +5,7 @@ READY := $(VENV)/.ready
 PYTEST := $(BIN)/python -m pytest
 SHELL := /bin/bash
 
-.PHONY: help run test check laws format environment engine system-tools benchmarks clean
+.PHONY: help run test check laws docs format environment engine system-tools benchmarks clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -30,6 +30,11 @@ check: environment ## format, lint, types, import contracts, fast tests: under t
 
 laws: environment ## hunt for new counterexamples to the laws, with fresh random cases each time
 	HYPOTHESIS_PROFILE=hunt $(PYTEST) -m "not engine and not lab and not slow and not alone" -q -n 2 -k "law or laws or fuzz"
+
+docs: environment ## build the documentation site into site/
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --editable ".[docs]"
+	$(BIN)/python -m tests.docs.reference
+	$(BIN)/zensical build --strict
 
 format: environment ## let ruff format everything
 	$(BIN)/ruff format homecluster netprobe tests benchmarks
