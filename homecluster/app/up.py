@@ -143,7 +143,7 @@ def launch(here: Here, plans: PlanSet, wanted: Wanted, tell: Tell) -> Up:
     spec = _spec(
         here.node, plans, plan, wanted, installation=installation, folder=model_folder, port=port
     )
-    folder = JobFolder(path=here.paths.jobs / _new_job_id(spec))
+    folder = JobFolder(path=here.paths.jobs / new_job_id(spec.served_model, spec.port))
     record = Launch(
         job_id=folder.job_id,
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -248,9 +248,10 @@ def _spec(
     )
 
 
-def _new_job_id(spec: LaunchSpec) -> JobId:
-    name = re.sub(r"[^a-z0-9.]+", "-", spec.served_model.lower().rpartition("/")[2]).strip("-.")
-    return JobId(f"{name[:40] or 'model'}-{spec.port}-{secrets.token_hex(2)}")
+def new_job_id(served_model: str, port: int) -> JobId:
+    """`gpt2-8000-k3f9`: what a person recognises, and four random digits."""
+    name = re.sub(r"[^a-z0-9.]+", "-", served_model.lower().rpartition("/")[2]).strip("-.")
+    return JobId(f"{name[:40] or 'model'}-{port}-{secrets.token_hex(2)}")
 
 
 def _forget_old(jobs: Path) -> None:
