@@ -9,6 +9,7 @@ from homecluster.domain.hardware import Device
 from homecluster.domain.layout import Layout
 from homecluster.domain.plan import Plan, PlanSet
 from homecluster.domain.units import format_rate, format_seconds
+from homecluster.domain.workload import Goal
 from homecluster.planner import explain
 from homecluster.planner.causes.case import Case, Found, Judged, found, pin_flags
 from homecluster.planner.causes.instead import remedy
@@ -112,6 +113,9 @@ def too_little_concurrency(case: Case) -> Found | None:
     asked = judged.workload.concurrent_requests
     if asked >= stages or judged.workload.request_rate_per_s is not None:
         return None
+    best = judged.free.plans[0].layout == judged.plan.layout if judged.free.plans else False
+    if best and judged.workload.goal is Goal.LATENCY:
+        return None  # one request is what was asked for, and nothing serves it faster
     more = Estimator(
         case.cluster, judged.spec, replace(judged.workload, concurrent_requests=2 * stages)
     ).estimate(judged.plan.layout)

@@ -22,7 +22,7 @@ def thin_link(case: Case) -> Found | None:
     if judged is None or not judged.spans_pcs:
         return None
     terms = judged.plan.estimate.terms
-    if terms.network_transfer_s < BINDS * terms.total_s:
+    if terms.network_transfer_s < max(BINDS * terms.total_s, terms.network_latency_s):
         return None
     helps, slowest = remedy(case, judged), _slowest(case)
     if helps is None or slowest is None:

@@ -18,7 +18,7 @@ def latency_bound_tensor_parallel(case: Case) -> Found | None:
         return None
     estimate = judged.plan.estimate
     terms = estimate.terms
-    if terms.network_latency_s < BINDS * terms.total_s:
+    if terms.network_latency_s < max(BINDS * terms.total_s, terms.network_transfer_s):
         return None
     helps = remedy(case, judged)
     if helps is None:
@@ -55,7 +55,7 @@ def latency_bound_pipeline(case: Case) -> Found | None:
     if judged is None or not judged.spans_pcs or judged.plan.layout.pipeline_parallel == 1:
         return None
     terms = judged.plan.estimate.terms
-    if terms.network_latency_s < BINDS * terms.total_s:
+    if terms.network_latency_s < max(BINDS * terms.total_s, terms.network_transfer_s):
         return None
     helps = remedy(case, judged)
     if helps is None:

@@ -1,0 +1,151 @@
+"""Each trouble is called by its name on two homes; healthy homes are left in peace; of two, the graver speaks first."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from homecluster.domain.signs import Signs
+from homecluster.domain.workload import Goal, Serve
+from homecluster.planner.diagnosis import diagnose_signs
+from tests.planner.causes.homes import (
+    HOMES,
+    ONE,
+    TENSOR,
+    alone,
+    asked,
+    both,
+    cable,
+    gpu_is,
+    job_is,
+    link_is,
+    node_is,
+    slow_second_card,
+    wifi,
+)
+from tests.planner.causes.troubles import TROUBLES
+
+PAIRS = {
+    ("a firewall", "heat"): "firewall-drop",
+    ("swapping", "a wrong clock"): "clock-skew",
+    ("heat", "WSL behind NAT"): "wsl-nat",
+    ("loss", "another vLLM"): "mixed-versions",
+    ("clients kept apart", "multicast dropped"): "multicast-dropped",
+    ("a PC asleep", "127.0.1.1"): "loopback-host-name",
+    ("a thin uplink", "on battery"): "asymmetric-uplink",
+    ("swapping", "a browser on the card"): "memory-pressure",
+}
+
+
+@pytest.mark.parametrize("home", HOMES)
+@pytest.mark.parametrize("trouble", TROUBLES)
+def test_the_trouble_is_named_first(home: str, trouble: str) -> None:
+    expected, apply = TROUBLES[trouble]
+
+    assert apply(HOMES[home]()).ids()[:1] == [expected]
+
+
+@pytest.mark.parametrize("home", [*HOMES.values(), alone])
+def test_a_healthy_home_is_left_in_peace(home) -> None:
+    assert home().ids() == []
+
+
+@pytest.mark.parametrize("home", HOMES)
+@pytest.mark.parametrize("pair", PAIRS, ids=" and ".join)
+def test_of_two_troubles_both_are_named_and_the_graver_first(
+    home: str, pair: tuple[str, str]
+) -> None:
+    (first, one), (second, other) = (TROUBLES[name] for name in pair)
+
+    ids = both(one, other)(HOMES[home]()).ids()
+
+    assert ids[0] == PAIRS[pair]
+    if {first, second} != {
+        "client-isolation",
+        "multicast-dropped",
+    }:  # the later one is what is seen
+        assert {first, second} <= set(ids)
+
+
+def test_a_slow_card_in_a_tensor_parallel_group_is_named() -> None:
+    assert slow_second_card(cable()).ids()[0] == "slow-device-in-tensor-group"
+
+
+def test_a_slow_start_is_explained_while_it_lasts() -> None:
+    starting = job_is(state="starting", phase="preparing memory", elapsed_s=30.0)
+    (first, *_) = starting(asked(pins=TENSOR, workload=ONE)(wifi())).diagnose().causes
+
+    assert first.id == "start-up-looks-stuck"
+    assert "30 s of about" in first.summary
+
+
+def test_a_start_that_lasts_far_longer_than_predicted_is_no_longer_explained_by_the_link() -> None:
+    starting = job_is(state="starting", phase="preparing memory", elapsed_s=36000.0)
+
+    assert "start-up-looks-stuck" not in starting(asked(pins=TENSOR, workload=ONE)(wifi())).ids()
+
+
+def test_loss_comes_before_the_layout_that_suffers_from_it() -> None:
+    """Mended, the pipeline would be fine: the link is why, not the layout."""
+    lossy = link_is(echoes=400, echoes_lost=60)(asked(workload=ONE)(wifi())).ids()
+
+    assert lossy[0] == "packet-loss"
+
+
+def test_a_layout_that_is_wrong_on_a_healthy_link_too_comes_before_loss() -> None:
+    lossy = link_is(echoes=400, echoes_lost=3)(
+        asked(pins=TENSOR, model="gpt2", workload=ONE)(wifi())
+    )
+
+    assert lossy.ids()[0] == "latency-bound-tensor-parallel"
+
+
+def test_the_measured_speed_of_the_job_stands_beside_the_prediction() -> None:
+    slow = job_is(output_tokens_per_s=1.0)(asked(pins=TENSOR, model="gpt2", workload=ONE)(wifi()))
+
+    (first, *_) = slow.diagnose().causes
+
+    assert any(line.startswith("measured now: 1 tokens/s; predicted") for line in first.evidence)
+
+
+def test_links_do_not_trouble_a_job_on_one_pc() -> None:
+    home = cable()
+    single = replace(home, model="gpt2", workload=ONE, pins=alone().pins)
+
+    assert "packet-loss" not in link_is(echoes=100, echoes_lost=50)(single).ids()
+
+
+def test_one_request_for_a_pipeline_that_is_the_best_there_is_is_no_trouble() -> None:
+    one = asked(workload=Serve(concurrent_requests=1, goal=Goal.LATENCY))
+
+    assert "too-little-concurrency" not in one(wifi()).ids()
+
+
+def test_without_a_model_the_signs_alone_are_judged() -> None:
+    home = node_is(clock_offset_s=60.0)(link_is(echoes=400, echoes_lost=40)(cable()))
+
+    ids = [cause.id for cause in diagnose_signs(home.cluster, home.signs).causes]
+
+    assert ids == ["clock-skew", "packet-loss"]
+
+
+def test_nothing_seen_is_healthy() -> None:
+    assert diagnose_signs(cable().cluster, Signs()).healthy
+
+
+@pytest.mark.parametrize("lost", [0, 1])
+def test_a_single_lost_echo_is_chance(lost: int) -> None:
+    assert link_is(echoes=60, echoes_lost=lost)(cable()).ids() == []
+
+
+def test_retransmissions_of_a_full_bloated_queue_are_not_called_loss() -> None:
+    bloated = link_is(
+        loaded_rtt_s=0.9, echoes=None, echoes_lost=None, retransmits=500, carried_bytes=1e7
+    )
+
+    assert bloated(cable()).ids() == ["bufferbloat"]
+
+
+def test_an_idle_card_that_lowers_its_clock_is_not_throttled() -> None:
+    assert gpu_is(throttled_by=("power",), clock_hz=0.2e9, busy_ratio=0.0)(cable()).ids() == []
