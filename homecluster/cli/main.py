@@ -13,6 +13,11 @@ from homecluster import __version__
 from homecluster.cli import boundary
 
 VERBS: Final = {
+    "join": "Make this PC a member of a cluster, or start its agent again.",
+    "token": "Make a join token for one more PC.",
+    "nodes": "List the members of this PC's cluster and how they are.",
+    "revoke": "Put a PC out of the cluster.",
+    "leave": "Take this PC out of its cluster.",
     "probe": "Measure this PC's devices, once per hardware and engine.",
     "plan": "Predict tokens/s of every layout, and say whether several PCs pay.",
     "up": "Launch the best plan for this PC and print where it answers.",

@@ -77,3 +77,17 @@ def _prefix_bits(netmask: str | None) -> int | None:
 def _is_tunnel(interface: str) -> bool:
     kind = read_host_text(f"/sys/class/net/{interface}/type")
     return kind is not None and kind.strip() in _TUNNEL_TYPES
+
+
+def address_on(interface: str | None) -> str | None:
+    """The address to listen on: of that interface, or of the first real one; None while it has none."""
+    found = read_interfaces()
+    if interface is None:
+        return next(iter(home_addresses(found)), None)
+    own = [entry for entry in found if entry.interface == interface and entry.is_up]
+    addresses = sorted(
+        (ipaddress.ip_address(entry.address.partition("%")[0]) for entry in own),
+        key=lambda address: (address.version, int(address)),
+    )
+    usable = [address for address in addresses if not address.is_link_local]
+    return str(usable[0]) if usable else None

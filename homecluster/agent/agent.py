@@ -1,0 +1,254 @@
+"""One PC's daemon: the coordinator's part or a member's, and the local socket in front of either."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import aiohttp
+
+from homecluster import __version__
+from homecluster.agent.cluster_verbs import CLUSTER_VERBS
+from homecluster.agent.coordinator import Coordinator
+from homecluster.agent.desk import Desk
+from homecluster.agent.folder import AgentFolder
+from homecluster.agent.keeper import Keeper
+from homecluster.agent.listener import Listener
+from homecluster.agent.local_server import LocalServer
+from homecluster.agent.member import FindAddresses, MemberLink
+from homecluster.agent.messages import COORDINATOR, JOB, Answer, Ask, Hello, raised
+from homecluster.agent.places import AddressOf, keep_listening
+from homecluster.agent.streams import pump
+from homecluster.agent.verbs import Verb
+from homecluster.domain.ids import NodeId
+from homecluster.domain.member import Health
+from homecluster.errors import HomeclusterError, InputError, PeerError
+from homecluster.store.cluster_state import ClusterState
+
+log = logging.getLogger(__name__)
+_MEMBERS_S = 5.0
+_LOOK_S = 15.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What the agent is given of the world above it: its verbs, its jobs, and how it finds others."""
+
+    verbs: Sequence[Verb]
+    job_port: Callable[[str], int]
+    """Loopback port of a job of this PC; raises InputError when it runs no such job."""
+    address_of: AddressOf
+    """Of the chosen interface; None while it has none."""
+    find_addresses: FindAddresses
+    """Where the coordinator may be, beyond what is remembered."""
+    versions: Mapping[str, str]
+    interface: str | None
+    can_be_dialled: bool
+
+
+class Agent:
+    """Runs until `end`; everything it starts ends with it."""
+
+    def __init__(
+        self, folder: AgentFolder, state: ClusterState, surroundings: Surroundings
+    ) -> None:
+        self._folder, self._around = folder, surroundings
+        self._keeper = Keeper(folder.state, state)
+        self._desk = Desk(surroundings.verbs, folder.home, state.node)
+        self._ended = asyncio.Event()
+        self._tunnels: dict[str, asyncio.Server] = {}
+        hello = Hello(
+            instance=secrets.token_hex(8),
+            versions=dict(surroundings.versions),
+            interface=surroundings.interface,
+            can_be_dialled=surroundings.can_be_dialled,
+        )
+        self._coordinator: Coordinator | None = None
+        self._link: MemberLink | None = None
+        self._last_members: list[dict[str, Any]] = []
+        if state.is_coordinator:
+            self._coordinator = Coordinator(
+                self._keeper, self._desk, surroundings.verbs, CLUSTER_VERBS, hello
+            )
+        else:
+            self._link = MemberLink(
+                folder=folder,
+                keeper=self._keeper,
+                desk=self._desk,
+                hello=hello,
+                dial_job=self._dial_job,
+                find_addresses=surroundings.find_addresses,
+            )
+
+    def end(self) -> None:
+        self._ended.set()
+
+    async def run(self) -> None:
+        """Until `end` is called."""
+        local = LocalServer(self._folder, self)
+        await local.start()
+        tasks = [asyncio.create_task(work) for work in self._works()]
+        ended = asyncio.create_task(self._ended.wait())
+        try:
+            await asyncio.wait((ended, *tasks), return_when=asyncio.FIRST_COMPLETED)
+            for task in tasks:
+                if task.done():
+                    task.result()
+        finally:
+            for task in (ended, *tasks):
+                task.cancel()
+            await asyncio.gather(ended, *tasks, return_exceptions=True)
+            for server in self._tunnels.values():
+                server.close()
+            await local.stop()
+            self._desk.close()
+
+    def _works(self) -> list[Any]:
+        if self._coordinator is not None:
+            listener = Listener(self._folder, self._coordinator, self._dial_job)
+            return [
+                self._coordinator.watch(),
+                keep_listening(self._coordinator, listener, self._around.address_of),
+            ]
+        assert self._link is not None
+        return [self._link.run()]
+
+    # --- what the local socket asks ---
+
+    def status(self) -> dict[str, Any]:
+        state = self._keeper.state
+        link, coordinator = self._link, self._coordinator
+        connected = coordinator is not None or (link is not None and link.channel is not None)
+        return {
+            "schema": "homecluster.agent/1",
+            "version": __version__,
+            "pid": os.getpid(),
+            "node": state.node,
+            "role": state.role,
+            "cluster": state.name,
+            "cluster_id": state.cluster_id,
+            "is_coordinator": state.is_coordinator,
+            "epoch": state.epoch,
+            "connected": connected,
+            "was_put_out": link is not None and link.was_put_out,
+            "trouble": link.trouble if link else coordinator.trouble if coordinator else None,
+            "address": coordinator.own_address if coordinator else None,
+            "port": state.port,
+        }
+
+    async def members(self) -> dict[str, Any]:
+        """Everybody; without the coordinator, whom we knew last."""
+        own = self._keeper.state.node
+        if self._coordinator is not None:
+            return {"members": [asdict(one) for one in self._coordinator.members(own)]}
+        assert self._link is not None
+        ask = Ask(
+            id=secrets.token_hex(16),
+            to=COORDINATOR,
+            verb="cluster.members",
+            body={},
+            deadline_s=_MEMBERS_S,
+        )
+        try:
+            answer = await self._link.ask(ask)
+        except PeerError:
+            if not self._last_members:
+                raise
+            return {"members": [_unheard(one) for one in self._last_members]}
+        if answer.error is not None:
+            raise raised(answer)
+        self._last_members = list(answer.body.get("members", []))
+        return dict(answer.body)
+
+    async def ask(self, ask: Ask) -> Answer:
+        """What the addressee answered; this PC's user asks with this PC's role."""
+        state = self._keeper.state
+        own = replace(ask, asker=state.node, role=state.role)
+        if self._coordinator is not None:
+            return await self._coordinator.ask(own)
+        if ask.to == state.node:
+            return await self._desk.answer(own)
+        assert self._link is not None
+        return await self._link.ask(own)
+
+    async def tunnel(self, node: str, job: str) -> str:
+        """Path of the socket behind which that job's port is.
+
+        Raises:
+            PeerError, InputError: the member is not reached or runs no such job.
+        """
+        if not JOB.fullmatch(job):
+            raise InputError("this is no job's name")
+        answer = await self.ask(
+            Ask(
+                id=secrets.token_hex(16),
+                to=NodeId(node),
+                verb="agent.job",
+                body={"job": job},
+                deadline_s=_LOOK_S,
+            )
+        )
+        if answer.error is not None:
+            raise PeerError(answer.message, hint=answer.hint)
+        path = self._folder.tunnel(node, job)
+        if str(path) not in self._tunnels:
+            path.unlink(missing_ok=True)
+            before = os.umask(0o177)
+            try:
+                self._tunnels[str(path)] = await asyncio.start_unix_server(
+                    lambda reader, writer: self._carry(node, job, reader, writer), path
+                )
+            finally:
+                os.umask(before)
+        return str(path)
+
+    async def _carry(
+        self, node: str, job: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        try:
+            if node == self._keeper.state.node:
+                await _join((reader, writer), await self._dial_job(job))
+            elif self._coordinator is not None:
+                far = await self._coordinator.open_stream(NodeId(node), job)
+                await pump(reader, writer, far)
+            else:
+                assert self._link is not None
+                async with aiohttp.ClientSession() as session:
+                    await pump(reader, writer, await self._link.open_stream(node, job, session))
+        except (HomeclusterError, OSError) as error:
+            log.warning("tunnel to %s of %s: %s", job, node, error)
+        finally:
+            writer.close()
+
+    async def _dial_job(self, job: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        return await asyncio.open_connection("127.0.0.1", self._around.job_port(job))
+
+
+async def _join(
+    one: tuple[asyncio.StreamReader, asyncio.StreamWriter],
+    other: tuple[asyncio.StreamReader, asyncio.StreamWriter],
+) -> None:
+    """Carry bytes between two local sockets until both directions have ended."""
+
+    async def along(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            while chunk := await reader.read(65536):
+                writer.write(chunk)
+                await writer.drain()
+            if writer.can_write_eof():
+                writer.write_eof()
+
+    await asyncio.gather(along(one[0], other[1]), along(other[0], one[1]))
+    other[1].close()
+
+
+def _unheard(member: Mapping[str, Any]) -> dict[str, Any]:
+    """A member whom we knew, when the coordinator cannot be asked how it is."""
+    known = member["is_here"] is True or member["health"] in {Health.DEAD, Health.LEFT}
+    return dict(member) if known else {**member, "health": Health.SUSPECT}

@@ -1,0 +1,76 @@
+"""Answering each request once: a repeated one gets the first answer, and a reused id is refused."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import logging
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from homecluster.agent.messages import Answer, Ask, refusal
+from homecluster.errors import HomeclusterError, InputError, PeerError
+
+REMEMBERED = 1000
+REMEMBERED_BYTES = 8 * 1024 * 1024
+AT_ONCE = 64
+log = logging.getLogger(__name__)
+Body = Mapping[str, Any]
+
+
+class Answers:
+    """Runs requests and remembers what came of them, within bounds."""
+
+    def __init__(self) -> None:
+        self._done: OrderedDict[str, tuple[str, Answer, int]] = OrderedDict()
+        self._done_bytes = 0
+        self._running: dict[str, tuple[str, asyncio.Task[Answer]]] = {}
+
+    async def once(self, ask: Ask, run: Callable[[], Awaitable[Body]]) -> Answer:
+        """The answer to `ask`, from memory if it was asked before; waits for one that is being worked on."""
+        digest = _digest(ask)
+        known = self._done.get(ask.id) or self._running.get(ask.id)
+        if known is not None and known[0] != digest:
+            return refusal(ask.id, InputError("this request id was used for another request"))
+        if ask.id in self._done:
+            return self._done[ask.id][1]
+        if ask.id not in self._running:
+            if len(self._running) >= AT_ONCE:
+                return refusal(ask.id, PeerError(f"busy: {AT_ONCE} requests are being worked on"))
+            task = asyncio.create_task(self._work(ask, digest, run))
+            self._running[ask.id] = (digest, task)
+        return await asyncio.shield(self._running[ask.id][1])
+
+    async def _work(self, ask: Ask, digest: str, run: Callable[[], Awaitable[Body]]) -> Answer:
+        try:
+            body = await run()
+            answer = Answer(id=ask.id, body=body)
+            size = len(json.dumps(body, allow_nan=False))
+        except HomeclusterError as error:
+            answer, size = refusal(ask.id, error), len(error.message)
+        except (
+            Exception
+        ):  # the boundary: our bug must not end the agent, and strangers see no traceback
+            log.exception("%s failed", ask.verb)
+            answer, size = (
+                refusal(ask.id, PeerError(f"{ask.verb} failed; see agent.log there")),
+                100,
+            )
+        finally:
+            self._running.pop(ask.id, None)
+        self._remember(ask.id, digest, answer, size)
+        return answer
+
+    def _remember(self, request_id: str, digest: str, answer: Answer, size: int) -> None:
+        self._done[request_id] = (digest, answer, size)
+        self._done_bytes += size
+        while len(self._done) > REMEMBERED or self._done_bytes > REMEMBERED_BYTES:
+            _, (_, _, forgotten) = self._done.popitem(last=False)
+            self._done_bytes -= forgotten
+
+
+def _digest(ask: Ask) -> str:
+    text = json.dumps([ask.to, ask.verb, ask.body, ask.asker], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()

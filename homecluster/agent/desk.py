@@ -1,0 +1,63 @@
+"""Where requests to this very PC are worked on: verbs by the table, in threads, once each."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from homecluster.agent.answers import Answers
+from homecluster.agent.messages import Answer, Ask
+from homecluster.agent.verbs import Asked, Verb, find, may
+from homecluster.domain.ids import NodeId
+from homecluster.domain.member import Role
+from homecluster.errors import InputError, PeerError
+
+THREADS = 16
+log = logging.getLogger(__name__)
+
+
+class Desk:
+    """Knows the verbs of this PC and runs them."""
+
+    def __init__(self, verbs: Sequence[Verb], home: Path, node: NodeId) -> None:
+        self._verbs, self._home, self._node = verbs, home, node
+        self._answers = Answers()
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="verb")
+
+    async def answer(self, ask: Ask) -> Answer:
+        """What this PC says to `ask`, whose asker and role the coordinator vouches for."""
+        return await self._answers.once(ask, lambda: self._work(ask))
+
+    async def _work(self, ask: Ask) -> Mapping[str, Any]:
+        verb = find(self._verbs, ask.verb)
+        if verb is None:
+            raise InputError(
+                f"{self._node} knows no {ask.verb}", hint="upgrade homecluster on that PC."
+            )
+        check_role(ask, verb.needs)
+        asked = Asked(
+            home=self._home,
+            node=self._node,
+            asker=ask.asker,
+            role=ask.role,
+            deadline_s=ask.deadline_s,
+        )
+        log.info("%s for %s", ask.verb, ask.asker)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, verb.handle, asked, ask.body)
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def check_role(ask: Ask, needs: Role) -> None:
+    """Raises PeerError when the asker's role is not enough."""
+    if not may(ask.role, needs):
+        raise PeerError(
+            f"{ask.asker} is a {ask.role} of this cluster; {ask.verb} is for operators",
+            hint="type it on an operator's PC, or join anew with a token of `homecluster token --operator`.",
+        )

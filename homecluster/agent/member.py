@@ -1,0 +1,311 @@
+"""A member's part: keep one connection to the coordinator, beat on it, and work on what comes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+
+import aiohttp
+
+from homecluster.agent.channel import Channel, ClosedError
+from homecluster.agent.desk import Desk
+from homecluster.agent.folder import AgentFolder
+from homecluster.agent.keeper import Keeper
+from homecluster.agent.lease import boottime_s
+from homecluster.agent.limits import (
+    BEAT_S,
+    CONNECT_S,
+    DEAD_S,
+    MAX_ANSWER_BYTES,
+    RETRY_MAX_S,
+    RETRY_MIN_S,
+)
+from homecluster.agent.listener import DialJob
+from homecluster.agent.messages import (
+    Answer,
+    Ask,
+    Beat,
+    Dial,
+    Ended,
+    Hello,
+    Message,
+    NoStream,
+    Welcome,
+    message_from,
+)
+from homecluster.agent.safe_json import BadMessageError
+from homecluster.agent.streams import CHUNK_BYTES, pump
+from homecluster.agent.trust import member_context
+from homecluster.errors import HomeclusterError, PeerError
+from homecluster.store.cluster_state import MAX_ADDRESSES, ClusterState
+
+log = logging.getLogger(__name__)
+Address = tuple[str, int]
+FindAddresses = Callable[[], Awaitable[Sequence[Address]]]
+_WAIT_FOR_COORDINATOR_S = 8.0
+_GONE, _NOT_A_MEMBER, _NO_MEMBER = 410, 403, 401
+
+
+class LostError(Exception):
+    """The coordinator says that this PC is no member any more."""
+
+
+class MemberLink:
+    """Dials, stays, and dials again; `channel` is the open connection, if there is one."""
+
+    def __init__(
+        self,
+        *,
+        folder: AgentFolder,
+        keeper: Keeper,
+        desk: Desk,
+        hello: Hello,
+        dial_job: DialJob,
+        find_addresses: FindAddresses,
+    ) -> None:
+        self._folder, self._keeper, self._desk = folder, keeper, desk
+        self._hello, self._dial_job, self._find = hello, dial_job, find_addresses
+        self._context = member_context(folder)
+        self._address: Address | None = None
+        self._heard_s = boottime_s()
+        self.channel: Channel | None = None
+        self.trouble: str | None = "not connected yet"
+        self.was_put_out = False
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        pause_s = RETRY_MIN_S
+        while True:
+            begun_s = boottime_s()
+            try:
+                await self._once()
+            except LostError as error:
+                self.trouble, self.was_put_out = str(error), True
+                log.warning("%s", error)
+            if boottime_s() - begun_s > DEAD_S:
+                pause_s = RETRY_MIN_S
+            await asyncio.sleep(random.uniform(RETRY_MIN_S / 2, pause_s))  # noqa: S311 - spreads reconnecting PCs, guards nothing
+            pause_s = min(RETRY_MAX_S, pause_s * 2)
+
+    async def _once(self) -> None:
+        """Try every known address once; stay with the first that is our coordinator."""
+        known = self._keeper.state.addresses
+        found = [one for one in await self._find() if one not in known]
+        timeout = aiohttp.ClientTimeout(total=None, connect=CONNECT_S, sock_connect=CONNECT_S)
+        async with aiohttp.ClientSession(timeout=timeout) as session:
+            for address in (*known, *found):
+                try:
+                    async with asyncio.timeout(CONNECT_S):
+                        socket = await session.ws_connect(
+                            _url(address, "channel"),
+                            ssl=self._context,
+                            compress=0,
+                            max_msg_size=MAX_ANSWER_BYTES,
+                        )
+                except aiohttp.WSServerHandshakeError as error:
+                    self._refused(address, error.status)
+                    continue
+                except (aiohttp.ClientError, OSError, TimeoutError) as error:
+                    self.trouble = f"{_shown(address)}: {_why(error)}"
+                    continue
+                await self._stay(Channel(socket), address, session)
+                return
+
+    def _refused(self, address: Address, status: int) -> None:
+        if status == _GONE:
+            raise LostError("this PC was put out of the cluster")
+        if status in {_NOT_A_MEMBER, _NO_MEMBER}:
+            raise LostError(
+                f"the coordinator at {_shown(address)} does not know this PC as a member"
+            )
+        self.trouble = f"{_shown(address)}: refused with {status}"
+
+    async def _stay(
+        self, channel: Channel, address: Address, session: aiohttp.ClientSession
+    ) -> None:
+        try:
+            if not await self._greet(channel, address):
+                return
+            self.channel, self.trouble = channel, None
+            beating = asyncio.create_task(self._beat(channel))
+            try:
+                await channel.listen(lambda message: self._hear(channel, message, address, session))
+            finally:
+                beating.cancel()
+        except (ClosedError, BadMessageError, ConnectionError) as error:
+            log.warning("connection to %s ended: %s", _shown(address), error)
+        finally:
+            self.channel = None
+            self.trouble = self.trouble or "the connection to the coordinator broke"
+            await channel.close()
+
+    async def _greet(self, channel: Channel, address: Address) -> bool:
+        """Whether it is the coordinator of today."""
+        await channel.say(self._hello)
+        try:
+            async with asyncio.timeout(2 * CONNECT_S):
+                welcome = message_from(await channel.socket.receive_str())
+        except (TimeoutError, TypeError):
+            self.trouble = f"{_shown(address)}: said nothing"
+            return False
+        if isinstance(welcome, Ended):
+            self.trouble = welcome.reason
+            if welcome.is_final:
+                raise LostError(welcome.reason)
+            return False
+        state = self._keeper.state
+        if not isinstance(welcome, Welcome) or welcome.epoch < state.epoch:
+            self.trouble = (
+                f"{_shown(address)} is a coordinator of the past: another PC has taken over"
+            )
+            return False
+        await self._keeper.put(lambda state: _after_welcome(state, welcome, address))
+        self._address, self._heard_s = address, boottime_s()
+        self.was_put_out = False
+        log.info("connected to the coordinator at %s", _shown(address))
+        return True
+
+    async def _beat(self, channel: Channel) -> None:
+        """Once a second; a coordinator that does not beat back is left."""
+        before_s = boottime_s()
+        while True:
+            now_s = boottime_s()
+            own_pause_s = max(0.0, now_s - before_s - 2 * BEAT_S)
+            self._heard_s = min(now_s, self._heard_s + own_pause_s)
+            before_s = now_s
+            if now_s - self._heard_s > DEAD_S:
+                self.trouble = "the coordinator is silent"
+                await channel.close()
+                return
+            try:
+                await channel.say(Beat())
+            except ClosedError:
+                return  # the listening side notices too, and says why
+            await asyncio.sleep(BEAT_S)
+
+    async def _hear(
+        self, channel: Channel, message: Message, address: Address, session: aiohttp.ClientSession
+    ) -> None:
+        self._heard_s = boottime_s()
+        match message:
+            case Beat():
+                pass
+            case Ask():
+                channel.spawn(self._answer(channel, message))
+            case Dial():
+                channel.spawn(self._bring(channel, message, address, session))
+            case Ended(reason=reason, is_final=True):
+                raise LostError(reason)
+            case Ended(reason=reason):
+                self.trouble = reason
+                await channel.close()
+            case _:
+                raise BadMessageError(f"a coordinator does not say {type(message).__name__}")
+
+    async def _answer(self, channel: Channel, ask: Ask) -> None:
+        await channel.say(await self._desk.answer(ask))
+
+    async def _bring(
+        self, channel: Channel, dial: Dial, address: Address, session: aiohttp.ClientSession
+    ) -> None:
+        """Join the job's port with a new connection to the coordinator."""
+        try:
+            reader, writer = await self._dial_job(dial.job)
+        except (HomeclusterError, OSError) as error:
+            await channel.say(NoStream(stream=dial.stream, reason=str(error)))
+            return
+        try:
+            far = await session.ws_connect(
+                f"{_url(address, 'stream')}?id={dial.stream}",
+                ssl=self._context,
+                compress=0,
+                max_msg_size=2 * CHUNK_BYTES,
+            )
+        except (aiohttp.ClientError, OSError) as error:
+            log.warning("no stream to the coordinator: %s", _why(error))
+            writer.close()
+            return
+        await pump(reader, writer, far)
+
+    # --- requests of this PC ---
+
+    async def ask(self, ask: Ask) -> Answer:
+        """Ask through the coordinator, again with the same id when the connection breaks.
+
+        Raises:
+            PeerError: the coordinator is not reached, or nothing came in time.
+        """
+        ends_s = boottime_s() + ask.deadline_s
+        while True:
+            channel = await self._open_within(min(_WAIT_FOR_COORDINATOR_S, ends_s - boottime_s()))
+            left_s = ends_s - boottime_s()
+            if left_s <= 0:
+                raise PeerError(f"no answer to {ask.verb} within {ask.deadline_s:g} s")
+            try:
+                return await channel.ask(replace(ask, deadline_s=left_s))
+            except ClosedError:
+                continue
+
+    async def _open_within(self, limit_s: float) -> Channel:
+        ends_s = boottime_s() + limit_s
+        while True:
+            channel = self.channel
+            if channel is not None and channel.is_open:
+                return channel
+            if self.was_put_out or boottime_s() >= ends_s:
+                raise PeerError(
+                    f"the coordinator is not reached: {self.trouble}",
+                    hint=(
+                        "homecluster leave, then join with a new token"
+                        if self.was_put_out
+                        else "is that PC on, and its agent? This PC keeps trying by itself."
+                    ),
+                )
+            await asyncio.sleep(0.05)
+
+    async def open_stream(
+        self, node: str, job: str, session: aiohttp.ClientSession
+    ) -> aiohttp.ClientWebSocketResponse:
+        """A stream to a job of another PC, through the coordinator.
+
+        Raises:
+            PeerError: the coordinator is not reached or refuses.
+        """
+        await self._open_within(_WAIT_FOR_COORDINATOR_S)
+        assert self._address is not None
+        try:
+            return await session.ws_connect(
+                f"{_url(self._address, 'stream')}?to={node}&job={job}",
+                ssl=self._context,
+                compress=0,
+                max_msg_size=2 * CHUNK_BYTES,
+            )
+        except (aiohttp.ClientError, OSError) as error:
+            raise PeerError(f"no stream to {job} of {node}: {_why(error)}") from error
+
+
+def _after_welcome(state: ClusterState, welcome: Welcome, address: Address) -> ClusterState:
+    """Remember where the coordinator was, and never listen to an older one again."""
+    others = tuple(one for one in state.addresses if one != address)
+    return replace(
+        state,
+        epoch=max(state.epoch, welcome.epoch),
+        role=welcome.role,
+        addresses=(address, *others)[:MAX_ADDRESSES],
+    )
+
+
+def _url(address: Address, what: str) -> str:
+    return f"wss://{_shown(address)}/v1/{what}"
+
+
+def _shown(address: Address) -> str:
+    host, port = address
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _why(error: BaseException) -> str:
+    return str(error).split("\n", 1)[0] or type(error).__name__

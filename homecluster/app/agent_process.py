@@ -1,0 +1,115 @@
+"""The daemon's process: `python -m homecluster.app.agent_process HOME`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import platform
+import resource
+import signal
+import sys
+from collections.abc import Sequence
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+
+from homecluster import __version__
+from homecluster.agent.agent import Agent, Surroundings
+from homecluster.agent.folder import AgentFolder, check_secrets, lock_folder, make_folder
+from homecluster.agent.limits import NEWEST_PROTOCOL
+from homecluster.agent.member import Address
+from homecluster.app.verbs import all_verbs, job_port
+from homecluster.domain.hardware import WslMode
+from homecluster.errors import HomeclusterError, MissingError
+from homecluster.inventory.addresses import address_on
+from homecluster.inventory.system import read_system
+from homecluster.inventory.wsl import read_mode
+from homecluster.store.cluster_state import ClusterState, read_state
+from homecluster.store.paths import Paths, paths_from
+
+MODULE = "homecluster.app.agent_process"
+LOG_BYTES, LOGS = 2_000_000, 3
+log = logging.getLogger(MODULE)
+
+
+def main(home: Path) -> int:
+    """0 after a stop that was asked for; 3 when it cannot start; the log says why."""
+    os.umask(0o077)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold the keys
+    folder = AgentFolder(home=home)
+    try:
+        make_folder(folder)
+        check_secrets(folder)
+        handle = lock_folder(folder)
+        _log_to(folder.log)
+        state = read_state(folder.state)
+        if state is None:
+            raise MissingError("this PC is in no cluster", hint="homecluster join")
+    except HomeclusterError as error:
+        sys.stderr.write(f"error: {error.message}\n  hint: {error.hint}\n")
+        return error.exit_code
+    try:
+        asyncio.run(_run(folder, state))
+    finally:
+        os.close(handle)
+    return 0
+
+
+async def _run(folder: AgentFolder, state: ClusterState) -> None:
+    agent = Agent(folder, state, _surroundings(folder.home, state))
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, agent.end)
+    log.info("agent of %s in cluster %s, pid %s", state.node, state.name, os.getpid())
+    await agent.run()
+    log.info("agent ended")
+
+
+def _surroundings(home: Path, state: ClusterState) -> Surroundings:
+    paths: Paths = paths_from({**os.environ, "HOMECLUSTER_HOME": str(home)})
+    return Surroundings(
+        verbs=all_verbs(),
+        job_port=lambda job: job_port(paths, job),
+        address_of=lambda: address_on(state.interface),
+        find_addresses=_find_addresses,
+        versions={
+            "homecluster": __version__,
+            "protocol": str(NEWEST_PROTOCOL),
+            "python": platform.python_version(),
+        },
+        interface=state.interface,
+        can_be_dialled=_can_be_dialled(),
+    )
+
+
+async def _find_addresses() -> Sequence[Address]:
+    return ()
+
+
+def _can_be_dialled() -> bool:
+    """False behind WSL's NAT."""
+    if read_system().os != "wsl2":
+        return True
+    return read_mode() is WslMode.MIRRORED
+
+
+def _log_to(path: Path) -> None:
+    """A log that cannot fill the disk; what goes in holds no token and no key."""
+    handler = RotatingFileHandler(path, maxBytes=LOG_BYTES, backupCount=LOGS, delay=True)
+    handler.setFormatter(_OneLine("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    logging.raiseExceptions = False  # a full disk must not end the agent
+    for noisy in ("aiohttp.server", "aiohttp.web", "asyncio"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)
+
+
+class _OneLine(logging.Formatter):
+    """Foreign names must not forge lines or steer a terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = super().format(record)
+        return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

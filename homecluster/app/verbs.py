@@ -1,0 +1,62 @@
+"""Every verb that members may ask of this PC: the one table that the agent is started with."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+
+from homecluster import __version__
+from homecluster.agent.messages import JOB
+from homecluster.agent.verbs import Asked, Body, Verb
+from homecluster.domain.member import Role
+from homecluster.errors import InputError
+from homecluster.store.job_store import JobFolder, read_launch
+from homecluster.store.paths import Paths, paths_from
+
+_STARTED_S = time.monotonic()
+
+
+def paths_of(asked: Asked) -> Paths:
+    """Where this PC's state is, for handlers."""
+    return paths_from({**os.environ, "HOMECLUSTER_HOME": str(asked.home)})
+
+
+def all_verbs() -> tuple[Verb, ...]:
+    """Add a verb by adding its line; a handler's module is imported by the handler, not here."""
+    return (
+        Verb(name="agent.look", needs=Role.WORKER, handle=_look),
+        Verb(name="agent.echo", needs=Role.WORKER, handle=_echo),
+        Verb(name="agent.job", needs=Role.OPERATOR, handle=_job),
+    )
+
+
+def job_port(paths: Paths, job: str) -> int:
+    """Loopback port of a job of this PC.
+
+    Raises:
+        InputError: this PC has no such job.
+    """
+    folder = JobFolder(path=paths.jobs / job)
+    if not JOB.fullmatch(job) or not folder.launch_file.is_file():
+        raise InputError(f"no job is called {job!r} here")
+    return read_launch(folder).spec.port
+
+
+def _look(asked: Asked, body: Body) -> Body:
+    del body
+    return {
+        "node": asked.node,
+        "version": __version__,
+        "python": platform.python_version(),
+        "up_s": time.monotonic() - _STARTED_S,
+    }
+
+
+def _echo(asked: Asked, body: Body) -> Body:
+    del asked
+    return {"echo": body.get("echo")}
+
+
+def _job(asked: Asked, body: Body) -> Body:
+    return {"port": job_port(paths_of(asked), str(body.get("job")))}

@@ -1,0 +1,59 @@
+"""Members of a cluster as people read them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.markup import escape
+from rich.table import Table
+
+from homecluster.cli.render_plan import console
+from homecluster.cli.render_probe import format_age
+from homecluster.domain.member import Health, Member
+
+_STYLES = {
+    Health.ALIVE: "green",
+    Health.SUSPECT: "yellow",
+    Health.DEAD: "red",
+    Health.LEFT: "dim",
+}
+_NOW_S = 3.0
+
+
+def show(members: Sequence[Member], status: Mapping[str, Any]) -> None:
+    """A row for each member, the coordinator first."""
+    out = console()
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for title in ("name", "health", "role", "address", "homecluster", "last seen", ""):
+        table.add_column(title, no_wrap=True)
+    for member in members:
+        table.add_row(
+            escape(member.name),
+            f"[{_STYLES[member.health]}]{member.health}[/]",
+            member.role,
+            escape(member.address or "-"),
+            escape(dict(member.versions).get("homecluster", "-")),
+            _seen(member.last_seen_s),
+            _remarks(member),
+        )
+    out.print(table)
+    if status["trouble"]:
+        out.print(f"[yellow]{escape(str(status['trouble']))}[/]", soft_wrap=True)
+
+
+def _seen(age_s: float | None) -> str:
+    if age_s is None:
+        return "-"
+    return "now" if age_s < _NOW_S else f"{format_age(age_s)} ago"
+
+
+def _remarks(member: Member) -> str:
+    words = []
+    if member.is_coordinator:
+        words.append("coordinator")
+    if member.is_here:
+        words.append("this PC")
+    if not member.can_be_dialled and member.last_seen_s is not None:
+        words.append("behind NAT")
+    return ", ".join(words)
