@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,8 +23,8 @@ from homecluster.store.cluster_table import cluster_table
 from homecluster.store.files import read_json, write_json
 
 LIVE_FILE: Final = "live-cluster.json"
-_MAX_BYTES: Final = 512 * 1024
 _ASK_S: Final = 20.0
+_writing = threading.Lock()
 
 
 def live_cluster(members: Members) -> Cluster:
@@ -43,17 +45,29 @@ def live_cluster(members: Members) -> Cluster:
     return Cluster(nodes=nodes, links=links)
 
 
-def keep_live_cluster(members: Members, probed: Cluster) -> Cluster:
+def keep_live_cluster(members: Members, probed: Cluster) -> None:
     """Hand what was probed to the coordinator, for everybody; what it held of other pairs stays.
+
+    Piece by piece, since a request is small: each PC alone, then each pair with its link.
 
     Raises:
         PeerError: the coordinator cannot be reached.
     """
-    everybody = members.members()
-    merged = merged_clusters(_kept(members, everybody), probed)
-    document = {"document": cluster_table(merged)}
-    members.ask(_coordinator(everybody), "cluster.keep", document, deadline_s=_ASK_S)
-    return merged
+    coordinator = _coordinator(members.members())
+    for piece in pieces(probed):
+        body = {"document": cluster_table(piece)}
+        members.ask(coordinator, "live.keep", body, deadline_s=_ASK_S)
+
+
+def pieces(cluster: Cluster) -> Iterator[Cluster]:
+    """Clusters of one PC or two that together are the whole."""
+    for node in cluster.nodes:
+        yield Cluster(nodes=(node,))
+    for one, other in combinations(cluster.nodes, 2):
+        ends = {one.id, other.id}
+        links = tuple(link for link in cluster.links if {link.src, link.dst} == ends)
+        if links:
+            yield Cluster(nodes=(one, other), links=links)
 
 
 def merged_clusters(before: Cluster, now: Cluster) -> Cluster:
@@ -82,11 +96,9 @@ def _now(members: Members, name: NodeId, kept: Cluster) -> Node:
 
 
 def _kept(members: Members, everybody: tuple[Member, ...]) -> Cluster:
-    answer = members.ask(_coordinator(everybody), "cluster.read", {}, deadline_s=_ASK_S)
+    answer = members.ask(_coordinator(everybody), "live.read", {}, deadline_s=_ASK_S)
     document = answer.get("document")
-    if document is None:
-        return Cluster(nodes=())
-    return _parsed(document)
+    return Cluster(nodes=()) if document is None else _parsed(document)
 
 
 def _coordinator(everybody: tuple[Member, ...]) -> NodeId:
@@ -98,24 +110,32 @@ def _parsed(document: Any) -> Cluster:
 
 
 def _keep(asked: Asked, body: Body) -> Body:
-    """The coordinator keeps the document, if it is one."""
+    """The coordinator keeps the document beside what it has, if it is one."""
     document = body.get("document")
-    if not isinstance(document, Mapping) or len(json.dumps(document)) > _MAX_BYTES:
-        raise InputError(f"'document' is no cluster document of at most {_MAX_BYTES // 1024} KiB")
-    write_json(_file(asked), cluster_table(_parsed(document)))
+    if not isinstance(document, Mapping):
+        raise InputError("'document' is no cluster document")
+    piece = _parsed(document)
+    with _writing:
+        write_json(_file(asked), cluster_table(merged_clusters(_read_kept(asked), piece)))
     return {}
 
 
 def _read(asked: Asked, body: Body) -> Body:
-    """What it keeps; null when nothing was probed yet, or when the file is damaged."""
+    """What it keeps of everything that was probed; null before the first probe."""
     del body
+    kept = _read_kept(asked)
+    return {"document": cluster_table(kept) if kept.nodes else None}
+
+
+def _read_kept(asked: Asked) -> Cluster:
+    """Nothing where nothing was probed yet, or where the file is damaged: the next probe mends it."""
     path = _file(asked)
     if not path.exists():
-        return {"document": None}
+        return Cluster(nodes=())
     try:
-        return {"document": cluster_table(_parsed(read_json(path, "live cluster")))}
+        return _parsed(read_json(path, "live cluster"))
     except HomeclusterError:
-        return {"document": None}  # it is measured again by the next probe
+        return Cluster(nodes=())
 
 
 def _file(asked: Asked) -> Path:
@@ -123,6 +143,6 @@ def _file(asked: Asked) -> Path:
 
 
 VERBS: Final = (
-    Verb(name="cluster.keep", needs=Role.WORKER, handle=_keep),
-    Verb(name="cluster.read", needs=Role.WORKER, handle=_read),
+    Verb(name="live.keep", needs=Role.WORKER, handle=_keep),
+    Verb(name="live.read", needs=Role.WORKER, handle=_read),
 )

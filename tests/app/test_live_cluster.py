@@ -15,6 +15,7 @@ from homecluster.app.live_cluster import (
     keep_live_cluster,
     live_cluster,
     merged_clusters,
+    pieces,
 )
 from homecluster.domain.ids import NodeId
 from homecluster.domain.member import Health, Role
@@ -45,8 +46,8 @@ def home_of(path: Path, **health: Health) -> HomeMembers:
             for name in "abc"
         ),
         inventory=inventory,
-        cluster__read=lambda _, body: real["cluster.read"](asked(path), body),
-        cluster__keep=lambda _, body: real["cluster.keep"](asked(path), body),
+        live__read=lambda _, body: real["live.read"](asked(path), body),
+        live__keep=lambda _, body: real["live.keep"](asked(path), body),
     )
 
 
@@ -102,9 +103,19 @@ def test_a_member_that_does_not_answer_is_as_last_probed(tmp_path: Path) -> None
     assert len(live_cluster(home).nodes) == 3
 
 
-@pytest.mark.parametrize("document", [None, 7, [], {}, {"schema": "other"}, {"x": "y" * 600_000}])
+@pytest.mark.parametrize("document", [None, 7, [], {}, {"schema": "other"}, {"nodes": 7}])
 def test_what_is_no_cluster_is_not_kept(tmp_path: Path, document: object) -> None:
-    keep = next(verb for verb in VERBS if verb.name == "cluster.keep")
+    keep = next(verb for verb in VERBS if verb.name == "live.keep")
     with pytest.raises(InputError):
         keep.handle(asked(tmp_path), {"document": document})
     assert not (tmp_path / LIVE_FILE).exists()
+
+
+def test_the_pieces_are_small_and_make_the_whole() -> None:
+    whole = cluster(*(node(name) for name in "abcd"))
+    together = Cluster(nodes=())
+    for piece in pieces(whole):
+        assert len(piece.nodes) <= 2
+        together = merged_clusters(together, piece)
+    assert set(together.nodes) == set(whole.nodes)
+    assert set(together.links) == set(whole.links)
