@@ -37,21 +37,22 @@ class Likeness:
         return tuple(self._devices[device] for device in devices)
 
     def choice(self, nodes: Sequence[NodeId]) -> Hashable:
-        """Equal only for choices of PCs that are alike, each and in every link among them.
+        """Equal only for choices of PCs that are alike, each and in every link among them."""
+        ordered = self.ordered(nodes)
+        return (
+            tuple(self._nodes[node] for node in ordered),
+            tuple(self._link(a, b) for a in ordered for b in ordered),
+        )
 
-        PCs are put in an order that names do not decide, then the table of their links is compared.
-        """
+    def ordered(self, nodes: Sequence[NodeId]) -> list[NodeId]:
+        """The PCs in an order that names do not decide: of alike choices the first are alike, the second, and so on."""
 
         def row(node: NodeId) -> tuple[int, list[int], list[int]]:
             outward = sorted(self._link(node, other) for other in nodes)
             inward = sorted(self._link(other, node) for other in nodes)
             return self._nodes[node], outward, inward
 
-        ordered = sorted(nodes, key=row)
-        return (
-            tuple(self._nodes[node] for node in ordered),
-            tuple(self._link(a, b) for a in ordered for b in ordered),
-        )
+        return sorted(nodes, key=row)
 
     def _link(self, src: NodeId, dst: NodeId) -> int:
         return self._links.get((src, dst), -1)

@@ -5,6 +5,7 @@ The same formulas as `planner.serving`, from looked-up pieces; tests hold the tw
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from homecluster.domain.hardware import Device, DType
@@ -38,15 +39,10 @@ class Clock:
         """None where a device lacks the memory for its share and one request."""
         self.asked += 1
         shards = shards_of(groups, counts)
+        tokens = self._least_cache(groups, shards)
+        if tokens is None:
+            return None
         ranks = sum(map(len, groups))
-        tokens: int | None = None
-        for group, shard in zip(groups, shards, strict=True):
-            for device in group:
-                held = self.cache_tokens(device, shard, ranks)
-                if held is None:
-                    return None
-                tokens = held if tokens is None else min(tokens, held)
-        assert tokens is not None
         driver = groups[0][0]
         return response(
             [
@@ -55,6 +51,28 @@ class Clock:
                 for inside in [serving.running(driver, ranks, self.workload, held, tokens)]
             ]
         )
+
+    def time_s(self, groups: Sequence[Group], counts: Sequence[int], requests: float) -> float:
+        """Seconds of a request with so many in the copy; infinite where memory is short."""
+        self.asked += 1
+        shards = shards_of(groups, counts)
+        tokens = self._least_cache(groups, shards)
+        if tokens is None:
+            return math.inf
+        ranks = sum(map(len, groups))
+        inside = serving.running(groups[0][0], ranks, self.workload, requests, tokens)
+        return requests * self._round_s(groups, shards, inside) / inside
+
+    def _least_cache(self, groups: Sequence[Group], shards: Sequence[Shard]) -> int | None:
+        ranks = sum(map(len, groups))
+        least: int | None = None
+        for group, shard in zip(groups, shards, strict=True):
+            for device in group:
+                held = self.cache_tokens(device, shard, ranks)
+                if held is None:
+                    return None
+                least = held if least is None else min(least, held)
+        return least
 
     def cache_tokens(self, device: Device, shard: Shard, ranks: int) -> int | None:
         """Tokens that the device's KV cache holds; None where not even one request fits."""
@@ -87,12 +105,12 @@ class Clock:
         way_s = busiest_s = 0.0
         for index, (group, shard) in enumerate(zip(groups, shards, strict=True)):
             device_s = max(self.pieces.seconds(device, shard, load) for device in group)
-            stage_s = device_s + self._inside(group, shard, tokens, load.sequences).total_s
+            stage_s = device_s + self.inside(group, shard, tokens, load.sequences).total_s
             busiest_s = max(busiest_s, stage_s)
             way_s += stage_s
             if index:
                 way_s += self.between(groups[index - 1], group, tokens).total_s
-        way_s += self._stepping(groups).total_s
+        way_s += self.stepping(groups).total_s
         driver, ranks = groups[0][0], sum(map(len, groups))
         host_s = step.host_seconds(self.spec, driver, ranks, load.sequences)
         if step.overlaps_host(driver, len(groups)):
@@ -108,7 +126,8 @@ class Clock:
             self._costs[key] = step.hand_overs(self._copy([src, dst], [1, 1]), tokens=tokens)[0]
         return self._costs[key]
 
-    def _inside(self, group: Group, shard: Shard, tokens: float, sampled: float) -> Cost:
+    def inside(self, group: Group, shard: Shard, tokens: float, sampled: float) -> Cost:
+        """What a stage's tensor parallel sends in a step."""
         if len(group) == 1:
             return Cost()
         ids = tuple(device.id for device in group)
@@ -120,7 +139,8 @@ class Clock:
             )
         return self._costs[key]
 
-    def _stepping(self, groups: Sequence[Group]) -> Cost:
+    def stepping(self, groups: Sequence[Group]) -> Cost:
+        """What the scheduler sends in a step; the first group drives."""
         nodes = tuple(dict.fromkeys(device.node_id for group in groups for device in group))
         if len(nodes) == 1:
             return Cost()

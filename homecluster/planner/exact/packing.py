@@ -1,0 +1,148 @@
+"""The best set of copies over a few devices, with a bound on how much better any other could be.
+
+For a time T, every copy holds n(T) requests that it answers within T, and copies on disjoint devices add up. A
+set of copies answers the load within T exactly when their sum reaches the demand (`planner.load`). So the least T
+is sought: the most requests that any packing of the devices could hold is a sum over subsets (dynamic
+programming over 2^k masks), first with bounds, then with the copies that a search over a subset really finds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from homecluster.domain.hardware import Device
+from homecluster.planner.exact.subset import Best, Subset
+from homecluster.planner.load import closed_time_s, open_time_s
+
+MOST_DEVICES: Final = 8
+TOLERANCE: Final = 1e-3
+"""Layouts that are closer than this are as good as one another."""
+_BISECTIONS: Final = 12
+
+Demand = Callable[[float], float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Packed:
+    """Copies over disjoint devices, and what is proved about them."""
+
+    copies: tuple[Best, ...]
+    time_s: float
+    """Of a request, with the load spread over the copies."""
+    least_s: float
+    """No set of copies answers a request sooner."""
+
+
+class Packing:
+    """Sets of copies over `devices`; subsets that cannot hold a copy are left out by the caller."""
+
+    def __init__(
+        self,
+        devices: Sequence[Device],
+        subsets: dict[int, Subset],
+        *,
+        clients: float | None,
+        rate_per_s: float | None,
+        work: int,
+    ) -> None:
+        self._subsets, self._full = subsets, (1 << len(devices)) - 1
+        self._clients, self._rate_per_s = clients, rate_per_s
+        self._work_left = work
+
+    def best(self, incumbent_s: float) -> Packed:
+        """Copies that answer sooner than `incumbent_s`, or none where that is proved best."""
+        copies: tuple[Best, ...] = ()
+        time_s = incumbent_s
+        while True:
+            goal_s = time_s * (1 - TOLERANCE)
+            chosen = self._fill(goal_s)
+            if chosen is None:
+                return Packed(copies=copies, time_s=time_s, least_s=goal_s)
+            better = self._really(chosen, goal_s)
+            if better is not None and better[0] <= goal_s:
+                time_s, copies = better
+                continue
+            if not self._search(chosen, goal_s):
+                return Packed(copies=copies, time_s=time_s, least_s=self._least(time_s))
+
+    def _really(
+        self, chosen: Sequence[int], goal_s: float
+    ) -> tuple[float, tuple[Best, ...]] | None:
+        """The time of the copies found so far on the chosen subsets."""
+        del goal_s
+        found = tuple(best for mask in chosen if (best := self._subsets[mask].found) is not None)
+        if not found:
+            return None
+        responses = [best.response for best in found]
+        if self._clients is not None:
+            return closed_time_s(responses, self._clients), found
+        assert self._rate_per_s is not None
+        time_s = open_time_s(responses, self._rate_per_s)
+        return None if time_s is None else (time_s, found)
+
+    def _search(self, chosen: Sequence[int], goal_s: float) -> bool:
+        """Search the chosen subsets whose bound is not yet met; False where nothing more can be learned."""
+        learned = False
+        for mask in chosen:
+            subset = self._subsets[mask]
+            before = subset.most(goal_s), subset.held(goal_s)
+            if before[0] <= before[1] * (1 + 1e-9) or self._work_left <= 0:
+                continue
+            asked = subset.clock.asked
+            subset.improve(goal_s, self._demand(goal_s))
+            self._work_left -= subset.clock.asked - asked
+            learned |= (subset.most(goal_s), subset.held(goal_s)) != before
+        return learned
+
+    def _demand(self, time_s: float) -> float:
+        if self._clients is not None:
+            return self._clients
+        assert self._rate_per_s is not None
+        return self._rate_per_s * time_s
+
+    def _fill(self, time_s: float) -> list[int] | None:
+        """Subsets that might hold the whole demand within the time; None where no packing can."""
+        most = [0.0] * (self._full + 1)
+        taken = [0] * (self._full + 1)
+        weights = {mask: subset.most(time_s) for mask, subset in self._subsets.items()}
+        for free in range(1, self._full + 1):
+            low = free & -free
+            best, choice = most[free ^ low], 0
+            rest = free ^ low
+            part = rest
+            while True:  # every subset of `free` that holds its lowest device
+                mask = part | low
+                weight = weights.get(mask, 0.0)
+                if weight > 0 and weight + most[free ^ mask] > best + 1e-12:
+                    best, choice = weight + most[free ^ mask], mask
+                if part == 0:
+                    break
+                part = (part - 1) & rest
+            most[free], taken[free] = best, choice
+        if most[self._full] < self._demand(time_s) * (1 - 1e-9):
+            return None
+        return _trace(taken, self._full)
+
+    def _least(self, time_s: float) -> float:
+        """The least time at which the bounds still allow a packing."""
+        low, high = 0.0, time_s
+        for _ in range(_BISECTIONS):
+            middle = (low + high) / 2
+            if self._fill(middle) is None:
+                low = middle
+            else:
+                high = middle
+        return low
+
+
+def _trace(taken: Sequence[int], full: int) -> list[int]:
+    chosen, free = [], full
+    while free:
+        if taken[free]:
+            chosen.append(taken[free])
+            free ^= taken[free]
+        else:
+            free ^= free & -free
+    return chosen

@@ -1,0 +1,120 @@
+"""The best copy that uses exactly some given devices: found, and how much better it could at most be."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from homecluster.domain.hardware import Device
+from homecluster.planner.exact import bound, shapes
+from homecluster.planner.exact.bound import Pipeline
+from homecluster.planner.exact.clock import Clock, Group
+from homecluster.planner.load import Response
+
+_ORDERED_STAGES = 5
+"""Up to so many stages every order is tried."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Best:
+    """A copy, as groups in order and their layers."""
+
+    groups: tuple[Group, ...]
+    counts: tuple[int, ...]
+    response: Response
+
+
+class Subset:
+    """Copies over exactly these devices."""
+
+    def __init__(self, clock: Clock, devices: Sequence[Device]) -> None:
+        self.clock, self.devices = clock, devices
+        self.found: Best | None = None
+        group = shapes.tensor_group(clock.spec, devices)
+        if group is not None:
+            self._keep((group,), (clock.spec.layers,), 0.0)
+        self._shapes = [
+            (inside, bound.least_response(clock, _pipeline(inside)))
+            for inside in shapes.pipelines(clock.spec, devices)
+            if len(devices) > 1
+        ]
+        self._known = (0.0, 0.0)
+        """(seconds, requests): proved at most so many within so long."""
+
+    def held(self, time_s: float) -> float:
+        """Requests that the copy found so far answers within the time."""
+        return self.found.response.inside(time_s) if self.found else 0.0
+
+    def most(self, time_s: float) -> float:
+        """Requests that no copy over these devices exceeds within the time."""
+        known_s, proved = self._known
+        if time_s > known_s:
+            proved = math.inf
+        possible = max((least.inside(time_s) for _, least in self._shapes), default=0.0)
+        return max(self.held(time_s), min(proved, possible))
+
+    def improve(self, time_s: float, enough: float) -> bool:
+        """Search for more requests within the time; False where the search was not exhaustive."""
+        whole = True
+        ranked = sorted(self._shapes, key=lambda shape: -shape[1].inside(time_s))
+        for inside, least in ranked:
+            if least.inside(time_s) <= self._target(time_s):
+                continue
+            whole &= self._try_orders(inside, time_s, enough)
+            if self.held(time_s) >= enough:
+                return True
+        if whole:
+            self._known = (time_s, self.held(time_s))
+        return whole
+
+    def _target(self, time_s: float) -> float:
+        return max(self.held(time_s) * (1 + 1e-9), 1e-9)
+
+    def _try_orders(self, inside: Sequence[list[Group]], time_s: float, enough: float) -> bool:
+        stages = sum(map(len, inside))
+        whole = stages <= _ORDERED_STAGES and shapes.few_splits(self.clock.spec.layers, stages)
+        for groups in shapes.orders(inside) if stages <= _ORDERED_STAGES else [_flat(inside)]:
+            wanted = max(1.0, self._target(time_s))
+            pipeline = Pipeline(groups=groups, ordered=True)
+            if bound.least_time_s(self.clock, pipeline, wanted) > time_s:
+                continue
+            self._keep(groups, self._split(groups, wanted), time_s)
+            if self.held(time_s) >= enough:
+                break
+        return whole
+
+    def _split(self, groups: tuple[Group, ...], requests: float) -> tuple[int, ...]:
+        """The cut of the layers that answers so many requests soonest."""
+        layers, stages = self.clock.spec.layers, len(groups)
+        if shapes.few_splits(layers, stages):
+            return min(
+                shapes.every_split(layers, stages),
+                key=lambda counts: self.clock.time_s(groups, counts, requests),
+            )
+        best = shapes.first_split(layers, stages)
+        best_s = self.clock.time_s(groups, best, requests)
+        while True:
+            times = {
+                counts: self.clock.time_s(groups, counts, requests)
+                for counts in shapes.neighbours(best)
+            }
+            next_one = min(times, key=lambda counts: times[counts])
+            if times[next_one] >= best_s:
+                return best
+            best, best_s = next_one, times[next_one]
+
+    def _keep(self, groups: tuple[Group, ...], counts: tuple[int, ...], time_s: float) -> None:
+        response = self.clock.response(groups, counts)
+        if response is None:
+            return
+        if self.found is None or response.inside(time_s) > self.held(time_s):
+            self.found = Best(groups=groups, counts=counts, response=response)
+
+
+def _pipeline(inside: Sequence[list[Group]]) -> Pipeline:
+    return Pipeline(groups=_flat(inside), ordered=False)
+
+
+def _flat(inside: Sequence[list[Group]]) -> tuple[Group, ...]:
+    return tuple(group for groups in inside for group in groups)

@@ -1,0 +1,62 @@
+"""The exact search equals brute force on small homes, and its bounds are never beaten."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from homecluster.domain.model import ModelSpec
+from homecluster.domain.topology import Cluster
+from homecluster.domain.workload import Serve
+from homecluster.planner.estimate import Estimator, Prepared
+from homecluster.planner.exact.packing import TOLERANCE
+from homecluster.planner.exact.prove import NOTHING_S, prove
+from tests.planner import brute_force
+from tests.strategies import WORKLOADS, clusters, models
+
+FEW = settings(
+    max_examples=int(os.environ.get("LAW_EXAMPLES", "40")),
+    deadline=None,
+    suppress_health_check=[
+        HealthCheck.too_slow,
+        HealthCheck.filter_too_much,
+        HealthCheck.data_too_large,
+    ],
+)
+
+
+def small(spec: ModelSpec, layers: int) -> ModelSpec:
+    """So few layers that all ways to cut them can be tried."""
+    return replace(spec, layers=layers, generates=True, max_positions=131_072)
+
+
+def judged(home: Cluster, spec: ModelSpec, workload: Serve, most_devices: int) -> None:
+    devices = home.devices()
+    assume(len(devices) <= most_devices)
+    estimator = Estimator(home, spec, workload)
+    expected_s = brute_force.best_time_s(estimator, devices)
+    proof = prove(estimator, devices, NOTHING_S)
+    assert proof is not None
+    if expected_s is None:
+        assert not proof.copies
+        return
+    ready = [estimator.prepare(copy) for copy in proof.copies]
+    copies = [one for one in ready if isinstance(one, Prepared)]
+    assert len(copies) == len(ready)
+    found_s = brute_force.time_of(estimator, copies)
+    assert found_s is not None
+    assert found_s == pytest.approx(expected_s, rel=TOLERANCE * 1.01)
+    assert proof.gap is not None
+    assert found_s / (1 + proof.gap) <= expected_s * (1 + 1e-6)
+
+
+@FEW
+@given(clusters(most=3), models(), WORKLOADS, st.integers(2, 4))
+def test_the_search_equals_brute_force_on_small_homes(
+    home: Cluster, spec: ModelSpec, workload: Serve, layers: int
+) -> None:
+    judged(home, small(spec, layers), workload, 4)
