@@ -8,8 +8,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final
 
-ALL_REDUCE_LIMIT_BYTES: Final = 64 * 1024
-"""Beyond, bytes count more than waiting, and the engine's ring sends fewer with three ranks or more."""
+_ALL_REDUCE_LIMIT_BYTES: Final = 128 * 1024
+"""Over all ranks."""
 GATHER_LIMIT_BYTES: Final = 4 * 1024 * 1024
 """A gather sends the same bytes either way; the logits of a few sequences stay below."""
 MOST_RANKS: Final = 4
@@ -23,3 +23,11 @@ class SmallCollectives(StrEnum):
     """The engine's own library: gloo on CPUs, NCCL on GPUs."""
     EXCHANGE = "exchange"
     """homecluster's exchange inside the engine: each rank sends its part to all others at once."""
+
+
+def all_reduce_limit_bytes(ranks: int) -> int:
+    """The largest all-reduce that counts as small: 64 KiB between two ranks, 32 KiB between four.
+
+    Beyond, bytes count more than waiting: each rank sends n - 1 copies, the engine's ring 2 (n - 1) / n.
+    """
+    return _ALL_REDUCE_LIMIT_BYTES // ranks

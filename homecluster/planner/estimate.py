@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from homecluster.domain.estimate import Estimate, Interval, MemoryUse, Terms
 from homecluster.domain.hardware import Device, DeviceKind, Provenance
 from homecluster.domain.layout import Copy as CopyLayout
 from homecluster.domain.layout import Layout
 from homecluster.domain.model import ModelSpec
+from homecluster.domain.small_collectives import SmallCollectives
 from homecluster.domain.topology import Cluster
 from homecluster.domain.units import format_bytes
 from homecluster.domain.workload import Serve
@@ -43,7 +44,15 @@ class _Load:
 class Estimator:
     """Costs copies and layouts of one model under one workload on one cluster; remembers nothing else."""
 
-    def __init__(self, cluster: Cluster, spec: ModelSpec, workload: Serve) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        spec: ModelSpec,
+        workload: Serve,
+        small_collectives: SmallCollectives | None = None,
+    ) -> None:
+        """`small_collectives`: what is pinned; None leaves it to each copy."""
+        self.small_collectives = small_collectives or SmallCollectives.EXCHANGE
         self.spec = spec
         self.workload = workload
         self.fabric = Fabric(cluster)
@@ -60,7 +69,13 @@ class Estimator:
         dtype = rules.resolve_dtype(self.spec, devices, self.workload.dtype)
         if isinstance(dtype, Refusal):
             return dtype
-        copy = Copy(spec=self.spec, dtype=dtype, stages=ranks, fabric=self.fabric)
+        copy = Copy(
+            spec=self.spec,
+            dtype=dtype,
+            stages=ranks,
+            fabric=self.fabric,
+            small_collectives=self.small_collectives,
+        )
         memory = tuple(
             memory_use(self.spec, rank.shard, device, dtype, self.workload, world_size=len(devices))
             for rank in ranks
@@ -107,7 +122,8 @@ class Estimator:
             prepared = self.prepare(stages)
             if isinstance(prepared, Refusal):
                 return prepared
-            copies.append(prepared)
+            copy = replace(prepared.copy, small_collectives=layout.small_collectives)
+            copies.append(replace(prepared, copy=copy))
         return self.combine(copies)
 
     def combine(self, copies: Sequence[Prepared]) -> Estimate:

@@ -6,14 +6,16 @@ docs/faster-links.md shows the messages. Half a round trip, where gloo's all-red
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import permutations
+from typing import Protocol
 
 from homecluster.domain.hardware import Device, DeviceKind
 from homecluster.domain.small_collectives import (
-    ALL_REDUCE_LIMIT_BYTES,
     GATHER_LIMIT_BYTES,
     MOST_RANKS,
+    SmallCollectives,
+    all_reduce_limit_bytes,
 )
 from homecluster.planner import network, priors
 from homecluster.planner.network import Cost, Fabric
@@ -30,7 +32,7 @@ def is_offered(group: Sequence[Device]) -> bool:
 
 def all_reduce(fabric: Fabric, group: Sequence[Device], message_bytes: float) -> Cost:
     """By exchange where the message is small, else as the engine does it."""
-    if not is_offered(group) or message_bytes > ALL_REDUCE_LIMIT_BYTES:
+    if not is_offered(group) or message_bytes > all_reduce_limit_bytes(len(group)):
         return network.all_reduce(fabric, group, message_bytes)
     return one_shot(fabric, group, message_bytes)
 
@@ -73,3 +75,21 @@ def one_shot(fabric: Fabric, group: Sequence[Device], message_bytes: float) -> C
         latency_s=max(hop.latency_s for _, hop in edges) + launch_s,
         transfer_s=max(busy_s.values()),
     )
+
+
+class _Copy(Protocol):
+    """Of planner.step, which imports this file."""
+
+    @property
+    def small_collectives(self) -> SmallCollectives: ...
+    @property
+    def groups(self) -> tuple[tuple[Device, ...], ...]: ...
+
+
+def choice(copies: Iterable[_Copy]) -> SmallCollectives:
+    """What a layout of these copies says of itself."""
+    used = any(
+        copy.small_collectives is SmallCollectives.EXCHANGE and any(map(is_offered, copy.groups))
+        for copy in copies
+    )
+    return SmallCollectives.EXCHANGE if used else SmallCollectives.ENGINE

@@ -12,7 +12,7 @@ from homecluster.domain.model import ModelSpec
 from homecluster.domain.plan import Backend, Plan, Rejection
 from homecluster.domain.topology import Cluster
 from homecluster.domain.workload import Goal, Serve
-from homecluster.planner import candidates, explain, rules
+from homecluster.planner import candidates, exchange, explain, rules
 from homecluster.planner.candidates import Pins, Problem
 from homecluster.planner.estimate import Estimator, Prepared
 from homecluster.planner.rules import Refusal
@@ -108,7 +108,7 @@ _Ready = tuple[Copy, Prepared]
 class _Search:
     def __init__(self, cluster: Cluster, spec: ModelSpec, workload: Serve, pins: Pins) -> None:
         self.problem = Problem(cluster, spec, workload, pins)
-        self.estimator = Estimator(cluster, spec, workload)
+        self.estimator = Estimator(cluster, spec, workload, pins.small_collectives)
         self.found: dict[object, Found] = {}
         self.rejections: dict[tuple[object, ...], Rejection] = {}
         self._rates: dict[object, float] = {}
@@ -153,7 +153,11 @@ class _Search:
         known = self.found.get(signature)
         if known is not None:
             return known
-        layout = Layout(engine=ENGINE, replicas=tuple(copy for copy, _ in copies))
+        layout = Layout(
+            engine=ENGINE,
+            replicas=tuple(copy for copy, _ in copies),
+            small_collectives=exchange.choice([prepared.copy for _, prepared in copies]),
+        )
         one = Found(
             layout=layout,
             nodes=tuple(nodes_of(layout.replicas)),

@@ -32,11 +32,17 @@ class Copy:
     dtype: DType
     stages: tuple[Rank, ...]
     fabric: Fabric
-    small_collectives: SmallCollectives = SmallCollectives.ENGINE
+    small_collectives: SmallCollectives = SmallCollectives.EXCHANGE
+    """The exchange only where it is offered; elsewhere the engine's in any case."""
 
     @property
     def devices(self) -> tuple[Device, ...]:
         return tuple(device for stage in self.stages for device in stage.devices)
+
+    @property
+    def groups(self) -> tuple[tuple[Device, ...], ...]:
+        """The tensor-parallel groups, one for each stage."""
+        return tuple(stage.devices for stage in self.stages)
 
     @property
     def driver(self) -> Device:
@@ -138,13 +144,15 @@ def stage_messages(copy: Copy, stage: Rank, *, tokens: float, sampled: float) ->
         return Cost()
     spec, size = copy.spec, DTYPE_BYTES[copy.dtype]
     count = all_reduces(stage)
-    way = exchange if copy.small_collectives is SmallCollectives.EXCHANGE else network
-    cost = way.all_reduce(copy.fabric, stage.devices, tokens * spec.hidden_size * size).times(count)
+    reduce, collect = exchange.all_reduce, exchange.gather
+    if copy.small_collectives is SmallCollectives.ENGINE:
+        reduce, collect = network.all_reduce, network.gather
+    cost = reduce(copy.fabric, stage.devices, tokens * spec.hidden_size * size).times(count)
     if not stage.shard.last:
         return cost
     padded = -(-spec.vocab_size // VOCABULARY_PADDING) * VOCABULARY_PADDING
     logits = sampled * padded / ranks * size
-    return cost.plus(way.gather(copy.fabric, stage.devices, logits))
+    return cost.plus(collect(copy.fabric, stage.devices, logits))
 
 
 def all_reduces(stage: Rank) -> int:

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from homecluster.domain.small_collectives import ALL_REDUCE_LIMIT_BYTES
+from homecluster.domain.small_collectives import all_reduce_limit_bytes
 from homecluster.jobs.vllm_plugin.exchange import Exchange
 from homecluster.jobs.vllm_plugin.joining import Wish, join
 
@@ -67,19 +67,20 @@ def main() -> None:
     )  # fmt: skip
     exchange = Exchange(mesh)
     (folder / f"{rank}.met").touch()
+    limit_bytes = all_reduce_limit_bytes(ranks)
     draw = random.Random(seed)
     digest = hashlib.sha256()
     declined = 0
     for number in range(tensors):
         dtype = draw.choice(FLOATS + INTEGERS)
         width = getattr(torch, dtype).itemsize
-        crossover = ALL_REDUCE_LIMIT_BYTES // width
+        crossover = limit_bytes // width
         # Mostly small ones, some around the crossover on both sides.
         count = draw.choice([draw.randint(1, 64), draw.randint(1, 2000), crossover + draw.randint(-2, 1)] if number % 20 == 0 else [draw.randint(1, 64), draw.randint(1, 2000)])  # fmt: skip
         parts = [tensor_of(each, dtype, count, seed + number) for each in range(ranks)]
         tensor = parts[rank].clone()
         if not exchange.takes_all_reduce(tensor):
-            assert count * width > ALL_REDUCE_LIMIT_BYTES
+            assert count * width > limit_bytes
             declined += 1
             continue
         exchange.all_reduce(tensor)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from homecluster.domain.small_collectives import ALL_REDUCE_LIMIT_BYTES, GATHER_LIMIT_BYTES
+from homecluster.domain.small_collectives import GATHER_LIMIT_BYTES, all_reduce_limit_bytes
 from homecluster.jobs.vllm_plugin.frames import DTYPES
 
 if TYPE_CHECKING:
@@ -28,7 +28,9 @@ class Exchange:
 
     def takes_all_reduce(self, tensor: torch.Tensor) -> bool:
         """The same answer on every rank: sizes and dtypes agree there."""
-        return _payload_bytes(tensor) <= ALL_REDUCE_LIMIT_BYTES and _is_known(tensor)
+        return _payload_bytes(tensor) <= all_reduce_limit_bytes(self._mesh.ranks) and _is_known(
+            tensor
+        )
 
     def takes_gather(self, tensor: torch.Tensor) -> bool:
         return _payload_bytes(tensor) <= GATHER_LIMIT_BYTES and _is_known(tensor)
