@@ -43,7 +43,8 @@ def dashboard(
     homecluster dashboard
     homecluster dashboard --cluster home.toml --model llama-3-8b
     """  # noqa: D301 - click looks for the backspace itself
-    from homecluster.store.model_catalogue import catalogue  # noqa: PLC0415 - not needed to start
+    from homecluster.agent.local import LocalAgent  # noqa: PLC0415 - not needed to start
+    from homecluster.store.model_catalogue import catalogue  # noqa: PLC0415 - as above
     from homecluster.web.live import Live  # noqa: PLC0415 - as above
     from homecluster.web.serve import serve  # noqa: PLC0415 - aiohttp takes its time to load
 
@@ -75,7 +76,7 @@ def dashboard(
     source = Live(
         paths=wiring.paths(),
         cluster=lambda: wiring.cluster(cluster),
-        members=tuple,
+        members=LocalAgent(wiring.paths().home).members,
         find_spec=lambda name: wiring.model(name).spec,
         models=tuple(entry.name for entry in catalogue()),
         model=model,

@@ -9,7 +9,7 @@ from typing import Any, Final
 from homecluster import __version__
 from homecluster.domain.diagnosis import Diagnosis
 from homecluster.domain.hardware import Node
-from homecluster.domain.member import Member
+from homecluster.domain.member import Health, Member
 from homecluster.domain.plan import PlanSet
 from homecluster.domain.topology import Cluster, Link
 from homecluster.planner.link_price import token_price_s, worth
@@ -20,6 +20,8 @@ SCHEMA: Final = "homecluster.page/1"
 _SHOWN_PLANS = 12
 _SHOWN_REFUSALS = 12
 _ONE_PC = 1
+_SILENT_S = 2.0
+"""Two missed heartbeats: a person who pulls a cable looks at the page at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +91,7 @@ def _node(node: Node, member: Member | None) -> dict[str, Any]:
         "os": node.os,
         "ram_bytes": node.ram_bytes,
         "wsl_mode": node.wsl_mode.value if node.wsl_mode else None,
-        "health": member.health.value if member else None,
+        "health": _health(member) if member else None,
         "is_coordinator": member.is_coordinator if member else False,
         "devices": [
             {
@@ -101,6 +103,13 @@ def _node(node: Node, member: Member | None) -> dict[str, Any]:
             for device in node.devices
         ],
     }
+
+
+def _health(member: Member) -> str:
+    """What the coordinator says, and `silent` while it still waits before it suspects anybody."""
+    if member.health is Health.ALIVE and (member.last_seen_s or 0.0) > _SILENT_S:
+        return "silent"
+    return member.health.value
 
 
 def _link(cluster: Cluster, link: Link, plans: PlanSet, token_s: float | None) -> dict[str, Any]:

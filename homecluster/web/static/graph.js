@@ -44,6 +44,7 @@
     return [
       { selector: "node", style: { ...text, label: "data(label)", shape: "round-rectangle", width: 150, height: 54, "text-valign": "center", "text-max-width": 142, "background-color": home.color("ground"), "border-width": 2, "border-color": home.color("accent") } },
       { selector: 'node[health="dead"], node[health="left"]', style: { "border-color": home.color("costly"), "border-style": "dashed" } },
+      { selector: 'node[health="silent"], node[health="suspect"]', style: { "border-color": home.color("fair"), "border-style": "dashed" } },
       { selector: 'node[kind="medium"]', style: { shape: "ellipse", width: 70, height: 36, "border-color": home.color("line"), "border-style": "dashed" } },
       { selector: "edge", style: { ...text, label: "data(label)", width: 4, "curve-style": "bezier", "text-background-color": home.color("card"), "text-background-opacity": 0.9, "text-background-padding": 2 } },
       { selector: 'edge[kind="air"]', style: { width: 1, "line-style": "dotted", "line-color": home.color("line") } },
