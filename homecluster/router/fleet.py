@@ -24,11 +24,16 @@ class Fleet:
         self._tell = tell
         self._clock = clock
 
-    def join(self, backend: Backend, upstream: Upstream) -> None:
-        """One copy more; it gets requests once it gave a token."""
+    def join(self, backend: Backend, upstream: Upstream) -> Upstream | None:
+        """One copy more, or another start of one; it gets requests once it gave a token.
+
+        Returns the connections of its earlier start, which no request uses any more once they ended.
+        """
+        before = self.upstreams.get(backend.name)
         self.upstreams[backend.name] = upstream
-        self._waits[backend.name] = set()
-        self.table = Table(seats=(*self.table.seats, Seat(backend=backend)))
+        self._waits.setdefault(backend.name, set())
+        self.table = tables.joined(self.table, backend)
+        return before
 
     async def close(self) -> None:
         for upstream in self.upstreams.values():

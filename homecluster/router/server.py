@@ -57,7 +57,8 @@ class Router:
         self._patience = patience or Patience()
         self._fleet = Fleet(tell)
         self._key_digest = digest(address.api_key) if address.api_key else None
-        self._watches: list[asyncio.Task[None]] = []
+        self._watches: dict[str, asyncio.Task[None]] = {}
+        self._left: list[Upstream] = []
         self._runner: web.AppRunner | None = None
         self._closed_because: str | None = "the copies are starting"
 
@@ -85,11 +86,19 @@ class Router:
         await web.TCPSite(self._runner, self._address.host, self._address.port).start()
 
     def join(self, backend: Backend) -> None:
-        """One copy more; it is watched from now on."""
+        """One copy more, or another start of one; it is watched from now on."""
         address = self._address
         upstream = Upstream(backend, api_key=address.copies_key, model=address.model)
-        self._fleet.join(backend, upstream)
-        self._watches.append(asyncio.create_task(watch(self._fleet, backend.name, self._patience)))
+        before = self._fleet.join(backend, upstream)
+        if before is not None:
+            self._left.append(before)
+            self._watches[backend.name].cancel()
+        watching = watch(self._fleet, backend.name, self._patience)
+        self._watches[backend.name] = asyncio.create_task(watching)
+
+    def doubt(self, name: str, reason: str) -> None:
+        """No new requests to the copy until it gives a token; those that it has go on."""
+        self._fleet.doubt(name, reason)
 
     def lost(self, name: str, reason: str) -> None:
         """Somebody else knows that the copy cannot be reached now."""
@@ -110,12 +119,14 @@ class Router:
             await asyncio.sleep(_LOOK_S)  # the table is a value: nobody signals its change
 
     async def stop(self) -> None:
-        for task in self._watches:
+        for task in self._watches.values():
             task.cancel()
-        await asyncio.gather(*self._watches, return_exceptions=True)
+        await asyncio.gather(*self._watches.values(), return_exceptions=True)
         if self._runner is not None:
             await self._runner.cleanup()
         await self._fleet.close()
+        for upstream in self._left:
+            await upstream.close()
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         headers = {name.lower(): value for name, value in request.headers.items()}

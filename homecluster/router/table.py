@@ -77,6 +77,17 @@ def table_of(backends: Collection[Backend]) -> Table:
     return Table(seats=tuple(Seat(backend=backend) for backend in backends))
 
 
+def joined(table: Table, backend: Backend) -> Table:
+    """With a copy more, or with one that was started anew in its old place."""
+    if all(seat.name != backend.name for seat in table.seats):
+        return Table(seats=(*table.seats, Seat(backend=backend)))
+    return _changed(
+        table,
+        backend.name,
+        lambda seat: replace(seat, backend=backend, state=SeatState.STARTING, reason=""),
+    )
+
+
 def choose(table: Table, tried: Collection[str] = ()) -> Seat | None:
     """The serving copy that would be least loaded with one request more; None when there is none left.
 
