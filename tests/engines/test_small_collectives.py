@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from homecluster.domain.small_collectives import SmallCollectives
@@ -19,7 +21,7 @@ def test_the_code_inside_the_engine_understands_the_variables(limit_s: float | N
     assert limit_s is None or wanted.limit_s == limit_s
 
 
-def test_a_token_file_is_found_by_the_code_inside(tmp_path) -> None:
+def test_a_token_file_is_found_by_the_code_inside(tmp_path: Path) -> None:
     path = tmp_path / "token"
     path.write_bytes(b"x" * 40)
     path.chmod(0o600)
