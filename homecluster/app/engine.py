@@ -56,7 +56,7 @@ def install_engine(paths: Paths, kind: DeviceKind, tell: Progress) -> Engine:
     with engine_store.exclusive(paths.engines):
         there = _installed(paths.engines, lock)
         if there is not None:
-            return refresh_own_code(there)
+            return _with_own_code(there, own_code())
         _check_python()
         name = engine_store.engine_name(lock, sys.version_info[:2])
         partial = paths.engines / f"{engine_store.PARTIAL_PREFIX}{name}"
@@ -67,8 +67,21 @@ def install_engine(paths: Paths, kind: DeviceKind, tell: Progress) -> Engine:
 
 
 def refresh_own_code(engine: Engine) -> Engine:
-    """The engine with the homecluster code of now: reinstalled only where it changed."""
+    """The engine with the homecluster code of now: reinstalled only where it changed.
+
+    Several shares of one PC may start at once: one of them installs, the others find it done.
+    """
     code = own_code()
+    if code.sha256 == engine.manifest.own_code_sha256:
+        return engine
+    with engine_store.exclusive(engine.path.parent):
+        now = [
+            one for one in engine_store.engines_in(engine.path.parent) if one.name == engine.name
+        ]
+        return _with_own_code(now[0] if now else engine, code)
+
+
+def _with_own_code(engine: Engine, code: OwnCode) -> Engine:
     if code.sha256 == engine.manifest.own_code_sha256:
         return engine
     _install_own_code(engine.path, code, engine.manifest.kind, engine.manifest.vllm)

@@ -1,0 +1,133 @@
+"""A gang of real vLLM over the PCs of a lab, led from outside of them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from homecluster.app.gang_leader import Charge, Leader
+from homecluster.domain.ids import NodeId
+from homecluster.domain.job import JobState, Running, is_over
+from homecluster.domain.plan import Backend
+from homecluster.store.engine_store import Engine
+from homecluster.store.gang_store import Part
+from tests.cluster.lab_members import LabMembers, lab_members
+from tests.fakes.gangs import order
+from tests.lab.lab import Lab
+from tests.lab.plan import HomePlan
+from tests.waiting import within
+
+START_S = 150
+_ASK = """
+import http.client, json, sys
+port, body = int(sys.argv[1]), sys.argv[2]
+connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+connection.request("POST", "/v1/completions", body=body, headers={"Content-Type": "application/json"})
+print(connection.getresponse().read().decode())
+"""
+
+
+class LabGang:
+    """A leader in a thread of the test, and what it recorded."""
+
+    def __init__(
+        self, members: LabMembers, parts: tuple[Part, ...], secrets: dict[str, str]
+    ) -> None:
+        self.members = members
+        self.parts = parts
+        self.states: list[JobState] = []
+        self.log: list[str] = []
+        charge = Charge(parts=parts, secrets=secrets, start_limit_s=600.0)
+        self.leader = Leader(charge, members, self.states.append, self.log.append)
+        self._thread = threading.Thread(target=self.leader.run, daemon=True)
+        self._thread.start()
+
+    def wait_until_it_runs(self) -> None:
+        within(START_S, lambda: self._is(Running) or self.is_over(), self.told)
+        assert self._is(Running), self.told()
+
+    def wait_until_over(self, limit_s: float = 60.0) -> JobState:
+        within(limit_s, lambda: not self._thread.is_alive(), self.told)
+        return self.states[-1]
+
+    def is_over(self) -> bool:
+        return bool(self.states) and is_over(self.states[-1])
+
+    def told(self) -> str:
+        return "\n".join([*map(str, self.states[-3:]), *self.log[-60:]])
+
+    def complete(self, prompt: Any, tokens: int) -> list[int]:
+        """Greedy token ids, asked on the PC that serves the API."""
+        first = self.parts[0]
+        body = json.dumps({
+            "model": "tiny", "prompt": prompt, "max_tokens": tokens, "temperature": 0,
+            "ignore_eos": True, "return_token_ids": True,
+        })  # fmt: skip
+        host = self.members.lab.host(first.name)
+        done = host.run([sys.executable, "-c", _ASK, str(first.order.api_port), body], timeout=150)
+        return json.loads(done.stdout)["choices"][0]["token_ids"]
+
+    def link_bytes(self) -> tuple[int, int]:
+        """(received, sent) by the second PC so far."""
+        part = self.parts[1]
+        body = {"share": part.order.share_id, "lease_s": 20}
+        told = self.members.ask(part.node, "share.look", body, deadline_s=10)
+        return told["received_bytes"], told["sent_bytes"]
+
+    def nothing_is_left(self) -> bool:
+        """No process of the engine, Ray or a supervisor on any PC, and no shared memory."""
+        return not self.left()
+
+    def left(self) -> list[str]:
+        found = []
+        for name in self.members.desks:
+            host = self.members.lab.host(name)
+            lines = host.run(["ps", "-ww", "-eo", "args"]).stdout.splitlines()
+            words = ("vllm", "VLLM", "ray", "gang_share_process", "keeper")
+            found += [line for line in lines if any(word in line for word in words)]
+            found += host.run(["ls", "/dev/shm"]).stdout.split()
+        return found
+
+    def _is(self, kind: type[JobState]) -> bool:
+        return bool(self.states) and isinstance(self.states[-1], kind)
+
+
+@contextmanager
+def lab_gang(
+    home: str | HomePlan,
+    engine: Engine,
+    model: Path,
+    *,
+    backend: Backend = Backend.MP,
+    tensor_parallel: int = 2,
+    partition: tuple[int, ...] = (4,),
+) -> Iterator[LabGang]:
+    """One rank on each of two PCs, started; ended after, whatever happened."""
+    with Lab(home, hosts=2) as lab, lab_members(lab, engine.path.parent) as members:
+        for desk in members.desks.values():
+            shutil.copytree(model, desk.paths.models / "tiny")
+        names = tuple(members.desks)
+        common = {
+            "backend": backend, "tensor_parallel": tensor_parallel, "partition": partition,
+            "addresses": tuple(lab.host(name).address for name in names), "model": "tiny",
+            "served_model": "tiny", "max_model_len": 256, "cache_bytes": 64 * 1024**2,
+            "start_limit_s": 600.0,
+        }  # fmt: skip
+        orders = (order(**common), order(**(common | {"share": 1, "api_port": 0})))
+        parts = tuple(
+            Part(node=NodeId(name), name=name, order=one)
+            for name, one in zip(names, orders, strict=True)
+        )
+        secrets = {"ray_token": "0123456789abcdef" * 4} if backend is Backend.RAY else {}
+        gang = LabGang(members, parts, secrets)
+        try:
+            yield gang
+        finally:
+            gang.leader.ask_to_stop("the test is over")
+            gang.wait_until_over()

@@ -1,0 +1,43 @@
+"""Real vLLM over emulated PCs: the same tokens as one PC, over the link, and nothing left of it."""
+
+from pathlib import Path
+
+import pytest
+
+from homecluster.store.engine_store import Engine
+from tests.cluster.gang_in_lab import lab_gang
+from tests.lab.availability import require_lab
+from tests.live.test_plugin import PROMPTS, greedy_tokens
+from tests.waiting import within
+
+pytestmark = [pytest.mark.lab, pytest.mark.engine, pytest.mark.slow]
+
+LAYERS, HIDDEN, BYTES_EACH, PROMPT_TOKENS = 4, 128, 4, 200
+
+
+@pytest.fixture(autouse=True)
+def _lab_possible() -> None:
+    require_lab()
+
+
+@pytest.fixture(scope="module")
+def single(
+    engine: Engine, tiny_llama: Path, tmp_path_factory: pytest.TempPathFactory
+) -> list[list[int]]:
+    tokens, _ = greedy_tokens(engine, tiny_llama, tmp_path_factory.mktemp("single"))
+    return tokens
+
+
+def test_tensor_parallel_crosses_the_link_and_gives_the_tokens_of_one_pc(
+    engine: Engine, tiny_llama: Path, single: list[list[int]]
+) -> None:
+    with lab_gang("1gbe", engine, tiny_llama) as gang:
+        gang.wait_until_it_runs()
+        assert [gang.complete(prompt, 24) for prompt in PROMPTS] == single
+        before, _ = gang.link_bytes()
+        gang.complete([3 + n % 200 for n in range(PROMPT_TOKENS)], 1)
+        after, _ = gang.link_bytes()
+    # A ring of two: each way every all-reduce carries the hidden states once; frames add some.
+    planned = (2 * LAYERS + 1) * PROMPT_TOKENS * HIDDEN * BYTES_EACH
+    assert planned < after - before < 1.4 * planned
+    within(10, gang.nothing_is_left, lambda: str(gang.left()))
