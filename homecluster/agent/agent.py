@@ -14,6 +14,7 @@ from typing import Any
 import aiohttp
 
 from homecluster import __version__
+from homecluster.agent.announce import announce_cluster
 from homecluster.agent.cluster_verbs import CLUSTER_VERBS
 from homecluster.agent.coordinator import Coordinator
 from homecluster.agent.desk import Desk
@@ -115,6 +116,7 @@ class Agent:
             return [
                 self._coordinator.watch(),
                 keep_listening(self._coordinator, listener, self._around.address_of),
+                announce_cluster(self._coordinator),
             ]
         assert self._link is not None
         return [self._link.run()]

@@ -39,7 +39,8 @@ from homecluster.agent.messages import (
 from homecluster.agent.safe_json import BadMessageError
 from homecluster.agent.streams import CHUNK_BYTES, pump
 from homecluster.agent.trust import member_context
-from homecluster.errors import HomeclusterError, PeerError
+from homecluster.errors import HomeclusterError, MissingError, PeerError
+from homecluster.inventory.addresses import interface_with
 from homecluster.store.cluster_state import MAX_ADDRESSES, ClusterState
 
 log = logging.getLogger(__name__)
@@ -85,34 +86,51 @@ class MemberLink:
             except LostError as error:
                 self.trouble, self.was_put_out = str(error), True
                 log.warning("%s", error)
+            except Exception:  # the boundary: whatever it was, the next try may work
+                self.trouble = f"this PC's agent stumbled; see {self._folder.log}"
+                log.exception("connection failed")
             if boottime_s() - begun_s > DEAD_S:
                 pause_s = RETRY_MIN_S
             await asyncio.sleep(random.uniform(RETRY_MIN_S / 2, pause_s))  # noqa: S311 - spreads reconnecting PCs, guards nothing
             pause_s = min(RETRY_MAX_S, pause_s * 2)
 
     async def _once(self) -> None:
-        """Try every known address once; stay with the first that is our coordinator."""
+        """Try every known address once; stay with the first that is our coordinator.
+
+        It is looked for on the network meanwhile: it may have another address now.
+        """
         known = self._keeper.state.addresses
-        found = [one for one in await self._find() if one not in known]
+        finding = asyncio.ensure_future(self._find())
         timeout = aiohttp.ClientTimeout(total=None, connect=CONNECT_S, sock_connect=CONNECT_S)
-        async with aiohttp.ClientSession(timeout=timeout) as session:
-            for address in (*known, *found):
-                try:
-                    async with asyncio.timeout(CONNECT_S):
-                        socket = await session.ws_connect(
-                            _url(address, "channel"),
-                            ssl=self._context,
-                            compress=0,
-                            max_msg_size=MAX_ANSWER_BYTES,
-                        )
-                except aiohttp.WSServerHandshakeError as error:
-                    self._refused(address, error.status)
-                    continue
-                except (aiohttp.ClientError, OSError, TimeoutError) as error:
-                    self.trouble = f"{_shown(address)}: {_why(error)}"
-                    continue
-                await self._stay(Channel(socket), address, session)
-                return
+        try:
+            async with aiohttp.ClientSession(timeout=timeout) as session:
+                for address in known:
+                    if await self._tried(address, session):
+                        return
+                for address in await finding:
+                    if address not in known and await self._tried(address, session):
+                        return
+        finally:
+            finding.cancel()
+
+    async def _tried(self, address: Address, session: aiohttp.ClientSession) -> bool:
+        """Whether there was a connection, which has ended by now."""
+        try:
+            async with asyncio.timeout(CONNECT_S):
+                socket = await session.ws_connect(
+                    _url(address, "channel"),
+                    ssl=self._context,
+                    compress=0,
+                    max_msg_size=MAX_ANSWER_BYTES,
+                )
+        except aiohttp.WSServerHandshakeError as error:
+            self._refused(address, error.status)
+            return False
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            self.trouble = f"{_shown(address)}: {_why(error)}"
+            return False
+        await self._stay(Channel(socket), address, session)
+        return True
 
     def _refused(self, address: Address, status: int) -> None:
         if status == _GONE:
@@ -144,7 +162,9 @@ class MemberLink:
 
     async def _greet(self, channel: Channel, address: Address) -> bool:
         """Whether it is the coordinator of today."""
-        await channel.say(self._hello)
+        local = channel.socket.get_extra_info("sockname")
+        interface = await asyncio.to_thread(interface_with, local[0]) if local else None
+        await channel.say(replace(self._hello, interface=interface))
         try:
             async with asyncio.timeout(2 * CONNECT_S):
                 welcome = message_from(await channel.socket.receive_str())
@@ -162,11 +182,18 @@ class MemberLink:
                 f"{_shown(address)} is a coordinator of the past: another PC has taken over"
             )
             return False
-        await self._keeper.put(lambda state: _after_welcome(state, welcome, address))
+        await self._remember(lambda state: _after_welcome(state, welcome, address))
         self._address, self._heard_s = address, boottime_s()
         self.was_put_out = False
         log.info("connected to the coordinator at %s", _shown(address))
         return True
+
+    async def _remember(self, step: Callable[[ClusterState], ClusterState]) -> None:
+        """On the disk if it has room: a full one must not keep this PC out."""
+        try:
+            await self._keeper.put(step)
+        except MissingError as error:
+            log.warning("%s", error.message)
 
     async def _beat(self, channel: Channel) -> None:
         """Once a second; a coordinator that does not beat back is left."""

@@ -18,6 +18,7 @@ from homecluster.agent.agent import Agent, Surroundings
 from homecluster.agent.folder import AgentFolder, check_secrets, lock_folder, make_folder
 from homecluster.agent.limits import NEWEST_PROTOCOL
 from homecluster.agent.member import Address
+from homecluster.app.find_cluster import find_cluster
 from homecluster.app.verbs import all_verbs, job_port
 from homecluster.domain.hardware import WslMode
 from homecluster.errors import HomeclusterError, MissingError
@@ -50,6 +51,9 @@ def main(home: Path) -> int:
         return error.exit_code
     try:
         asyncio.run(_run(folder, state))
+    except Exception:
+        log.exception("the agent ended by itself")
+        raise
     finally:
         os.close(handle)
     return 0
@@ -71,7 +75,7 @@ def _surroundings(home: Path, state: ClusterState) -> Surroundings:
         verbs=all_verbs(),
         job_port=lambda job: job_port(paths, job),
         address_of=lambda: address_on(state.interface),
-        find_addresses=_find_addresses,
+        find_addresses=lambda: _find_addresses(state),
         versions={
             "homecluster": __version__,
             "protocol": str(NEWEST_PROTOCOL),
@@ -82,8 +86,14 @@ def _surroundings(home: Path, state: ClusterState) -> Surroundings:
     )
 
 
-async def _find_addresses() -> Sequence[Address]:
-    return ()
+async def _find_addresses(state: ClusterState) -> Sequence[Address]:
+    """Where our coordinator is announced now; nothing while this PC has no network."""
+    try:
+        found = await find_cluster(state.cluster_key_sha256, interface=state.interface)
+    except OSError as error:
+        log.info("cannot look for the coordinator: %s", error)
+        return ()
+    return () if found is None else found.addresses
 
 
 def _can_be_dialled() -> bool:

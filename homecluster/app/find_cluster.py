@@ -66,9 +66,15 @@ async def find_cluster(
 
 
 async def introduced(
-    addresses: Sequence[Address], cluster_key_sha256: str, *, interface: str | None = None
+    addresses: Sequence[Address],
+    cluster_key_sha256: str,
+    *,
+    look: bool,
+    interface: str | None = None,
 ) -> Introduction:
     """Who answers first and shows the certificate of that key; nothing secret is said to anybody.
+
+    With `look` it is also looked for on the network, for the time that the addresses do not answer.
 
     Raises:
         PeerError: nobody does; says why the first could not be reached, and what to do.
@@ -81,6 +87,12 @@ async def introduced(
         return found
 
     found = await first_answer(addresses, dial, failures=(PeerError,), limit_s=_REACH_S)
+    if isinstance(found, NoAnswer) and look:
+        place = await find_cluster(cluster_key_sha256, interface=interface)
+        if place is not None:
+            found = await first_answer(
+                place.addresses, dial, failures=(PeerError,), limit_s=_REACH_S
+            )
     if isinstance(found, Answered):
         return found.answer
     told = why_unreachable(found, interface=interface)

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any, Final
 
-from homecluster.agent.verbs import Asked, Body, Verb
+from homecluster.agent.verbs import Asked, Body
 from homecluster.app.member_nodes import inventory_of
 from homecluster.app.ports import Members
 from homecluster.domain.hardware import Node
 from homecluster.domain.ids import NodeId
-from homecluster.domain.member import Health, Member, Role
+from homecluster.domain.member import Health, Member
 from homecluster.domain.topology import Cluster
 from homecluster.errors import HomeclusterError, InputError, PeerError
 from homecluster.store.cluster_document import parse_cluster
@@ -142,7 +142,7 @@ def _file(asked: Asked) -> Path:
     return asked.home / LIVE_FILE
 
 
-VERBS: Final = (
-    Verb(name="live.keep", needs=Role.WORKER, handle=_keep),
-    Verb(name="live.read", needs=Role.WORKER, handle=_read),
-)
+HANDLERS: Final[Mapping[str, Callable[[Asked, Body], Body]]] = {
+    "live.keep": _keep,
+    "live.read": _read,
+}

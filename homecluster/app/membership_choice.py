@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from homecluster.agent.introduce import Introduction, first_pinned
+from homecluster.agent.introduce import Introduction
 from homecluster.agent.limits import DEFAULT_PORT
 from homecluster.agent.pairing import NODE
+from homecluster.agent.places import bind
 from homecluster.agent.tokens import JoinToken, fingerprint, parse_token
+from homecluster.app import find_cluster
 from homecluster.app.backup import take_over
+from homecluster.app.find_cluster import FoundCluster
 from homecluster.app.join import create_cluster, join_cluster
 from homecluster.app.secret_file import read_secret
-from homecluster.errors import InputError
-from homecluster.inventory.addresses import read_interfaces
+from homecluster.errors import InputError, MissingError
+from homecluster.inventory.addresses import address_on, read_interfaces
 from homecluster.inventory.collect import own_node_id
 from homecluster.store.cluster_state import ClusterState
 
@@ -47,14 +51,32 @@ def check_interface(interface: str | None) -> None:
 
 
 def create(home: Path, *, name: str, interface: str | None, port: int) -> ClusterState:
-    """A new cluster with this PC as coordinator."""
+    """A new cluster with this PC as coordinator.
+
+    Raises:
+        MissingError: its port is taken.
+    """
+    check_port(interface, port)
     return create_cluster(home, name=name, interface=interface, port=port)
 
 
-def find_clusters(interface: str | None) -> Sequence[tuple[str, int]]:
-    """Where coordinators answer on this network."""
-    del interface
-    return ()
+def check_port(interface: str | None, port: int) -> None:
+    """Raises MissingError when this PC cannot listen there; without an address there is nothing to check yet."""
+    address = address_on(interface)
+    if address is None:
+        return
+    try:
+        bind(address, port).close()
+    except OSError as error:
+        raise MissingError(
+            f"cannot listen on {address} port {port}: {error.strerror}",
+            hint="choose another port: homecluster join --new --port N",
+        ) from error
+
+
+def find_clusters(interface: str | None) -> Sequence[FoundCluster]:
+    """The clusters that are announced on this PC's networks."""
+    return asyncio.run(find_cluster.find_clusters(interface))
 
 
 def read_token(file: Path) -> JoinToken:
@@ -78,10 +100,14 @@ def introduced(token: JoinToken, address: str | None, interface: str | None) -> 
         PeerError: none is found; the secret was not sent.
     """
     if address is not None:
-        return first_pinned((parse_address(address),), token.cluster_key_sha256)
-    places = [(token.host, token.port)] if token.host and token.port else []
-    found = [place for place in find_clusters(interface) if place not in places]
-    return first_pinned((*places, *found), token.cluster_key_sha256)
+        places = [parse_address(address)]
+    else:
+        places = [(token.host, token.port)] if token.host and token.port else []
+    return asyncio.run(
+        find_cluster.introduced(
+            places, token.cluster_key_sha256, look=address is None, interface=interface
+        )
+    )
 
 
 def parse_address(text: str) -> tuple[str, int]:

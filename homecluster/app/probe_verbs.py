@@ -7,18 +7,17 @@ import os
 import re
 import secrets
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any, Final
 
 from homecluster.agent.folder import AgentFolder
-from homecluster.agent.verbs import Asked, Body, Verb
+from homecluster.agent.verbs import Asked, Body
 from homecluster.app.link_process import ListeningEnd, measured_report
 from homecluster.app.measure import measure_this_pc
 from homecluster.app.reach_advice import Dialled, Seen, explain
 from homecluster.app.this_pc import this_pc
 from homecluster.domain.hardware import DeviceKind
-from homecluster.domain.member import Role
 from homecluster.errors import InputError, MissingError, PeerError
 from homecluster.inventory.addresses import read_interfaces
 from homecluster.inventory.home_network import tunnels, usable_addresses
@@ -45,17 +44,7 @@ class LinkEnds:
         self._running: dict[str, ListeningEnd] = {}
         self._lock = threading.Lock()
 
-    def verbs(self) -> tuple[Verb, ...]:
-        """For the agent's table."""
-        return (
-            Verb(name="inventory", needs=Role.WORKER, handle=_inventory),
-            Verb(name="probe.devices", needs=Role.WORKER, handle=_devices),
-            Verb(name="probe.listen", needs=Role.WORKER, handle=self._listen),
-            Verb(name="probe.link", needs=Role.WORKER, handle=_link),
-            Verb(name="probe.close", needs=Role.WORKER, handle=self._close),
-        )
-
-    def _listen(self, asked: Asked, body: Body) -> Body:
+    def listen(self, asked: Asked, body: Body) -> Body:
         """Listen on this PC's address for who holds the token; answers with the port."""
         address, seconds = _own_address(asked, body), _whole(body, "seconds", _MAX_LISTEN_S)
         order = {
@@ -75,7 +64,7 @@ class LinkEnds:
             self._running[name] = end
         return {"id": name, "address": address, "port": end.port}
 
-    def _close(self, asked: Asked, body: Body) -> Body:
+    def close(self, asked: Asked, body: Body) -> Body:
         """End what `probe.listen` started; ending it twice is fine."""
         del asked
         with self._lock:
@@ -200,3 +189,13 @@ def _whole(body: Body, key: str, most: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
         raise InputError(f"{key!r} must be a whole number from 1 to {most}")
     return value
+
+
+_ENDS: Final = LinkEnds()
+HANDLERS: Final[Mapping[str, Callable[[Asked, Body], Body]]] = {
+    "inventory": _inventory,
+    "probe.devices": _devices,
+    "probe.listen": _ENDS.listen,
+    "probe.link": _link,
+    "probe.close": _ENDS.close,
+}

@@ -14,6 +14,10 @@ from homecluster.errors import InputError
 from homecluster.store.job_store import JobFolder, read_launch
 from homecluster.store.paths import Paths, paths_from
 
+_PROBE_VERBS = (
+    *("inventory", "probe.devices", "probe.listen", "probe.link", "probe.close"),
+    *("live.keep", "live.read"),
+)
 _STARTED_S = time.monotonic()
 
 
@@ -28,6 +32,7 @@ def all_verbs() -> tuple[Verb, ...]:
         Verb(name="agent.look", needs=Role.WORKER, handle=_look),
         Verb(name="agent.echo", needs=Role.WORKER, handle=_echo),
         Verb(name="agent.job", needs=Role.OPERATOR, handle=_job),
+        *(_probe_verb(name) for name in _PROBE_VERBS),
     )
 
 
@@ -41,6 +46,15 @@ def job_port(paths: Paths, job: str) -> int:
     if not JOB.fullmatch(job) or not folder.launch_file.is_file():
         raise InputError(f"no job is called {job!r} here")
     return read_launch(folder).spec.port
+
+
+def _probe_verb(name: str) -> Verb:
+    def handle(asked: Asked, body: Body) -> Body:
+        from homecluster.app import live_cluster, probe_verbs  # noqa: PLC0415 - as `all_verbs` says
+
+        return {**probe_verbs.HANDLERS, **live_cluster.HANDLERS}[name](asked, body)
+
+    return Verb(name=name, needs=Role.WORKER, handle=handle)
 
 
 def _look(asked: Asked, body: Body) -> Body:

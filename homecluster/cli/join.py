@@ -110,6 +110,9 @@ def _become_member(
     if token_file is None and address is None and not found:
         click.echo("no cluster was found on this network: making a new one", err=True)
         return choice.create(home, name=own, interface=interface, port=port)
+    for one in found:
+        where = ", ".join(f"{host} port {port}" for host, port in one.addresses)
+        click.echo(f"found the cluster of {one.name} at {where}; its token decides", err=True)
     token = choice.read_token(token_file) if token_file else choice.typed_token(_ask_token)
     introduction = choice.introduced(token, address, interface)
     _confirm(choice.trust_text(introduction, getpass.getuser()), yes=yes)

@@ -31,7 +31,7 @@ async def advertised(
 
     Trouble with the network is logged, never raised: a cluster that nobody can find still works by address.
     """
-    task = asyncio.create_task(_announce(advert, addresses, reread_s))
+    task = asyncio.create_task(announce(advert, addresses, reread_s=reread_s))
     try:
         yield
     finally:
@@ -40,8 +40,11 @@ async def advertised(
             await task
 
 
-async def _announce(advert: Advert, addresses: ReadAddresses, reread_s: float) -> None:
-    """Start anew whenever the addresses differ: a fresh announcement tells everybody at once."""
+async def announce(advert: Advert, addresses: ReadAddresses, *, reread_s: float = REREAD_S) -> None:
+    """As `advertised`, until cancelled.
+
+    It starts anew whenever the addresses differ: a fresh announcement tells everybody at once.
+    """
     current: tuple[str, ...] = ()
     running: AsyncZeroconf | None = None
     try:

@@ -59,7 +59,7 @@ def test_a_search_knows_the_cluster_by_the_start_of_its_keys_hash(
 def test_where_nothing_listens_the_cause_is_named() -> None:
     address = ("127.0.0.1", unused_port())
     with pytest.raises(PeerError, match="nothing listens") as error:
-        asyncio.run(introduced([address], KEY))
+        asyncio.run(introduced([address], KEY, look=False))
     assert "homecluster join" in str(error.value.hint)
 
 

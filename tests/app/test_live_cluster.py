@@ -10,8 +10,8 @@ import pytest
 
 from homecluster.agent.verbs import Asked
 from homecluster.app.live_cluster import (
+    HANDLERS,
     LIVE_FILE,
-    VERBS,
     keep_live_cluster,
     live_cluster,
     merged_clusters,
@@ -35,7 +35,6 @@ def asked(home: Path) -> Asked:
 
 def home_of(path: Path, **health: Health) -> HomeMembers:
     """a is the coordinator; its verbs are the real ones."""
-    real = {verb.name: verb.handle for verb in VERBS}
 
     def inventory(name: NodeId, _: Body) -> Body:
         return {"cluster": cluster_table(cluster(node(name)))}
@@ -46,8 +45,8 @@ def home_of(path: Path, **health: Health) -> HomeMembers:
             for name in "abc"
         ),
         inventory=inventory,
-        live__read=lambda _, body: real["live.read"](asked(path), body),
-        live__keep=lambda _, body: real["live.keep"](asked(path), body),
+        live__read=lambda _, body: HANDLERS["live.read"](asked(path), body),
+        live__keep=lambda _, body: HANDLERS["live.keep"](asked(path), body),
     )
 
 
@@ -105,9 +104,8 @@ def test_a_member_that_does_not_answer_is_as_last_probed(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("document", [None, 7, [], {}, {"schema": "other"}, {"nodes": 7}])
 def test_what_is_no_cluster_is_not_kept(tmp_path: Path, document: object) -> None:
-    keep = next(verb for verb in VERBS if verb.name == "live.keep")
     with pytest.raises(InputError):
-        keep.handle(asked(tmp_path), {"document": document})
+        HANDLERS["live.keep"](asked(tmp_path), {"document": document})
     assert not (tmp_path / LIVE_FILE).exists()
 
 

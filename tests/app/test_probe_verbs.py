@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from homecluster.agent.verbs import Asked, Verb
+from homecluster.agent.verbs import Asked
+from homecluster.app import live_cluster
 from homecluster.app.link_process import ListeningEnd, measured_report
-from homecluster.app.probe_verbs import LinkEnds
+from homecluster.app.probe_verbs import HANDLERS
+from homecluster.app.verbs import all_verbs
 from homecluster.domain.ids import NodeId
 from homecluster.domain.member import Role
 from homecluster.errors import HomeclusterError, InputError, MissingError
@@ -25,10 +27,6 @@ GOOD = {"token": TOKEN, "address": "10.77.0.2", "port": 17523, "plan": "quick", 
 JSON: st.SearchStrategy[Any] = (
     st.none() | st.booleans() | st.integers() | st.text(max_size=20) | st.just([{}])
 )
-
-
-def verb(name: str) -> Verb:
-    return next(one for one in LinkEnds().verbs() if one.name == name)
 
 
 @pytest.mark.parametrize(
@@ -51,18 +49,18 @@ def verb(name: str) -> Verb:
 )
 def test_a_link_is_measured_only_at_home_and_as_agreed(change: dict[str, Any]) -> None:
     with pytest.raises(InputError):
-        verb("probe.link").handle(HERE, GOOD | change)
+        HANDLERS["probe.link"](HERE, GOOD | change)
 
 
 @pytest.mark.parametrize("address", ["10.77.0.2", "0.0.0.0", "127.0.0.1", "", None, 7])
 def test_a_member_listens_only_on_its_own_home_address(address: object) -> None:
     with pytest.raises(MissingError, match="behind a NAT"):
-        verb("probe.listen").handle(HERE, GOOD | {"address": address})
+        HANDLERS["probe.listen"](HERE, GOOD | {"address": address})
 
 
 def test_closing_what_is_not_open_is_fine() -> None:
-    assert verb("probe.close").handle(HERE, {"id": "x"}) == {}
-    assert verb("probe.close").handle(HERE, {}) == {}
+    assert HANDLERS["probe.close"](HERE, {"id": "x"}) == {}
+    assert HANDLERS["probe.close"](HERE, {}) == {}
 
 
 @settings(max_examples=60)
@@ -70,7 +68,7 @@ def test_closing_what_is_not_open_is_fine() -> None:
 @pytest.mark.parametrize("name", ["probe.listen", "probe.link", "probe.close"])
 def test_fuzz_a_senseless_body_is_refused(name: str, body: dict[str, Any]) -> None:
     try:
-        answer = verb(name).handle(HERE, body)
+        answer = HANDLERS[name](HERE, body)
     except HomeclusterError:
         return
     assert (name, answer) == ("probe.close", {})
@@ -95,3 +93,8 @@ def test_an_address_of_another_pc_cannot_be_listened_on() -> None:
     order = {"do": "listen", "address": "192.0.2.77", "ports": [unused_port()], "token": TOKEN}
     with pytest.raises(MissingError, match="cannot listen"):
         ListeningEnd(order | {"seconds": 5})
+
+
+def test_every_handler_is_in_the_agents_table() -> None:
+    table = {verb.name for verb in all_verbs()}
+    assert {*HANDLERS, *live_cluster.HANDLERS} <= table
