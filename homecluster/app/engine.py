@@ -27,6 +27,8 @@ from homecluster.store.paths import Paths
 
 TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 """PyTorch's public index of CPU builds; the usual registry has none of them."""
+OWN_CODE_WAIT_S = 120.0
+"""Putting our own code into an engine takes seconds; another process may be at it."""
 CHECK_LIMIT_S = 300.0
 NEWEST_PYTHON = (3, 14)
 """vLLM 0.32 says requires-python >=3.11,<3.15."""
@@ -74,7 +76,7 @@ def refresh_own_code(engine: Engine) -> Engine:
     code = own_code()
     if code.sha256 == engine.manifest.own_code_sha256:
         return engine
-    with engine_store.exclusive(engine.path.parent):
+    with engine_store.exclusive(engine.path.parent, wait_s=OWN_CODE_WAIT_S):
         now = [
             one for one in engine_store.engines_in(engine.path.parent) if one.name == engine.name
         ]

@@ -5,10 +5,12 @@ from __future__ import annotations
 import fcntl
 import json
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import IO
 
 from homecluster.domain.hardware import DeviceKind
 from homecluster.errors import MissingError
@@ -16,6 +18,7 @@ from homecluster.store.engine_lock import EngineLock, bundled_lock
 from homecluster.store.files import read_json, write_json
 
 SCHEMA = "homecluster.engine/1"
+_PAUSE_S = 0.1
 PARTIAL_PREFIX = ".partial-"
 _MANIFEST = "engine.json"
 _STEPS = "steps.json"
@@ -133,8 +136,8 @@ def remove(path: Path) -> None:
 
 
 @contextmanager
-def exclusive(engines: Path) -> Iterator[None]:
-    """Held by one installation at a time.
+def exclusive(engines: Path, wait_s: float = 0.0) -> Iterator[None]:
+    """Held by one installation at a time; waits so long for another one to end.
 
     Raises:
         MissingError: another one is at work, or the folder cannot be made.
@@ -148,14 +151,23 @@ def exclusive(engines: Path) -> Iterator[None]:
             hint="set HOMECLUSTER_ENGINES to a directory that you can write.",
         ) from error
     with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise MissingError(
-                "another installation of an engine is at work",
-                hint="wait for it, then run this again.",
-            ) from error
+        until_s = time.monotonic() + wait_s
+        while not _is_locked(lock):
+            if time.monotonic() >= until_s:
+                raise MissingError(
+                    "another installation of an engine is at work",
+                    hint="wait for it, then run this again.",
+                )
+            time.sleep(_PAUSE_S)
         yield
+
+
+def _is_locked(lock: IO[str]) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def disk_use_bytes(environment: Path) -> int:
