@@ -86,3 +86,5 @@ class PlanSet:
     verdict: Verdict
     plans: tuple[Plan, ...]
     rejections: tuple[Rejection, ...]
+    gap: float | None = None
+    """No layout delivers more than the best one here by more than this share; None: with pins, or nothing runs."""

@@ -57,6 +57,10 @@ class Problem:
         self.like = Likeness(cluster)
         self._wait_s = {(x.src, x.dst): x.latency_s + x.jitter_s for x in cluster.links}
 
+    def strongest_first(self, node: Node) -> list[Device]:
+        """A PC's devices in the order in which groups take them."""
+        return sorted(node.devices, key=_weakness)
+
     def wait_s(self, src: NodeId, dst: NodeId) -> float:
         """What a small message waits, for choosing an order; an unknown link is worse than any."""
         return self._wait_s.get((src, dst), 1e3)

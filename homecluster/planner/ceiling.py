@@ -7,9 +7,10 @@ alone with it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
-from homecluster.domain.hardware import Device
+from homecluster.domain.hardware import Device, DType
 from homecluster.planner import rules
 from homecluster.planner.compute import Shard
 from homecluster.planner.estimate import Estimator
@@ -36,12 +37,12 @@ class _Work:
     """Least seconds of a device; alike devices are asked once."""
 
     def __init__(self, estimator: Estimator, devices: int) -> None:
-        self._estimator, self._pieces = estimator, {}
-        spec, asked = estimator.spec, estimator.workload
-        for dtype in {dtype for dtype in (asked.dtype, spec.dtype) if dtype}:
-            self._pieces[dtype] = Pieces(spec, dtype, asked)
+        self._estimator = estimator
+        self._pieces: dict[DType, Pieces] = {}
+        spec = estimator.spec
+        most = min(devices, spec.heads)
         self._sizes = [
-            size for size in range(1, devices + 1) if not rules.refuse_tensor_parallel(spec, size)
+            size for size in range(1, most + 1) if not rules.refuse_tensor_parallel(spec, size)
         ]
 
     def request_s(self, device: Device) -> float:
@@ -68,10 +69,17 @@ class _Work:
         )
 
     def _layer_s(self, device: Device, size: int, load: Load) -> float:
+        """The least over the formats that a copy with this device may compute in."""
         asked, spec = self._estimator.workload, self._estimator.spec
-        dtype = rules.resolve_dtype(spec, [device], asked.dtype)
-        if isinstance(dtype, Refusal):
-            return float("inf")
-        pieces = self._pieces.setdefault(dtype, Pieces(spec, dtype, asked))
+        alone = rules.resolve_dtype(spec, [device], asked.dtype)
+        if isinstance(alone, Refusal):
+            return math.inf
         shard = Shard(layers=1, first=False, last=False, tensor_parallel=size)
-        return pieces.seconds(device, shard, load)
+        formats = {alone} if asked.dtype else {alone, DType.FP16, DType.FP32}
+        return min(self._pieces_of(dtype).seconds(device, shard, load) for dtype in formats)
+
+    def _pieces_of(self, dtype: DType) -> Pieces:
+        if dtype not in self._pieces:
+            estimator = self._estimator
+            self._pieces[dtype] = Pieces(estimator.spec, dtype, estimator.workload)
+        return self._pieces[dtype]

@@ -8,14 +8,16 @@ from homecluster.domain.model import ModelSpec
 from homecluster.domain.plan import PlanSet
 from homecluster.domain.topology import Cluster
 from homecluster.domain.workload import Serve
-from homecluster.planner.candidates import Pins
+from homecluster.planner.candidates import Pins, Problem
+from homecluster.planner.exact.refine import refine
 from homecluster.planner.search import rank, search
 from homecluster.planner.verdict import judge
 
 
 def plan(cluster: Cluster, spec: ModelSpec, workload: Serve, pins: Pins) -> PlanSet:
     """Ranked plans within the pins, and the verdict on this cluster whatever is pinned."""
-    free = search(cluster, spec, workload, Pins())
+    everything = search(cluster, spec, workload, Pins())
+    free, gap = refine(Problem(cluster, spec, workload, Pins()), cluster, everything)
     pinned = free if pins.free else search(cluster, spec, workload, pins)
     return PlanSet(
         model=spec,
@@ -24,6 +26,7 @@ def plan(cluster: Cluster, spec: ModelSpec, workload: Serve, pins: Pins) -> Plan
         verdict=judge(cluster, spec, workload, free),
         plans=rank(pinned.found, workload),
         rejections=pinned.rejections,
+        gap=gap if pins.free else None,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from math import isfinite
 from typing import Any, Final
 
 from homecluster.domain.estimate import Estimate, Interval
@@ -25,6 +26,7 @@ def plan_document(plans: PlanSet) -> dict[str, Any]:
         "plans": [plan_table(plan) for plan in plans.plans],
         "rejections": [rejection_table(rejection) for rejection in plans.rejections],
         "what_if": [],
+        "gap": plans.gap if plans.gap is None or isfinite(plans.gap) else None,
     }
 
 
@@ -52,6 +54,7 @@ def plan_table(plan: Plan) -> dict[str, Any]:
         "tensor_parallel": layout.tensor_parallel,
         "pipeline_parallel": layout.pipeline_parallel,
         "replicas": len(layout.replicas),
+        "small_collectives": str(layout.small_collectives),
         "nodes": list(plan.nodes),
         "partition": list(layout.partition),
         "stages": [

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from homecluster.domain.model import ModelSpec
 from homecluster.domain.topology import Cluster
 from homecluster.domain.workload import Serve
+from homecluster.planner.ceiling import most_requests_per_s
 from homecluster.planner.estimate import Estimator, Prepared
 from homecluster.planner.exact.packing import TOLERANCE
 from homecluster.planner.exact.prove import NOTHING_S, prove
@@ -44,6 +45,8 @@ def judged(home: Cluster, spec: ModelSpec, workload: Serve, most_devices: int) -
     if expected_s is None:
         assert not proof.copies
         return
+    most_per_s = most_requests_per_s(estimator, devices)
+    assert most_per_s * expected_s >= (asked_for(workload, expected_s)) * (1 - 1e-6)
     ready = [estimator.prepare(copy) for copy in proof.copies]
     copies = [one for one in ready if isinstance(one, Prepared)]
     assert len(copies) == len(ready)
@@ -52,6 +55,12 @@ def judged(home: Cluster, spec: ModelSpec, workload: Serve, most_devices: int) -
     assert found_s == pytest.approx(expected_s, rel=TOLERANCE * 1.01)
     assert proof.gap is not None
     assert found_s / (1 + proof.gap) <= expected_s * (1 + 1e-6)
+
+
+def asked_for(workload: Serve, time_s: float) -> float:
+    """Requests inside while each takes `time_s`."""
+    rate = workload.request_rate_per_s
+    return workload.concurrent_requests if rate is None else rate * time_s
 
 
 @FEW
