@@ -10,12 +10,14 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from homecluster.agent.limits import MAX_ANSWER_BYTES
 from homecluster.agent.messages import Answer, Ask, refusal
+from homecluster.agent.safe_json import BadMessageError, parse
 from homecluster.errors import HomeclusterError, InputError, PeerError
 
+_AROUND_BYTES = 16 * 1024
 REMEMBERED = 1000
 REMEMBERED_BYTES = 8 * 1024 * 1024
-AT_ONCE = 64
 log = logging.getLogger(__name__)
 Body = Mapping[str, Any]
 
@@ -23,7 +25,8 @@ Body = Mapping[str, Any]
 class Answers:
     """Runs requests and remembers what came of them, within bounds."""
 
-    def __init__(self) -> None:
+    def __init__(self, at_once: int) -> None:
+        self._at_once = at_once
         self._done: OrderedDict[str, tuple[str, Answer, int]] = OrderedDict()
         self._done_bytes = 0
         self._running: dict[str, tuple[str, asyncio.Task[Answer]]] = {}
@@ -37,8 +40,9 @@ class Answers:
         if ask.id in self._done:
             return self._done[ask.id][1]
         if ask.id not in self._running:
-            if len(self._running) >= AT_ONCE:
-                return refusal(ask.id, PeerError(f"busy: {AT_ONCE} requests are being worked on"))
+            if len(self._running) >= self._at_once:
+                trouble = PeerError(f"busy: {self._at_once} requests are being worked on")
+                return refusal(ask.id, trouble)
             task = asyncio.create_task(self._work(ask, digest, run))
             self._running[ask.id] = (digest, task)
         return await asyncio.shield(self._running[ask.id][1])
@@ -46,8 +50,10 @@ class Answers:
     async def _work(self, ask: Ask, digest: str, run: Callable[[], Awaitable[Body]]) -> Answer:
         try:
             body = await run()
-            answer = Answer(id=ask.id, body=body)
-            size = len(json.dumps(body, allow_nan=False))
+            answer, size = Answer(id=ask.id, body=body), _sendable_bytes(body)
+        except BadMessageError as error:
+            trouble = PeerError(f"the answer to {ask.verb} cannot be sent: {error}")
+            answer, size = refusal(ask.id, trouble), len(trouble.message)
         except HomeclusterError as error:
             answer, size = refusal(ask.id, error), len(error.message)
         except (
@@ -69,6 +75,13 @@ class Answers:
         while len(self._done) > REMEMBERED or self._done_bytes > REMEMBERED_BYTES:
             _, (_, _, forgotten) = self._done.popitem(last=False)
             self._done_bytes -= forgotten
+
+
+def _sendable_bytes(body: Body) -> int:
+    """Size of an answer; BadMessageError when the other side would refuse it."""
+    text = json.dumps(body, allow_nan=False)
+    parse(text, limit_bytes=MAX_ANSWER_BYTES - _AROUND_BYTES)
+    return len(text)
 
 
 def _digest(ask: Ask) -> str:

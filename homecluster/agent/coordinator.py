@@ -24,6 +24,7 @@ from homecluster.domain.member import Health, Member, Role
 from homecluster.errors import InputError, PeerError
 
 _DIAL_S = 10.0
+_AT_ONCE = 1024
 _WAIT_FOR_MEMBER_S = 6.0
 """A request waits that long for a member that is just reconnecting."""
 log = logging.getLogger(__name__)
@@ -54,9 +55,10 @@ class Coordinator:
         self.heard: dict[NodeId, Heard] = {}
         self.last: dict[NodeId, Live] = {}
         self._held: dict[NodeId, set[WebSocket]] = {}
-        self._answers = Answers()
+        self._answers = Answers(_AT_ONCE)
         self._streams: dict[str, tuple[NodeId, asyncio.Future[WebSocket]]] = {}
         self.own_address: str | None = None
+        self.own_interface: str | None = None
         self.trouble: str | None = "not listening yet"
         self._looked_at_s = boottime_s()
 
@@ -73,7 +75,7 @@ class Coordinator:
             is_coordinator=True,
             is_here=here == state.node,
             address=self.own_address,
-            interface=self._own.interface,
+            interface=self.own_interface,
             can_be_dialled=self._own.can_be_dialled,
             last_seen_s=0.0,
             versions=tuple(self._own.versions.items()),

@@ -17,6 +17,8 @@ from homecluster.domain.member import Role
 from homecluster.errors import InputError, PeerError
 
 THREADS = 16
+AT_ONCE = 256
+"""Requests that wait for a thread or run in one."""
 log = logging.getLogger(__name__)
 
 
@@ -25,7 +27,7 @@ class Desk:
 
     def __init__(self, verbs: Sequence[Verb], home: Path, node: NodeId) -> None:
         self._verbs, self._home, self._node = verbs, home, node
-        self._answers = Answers()
+        self._answers = Answers(AT_ONCE)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="verb")
 
     async def answer(self, ask: Ask) -> Answer:

@@ -117,7 +117,13 @@ def lock_folder(folder: AgentFolder) -> int:
     Raises:
         MissingError: an agent runs already.
     """
-    handle = os.open(folder.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        handle = os.open(folder.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise MissingError(
+            f"cannot write {folder.lock}: {error.strerror or error}",
+            hint="free some disk space there, or make the folder writable.",
+        ) from error
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:

@@ -62,6 +62,7 @@ class Listener:
         self._doorway = Doorway(folder, coordinator.keeper)
         self._context = listener_context(folder)
         self._app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_guard])
+        self._app.on_response_prepare.append(_say_little)
         self._app.router.add_get("/v1/hello", self._doorway.hello)
         self._app.router.add_post("/v1/join", self._doorway.join)
         self._app.router.add_get("/v1/channel", self._channel)
@@ -238,6 +239,12 @@ async def _until_closed(request: web.Request) -> None:
     transport = request.transport
     while transport is not None and not transport.is_closing():  # noqa: ASYNC110 - transports have no event
         await asyncio.sleep(0.2)
+
+
+async def _say_little(request: web.Request, response: web.StreamResponse) -> None:
+    """Strangers need not know which server and version this is."""
+    del request
+    response.headers["Server"] = "homecluster"
 
 
 @web.middleware

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import secrets
 import socket
+import struct
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,8 @@ from homecluster.errors import (
     PeerError,
 )
 
+_UCRED = struct.Struct("3i")
+"""pid, uid, gid of the process at the other end."""
 _LOCAL_S = 20.0
 """For what the agent answers by itself, or gives up on."""
 _ERRORS: dict[str, type[HomeclusterError]] = {
@@ -110,10 +114,10 @@ class LocalAgent:
                 headers={"Content-Type": "application/json"},
             )
             content = connection.getresponse().read(2 * MAX_ANSWER_BYTES)
-        except (FileNotFoundError, ConnectionError, http.client.HTTPException) as error:
-            raise self._nobody() from error
         except TimeoutError as error:
             raise PeerError("this PC's agent does not answer", hint=self._log_hint()) from error
+        except (OSError, http.client.HTTPException) as error:
+            raise self._nobody() from error
         finally:
             connection.close()
         answer = json.loads(content)
@@ -144,6 +148,9 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
         self.sock.connect(str(self._path))
+        peer = self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
+        if _UCRED.unpack(peer)[1] not in {os.getuid(), 0}:
+            raise ConnectionRefusedError("another user listens there")
 
 
 def member_from(table: Mapping[str, Any]) -> Member:

@@ -10,6 +10,7 @@ from typing import Any
 
 from homecluster.agent.limits import (
     MAX_ANSWER_BYTES,
+    MAX_BODY_BYTES,
     MAX_DEADLINE_S,
     NEWEST_PROTOCOL,
     OLDEST_PROTOCOL,
@@ -24,6 +25,8 @@ from homecluster.errors import HomeclusterError, InputError, LaunchError, Missin
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,160}", re.ASCII)
 JOB = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}", re.ASCII)
 _MAX_TEXT = 4000
+MAX_ASK_CHARACTERS = MAX_BODY_BYTES + 4096
+"""The body and what stands around it."""
 _MAX_VERSIONS = 32
 NOBODY = COORDINATOR = NodeId("")
 """The addressee of what concerns the cluster itself, whoever its coordinator is."""
@@ -125,6 +128,8 @@ def message_from(text: str) -> Message:
         BadMessageError: it is none.
     """
     table = parse_table(text, limit_bytes=MAX_ANSWER_BYTES)
+    if table.get("type") == "ask" and len(text) > MAX_ASK_CHARACTERS:
+        raise BadMessageError(f"a request is larger than {MAX_BODY_BYTES} bytes")
     match table.get("type"):
         case "beat":
             return Beat()

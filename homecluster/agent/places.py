@@ -6,10 +6,10 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable
-from contextlib import suppress
 
 from homecluster.agent.coordinator import Coordinator
 from homecluster.agent.listener import Listener
+from homecluster.inventory.addresses import interface_with
 
 log = logging.getLogger(__name__)
 AddressOf = Callable[[], str | None]
@@ -51,6 +51,7 @@ def _begin(coordinator: Coordinator, listener: Listener, address: str) -> asynci
         coordinator.trouble = trouble
         return None
     coordinator.own_address, coordinator.trouble = address, None
+    coordinator.own_interface = interface_with(address)
     log.info("listening on %s port %s", address, port)
     return asyncio.create_task(listener.serve(bound))
 
@@ -75,5 +76,9 @@ def bind(address: str, port: int) -> socket.socket:
 
 async def _end(serving: asyncio.Task[None]) -> None:
     serving.cancel()
-    with suppress(asyncio.CancelledError):
+    try:
         await serving
+    except asyncio.CancelledError:
+        return
+    except Exception:  # the boundary: the next look listens anew
+        log.exception("listening ended")

@@ -6,12 +6,16 @@ import ssl
 
 from homecluster.agent.folder import AgentFolder
 
+_NO_CHECK_TIME = ssl.VerifyFlags(0x200000)
+"""OpenSSL's X509_V_FLAG_NO_CHECK_TIME: a PC whose battery clock says 1970 gets in; the pins say who is a member."""
+
 
 def listener_context(folder: AgentFolder) -> ssl.SSLContext:
     """The coordinator's: a certificate is asked for and must be the cluster's; without one a PC may only join."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.num_tickets = 0
+    context.verify_flags |= _NO_CHECK_TIME
     context.verify_mode = ssl.CERT_OPTIONAL
     context.load_verify_locations(folder.cluster_certificate)
     context.load_cert_chain(folder.node_certificate, folder.node_key)
@@ -31,6 +35,7 @@ def joiner_context(cluster_certificate: str) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.check_hostname = False  # homes have no names; the key is the identity
     context.verify_mode = ssl.CERT_REQUIRED
+    context.verify_flags |= _NO_CHECK_TIME
     context.load_verify_locations(cadata=cluster_certificate)
     return context
 

@@ -91,3 +91,11 @@ def address_on(interface: str | None) -> str | None:
     )
     usable = [address for address in addresses if not address.is_link_local]
     return str(usable[0]) if usable else None
+
+
+def interface_with(address: str) -> str | None:
+    """The interface that has this address now."""
+    plain = address.partition("%")[0]
+    return next(
+        (one.interface for one in read_interfaces() if one.address.partition("%")[0] == plain), None
+    )

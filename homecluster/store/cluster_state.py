@@ -10,7 +10,7 @@ from typing import Any
 from homecluster.domain.ids import NodeId
 from homecluster.domain.member import Role
 from homecluster.errors import InputError, MissingError
-from homecluster.store.checked_file import read_checked, write_checked
+from homecluster.store.checked_file import DamagedError, read_checked, write_checked
 
 SCHEMA = "homecluster.cluster-state/1"
 MAX_ADDRESSES = 16
@@ -84,7 +84,12 @@ def read_state(path: Path) -> ClusterState | None:
         MissingError: a newer homecluster wrote it.
     """
     content = read_checked(path)
-    return None if content is None else state_from(json.loads(content), str(path))
+    if content is None:
+        return None
+    try:
+        return state_from(json.loads(content), str(path))
+    except ValueError as error:
+        raise DamagedError(f"{path} is damaged: {error}") from error
 
 
 def state_from(document: Any, where: str) -> ClusterState:
