@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from homecluster.domain.hardware import DType
+from homecluster.domain.small_collectives import SmallCollectives
 from homecluster.domain.workload import Goal, Serve
 from homecluster.errors import InputError
 from homecluster.planner.candidates import Pins
@@ -55,6 +56,13 @@ _PINS = (
         "--partition", metavar="A,B,…", help="Pin the layers per pipeline stage, such as 8,4."
     ),
     click.option("--nodes", metavar="A,B,…", help="Use only these PCs."),
+    click.option(
+        "--small-collectives",
+        type=click.Choice(["auto", *(way.value for way in SmallCollectives)]),
+        default="auto",
+        show_default=True,
+        help="Who carries small tensors between the PCs of one copy: the engine, or homecluster's exchange (CPU).",
+    ),
 )
 
 
@@ -120,7 +128,12 @@ def pins_from(flags: dict[str, Any]) -> Pins:
         pipeline_parallel=flags["pipeline_parallel"],
         replicas=flags["replicas"],
         partition=_partition(flags["partition"]),
+        small_collectives=_small_collectives(flags["small_collectives"]),
     )
+
+
+def _small_collectives(text: str) -> SmallCollectives | None:
+    return None if text == "auto" else SmallCollectives(text)
 
 
 def node_names(flags: dict[str, Any]) -> tuple[str, ...]:

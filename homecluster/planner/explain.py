@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from homecluster.domain.estimate import Estimate
 from homecluster.domain.layout import Layout
+from homecluster.domain.small_collectives import SmallCollectives
 from homecluster.domain.units import format_rate, format_seconds
 
 _WORDS = {
@@ -41,6 +42,8 @@ def describe(layout: Layout, pcs: int) -> str:
         text for text, size in ((f"TP={tensor}", tensor), (f"PP={pipeline}", pipeline)) if size > 1
     )
     where = f"{pcs} PCs" if pcs > 1 else "one PC"
+    if layout.small_collectives is SmallCollectives.EXCHANGE:
+        where += " by direct exchange"
     if copies > 1:
         return f"{copies} copies{f' of {shape}' if shape else ''} on {where}"
     if shape:
@@ -53,6 +56,8 @@ def layout_label(layout: Layout) -> str:
     parts = []
     if layout.tensor_parallel > 1:
         parts.append(f"TP={layout.tensor_parallel}")
+    if layout.small_collectives is SmallCollectives.EXCHANGE:
+        parts.append("exchange")
     if layout.pipeline_parallel > 1:
         parts.append(f"PP={layout.pipeline_parallel}")
     if len(layout.replicas) > 1:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from homecluster.domain.hardware import DType
+from homecluster.domain.small_collectives import SmallCollectives
 from homecluster.domain.workload import Goal, Serve
 from homecluster.errors import InputError
 from homecluster.planner.candidates import Pins
@@ -48,6 +49,8 @@ def read_plan_file(path: Path) -> PlannedBefore:
                 pipeline_parallel=int(best["pipeline_parallel"]),
                 replicas=int(best["replicas"]),
                 partition=tuple(map(int, best["partition"])),
+                # Older documents say nothing of it.
+                small_collectives=SmallCollectives(best.get("small_collectives", "engine")),
             ),
             nodes=tuple(map(str, best["nodes"])),
         )
