@@ -22,7 +22,10 @@ from homecluster.planner.rules import Refusal
 _EXHAUSTIVE_ORDER = 5
 """Pipelines over up to so many PCs try every order; longer ones go to the nearest next PC."""
 _EXHAUSTIVE_PCS = 8
-"""Among up to so many PCs every choice is tried; of more, these strongest, and then ever more of the rest."""
+"""Choices of few PCs are made among the strongest; then come ever more PCs, the strongest first."""
+_CHOSEN_FREELY = 3
+"""Choices of up to so many PCs are all tried, and of any number among up to five PCs; `planner.exact` finds what
+the larger ones leave out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,9 +114,10 @@ def device_classes(node: Node) -> list[list[Device]]:
 def _choices(nodes: Sequence[Node]) -> Iterator[Sequence[Node]]:
     strongest = sorted(nodes, key=lambda node: min(map(_weakness, node.devices)))
     tried = [node for node in nodes if node in strongest[:_EXHAUSTIVE_PCS]]
-    for count in range(2, len(tried) + 1):
+    most = len(tried) if len(tried) <= _EXHAUSTIVE_ORDER else _CHOSEN_FREELY
+    for count in range(2, most + 1):
         yield from combinations(tried, count)
-    for count in range(len(tried) + 1, len(nodes) + 1):
+    for count in range(most + 1, len(nodes) + 1):
         yield [node for node in nodes if node in strongest[:count]]
 
 

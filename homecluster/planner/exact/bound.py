@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from homecluster.planner import step
-from homecluster.planner.compute import Shard
 from homecluster.planner.exact.clock import Clock, Group
 from homecluster.planner.exact.pieces import Load
 from homecluster.planner.load import Response, response
@@ -83,9 +82,9 @@ def _step_s(clock: Clock, pipeline: Pipeline, load: Load) -> tuple[float, float]
     """
     groups, layers = pipeline.groups, clock.spec.layers
     tokens = load.sequences * (1 if load.decode else clock.workload.prompt_tokens)
-    layer_s = [_stage_s(clock, group, load, tokens, last=False) for group in groups]
+    layer_s = [clock.layer_s(group, load, last=False) for group in groups]
     head_s = [
-        max(0.0, _stage_s(clock, group, load, tokens, last=True) - one_s)
+        max(0.0, clock.layer_s(group, load, last=True) - one_s)
         for group, one_s in zip(groups, layer_s, strict=True)
     ]
     ends = range(len(groups) - 1, len(groups)) if pipeline.ordered else range(len(groups))
@@ -98,12 +97,6 @@ def _step_s(clock: Clock, pipeline: Pipeline, load: Load) -> tuple[float, float]
     stepping_s = min(clock.stepping([g, *groups]).total_s for g in drivers)
     way_s = max(work_s, balanced_s) + _edges_s(clock, pipeline, tokens) + stepping_s + host_s
     return way_s, max(balanced_s, host_s)
-
-
-def _stage_s(clock: Clock, group: Group, load: Load, tokens: float, *, last: bool) -> float:
-    shard = Shard(layers=1, first=False, last=last, tensor_parallel=len(group))
-    device_s = max(clock.pieces.seconds(device, shard, load) for device in group)
-    return device_s + clock.inside(group, shard, tokens, load.sequences).total_s
 
 
 def _edges_s(clock: Clock, pipeline: Pipeline, tokens: float) -> float:

@@ -34,6 +34,7 @@ class Clock:
         """Copies timed so far: what a search has cost."""
         self._cache_tokens: dict[tuple[DeviceId, Shard, int], int | None] = {}
         self._costs: dict[tuple[object, ...], Cost] = {}
+        self._layers_s: dict[tuple[tuple[DeviceId, ...], Load, bool], float] = {}
 
     def response(self, groups: Sequence[Group], counts: Sequence[int]) -> Response | None:
         """None where a device lacks the memory for its share and one request."""
@@ -101,7 +102,7 @@ class Clock:
         self, groups: Sequence[Group], shards: Sequence[Shard], load: Load
     ) -> tuple[float, float]:
         """(seconds on the way through all stages, seconds the busiest stage or the host is taken)."""
-        tokens = load.sequences * (1 if load.decode else self.workload.prompt_tokens)
+        tokens = self._tokens(load)
         way_s = busiest_s = 0.0
         for index, (group, shard) in enumerate(zip(groups, shards, strict=True)):
             device_s = max(self.pieces.seconds(device, shard, load) for device in group)
@@ -118,6 +119,19 @@ class Clock:
         else:
             way_s += host_s
         return way_s, (way_s if len(groups) == 1 else max(busiest_s, host_s))
+
+    def layer_s(self, group: Group, load: Load, *, last: bool) -> float:
+        """Seconds of a group for one layer in the middle of a pipeline; with the output head if it is the last."""
+        key = tuple(device.id for device in group), load, last
+        if key not in self._layers_s:
+            shard = Shard(layers=1, first=False, last=last, tensor_parallel=len(group))
+            device_s = max(self.pieces.seconds(device, shard, load) for device in group)
+            sent = self.inside(group, shard, self._tokens(load), load.sequences)
+            self._layers_s[key] = device_s + sent.total_s
+        return self._layers_s[key]
+
+    def _tokens(self, load: Load) -> float:
+        return load.sequences * (1 if load.decode else self.workload.prompt_tokens)
 
     def between(self, src: Group, dst: Group, tokens: float) -> Cost:
         """What one stage's hand-over to the next costs."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from homecluster.domain.hardware import Device, DeviceKind, DType
 from homecluster.domain.ids import DeviceId
@@ -12,9 +13,8 @@ from homecluster.planner import compute
 from homecluster.planner.compute import Shard
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Load:
-    """What one step holds."""
+class Load(NamedTuple):
+    """What one step holds; a tuple, because it is looked up often."""
 
     decode: bool
     """Else it reads prompts."""
