@@ -12,7 +12,7 @@ from homecluster.errors import InputError
 from homecluster.store.paths import Paths
 
 _HERE: Final[dict[str, Callable[[Paths, Mapping[str, Any]], Mapping[str, Any]]]] = {
-    "copy.start": lambda paths, body: copy_share.start(paths, "this PC", body),
+    "copy.start": lambda paths, body: copy_share.start(paths, copy_share.HERE, body),
     "copy.look": copy_share.look,
     "copy.stop": copy_share.stop,
 }

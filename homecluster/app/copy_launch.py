@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from homecluster.app.copy_order import CopyOrder
 from homecluster.app.gang_model import model_by_name
-from homecluster.app.gang_share_launch import installation_of
+from homecluster.app.gang_share_launch import installation_of, own_node
 from homecluster.app.model_files import local_folder, random_folder
 from homecluster.app.plan import make_plans
 from homecluster.app.this_pc import this_pc
 from homecluster.app.up import choose_plan
 from homecluster.domain.hardware import Node
-from homecluster.domain.job import JobId
+from homecluster.domain.job import Command, JobId, LaunchSpec
 from homecluster.domain.topology import Cluster
 from homecluster.engines.vllm_launch import Served, launch_spec
 from homecluster.errors import InputError
@@ -76,20 +75,29 @@ def copy_launch(
     )
 
 
-def is_model_here(paths: Paths, name: str, *, random_weights: bool) -> bool:
-    """Whether the copy could start without bringing any file here."""
-    if random_weights:
-        return True  # made here, from a seed
-    try:
-        found = model_by_name(paths, name)
-    except InputError:
-        return False
-    return local_folder(paths, found, random_weights=False) is not None
-
-
-def hub_is_allowed() -> bool:
-    """Whether this PC may ask a model hub."""
-    return os.environ.get("HF_HUB_OFFLINE", "0") in {"", "0"}
+def first_launch(folder: JobFolder, order: CopyOrder, engine: Engine, port: int) -> Launch:
+    """Before the model's files are here: who it is and where it will answer."""
+    command = Command(node=own_node(), argv=(), env=(), ready_when="its model is here")
+    return Launch(
+        job_id=JobId(order.share_id),
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        engine=engine.name,
+        model=order.model,
+        model_folder="",
+        random_weights=order.random_weights,
+        start_limit_s=order.start_limit_s,
+        spec=LaunchSpec(
+            commands=(command,),
+            host=HOST,
+            port=port,
+            served_model=order.served_model,
+            api_key_file=share_files.key_file(folder),
+        ),
+        tied=False,
+        plan={},
+        workload=workload_table(order.workload),
+        cluster_fingerprint=None,
+    )
 
 
 def _with_devices(node: Node, order: CopyOrder) -> Node:

@@ -6,11 +6,13 @@ import sys
 from pathlib import Path
 
 from homecluster.app.copy_launch import copy_launch
-from homecluster.app.copy_share import read_kept_order
+from homecluster.app.copy_model import bring_model
+from homecluster.app.copy_share import HERE, read_kept
 from homecluster.app.engine import refresh_own_code
-from homecluster.app.gang_model import model_by_name
+from homecluster.app.file_pull import Source
 from homecluster.app.gang_share_process import run_prepared
-from homecluster.app.model_files import Tell, provide_folder
+from homecluster.app.model_files import Tell
+from homecluster.domain.ids import NodeId
 from homecluster.store.engine_store import find_engine
 from homecluster.store.job_store import JobFolder, read_launch, write_launch
 from homecluster.store.paths import Paths
@@ -22,12 +24,27 @@ def main(folder: JobFolder) -> int:
 
 
 def _prepare(paths: Paths, folder: JobFolder, tell: Tell) -> None:
-    order = read_kept_order(folder)
+    order, led_by = read_kept(folder)
     engine = refresh_own_code(find_engine(paths.engines, order.kind))
-    found = model_by_name(paths, order.model)
-    provide_folder(paths, found, engine, random_weights=order.random_weights, tell=tell)
+    bring_model(
+        paths,
+        order.model,
+        engine,
+        _source(paths, order.model, led_by),
+        random_weights=order.random_weights,
+        tell=tell,
+    )
     port = read_launch(folder).spec.port
     write_launch(folder, copy_launch(paths, folder, order, engine, port))
+
+
+def _source(paths: Paths, model: str, led_by: NodeId) -> Source | None:
+    """The PC that leads the copies; None where that is this one."""
+    from homecluster.agent.local import LocalAgent  # noqa: PLC0415 - copies led from here need no agent
+
+    if led_by == HERE:
+        return None
+    return Source(members=LocalAgent(paths.home), node=led_by, model=model)
 
 
 if __name__ == "__main__":

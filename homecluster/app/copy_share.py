@@ -8,21 +8,21 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from homecluster.app import jobs
-from homecluster.app.copy_launch import HOST, copy_launch, is_model_here
+from homecluster.app.copy_launch import HOST, copy_launch, first_launch
+from homecluster.app.copy_model import is_model_here
 from homecluster.app.copy_order import SHARE, CopyOrder, number, order_table, read_order, text
 from homecluster.app.gang_share import forget_old
-from homecluster.app.this_pc import this_pc
 from homecluster.domain.hardware import DeviceKind
+from homecluster.domain.ids import NodeId
 from homecluster.domain.job import Failed, Running, is_over
 from homecluster.engines.vllm_gang_document import MODEL
-from homecluster.errors import InputError, LaunchError, MissingError
+from homecluster.errors import InputError, LaunchError
 from homecluster.inventory.software import engine_versions, own_versions
 from homecluster.launch.gang_ports import free_ports
 from homecluster.launch.identity import ProcessIdentity, send_signal
 from homecluster.launch.lease import write_lease
 from homecluster.launch.start import start_detached
 from homecluster.store import share_files
-from homecluster.store.cluster_table import node_table
 from homecluster.store.engine_store import find_engine
 from homecluster.store.files import read_json, write_json
 from homecluster.store.job_store import JobEntry, JobFolder, state_table, write_launch
@@ -30,6 +30,8 @@ from homecluster.store.paths import Paths
 
 MODULE: Final = "homecluster.app.copy_process"
 LEASE_S: Final = (5, 600)
+HERE: Final = NodeId("")
+"""Leads copies that this PC itself started without an agent."""
 ORDER_FILE: Final = "copy.json"
 ORDER_SCHEMA: Final = "homecluster.copy/1"
 _TAIL_LINES = 30
@@ -40,23 +42,31 @@ Body = Mapping[str, Any]
 
 
 def check(paths: Paths, body: Body) -> dict[str, Any]:
-    """What this PC would bring: its devices, its engine, and whether the model's files are here.
+    """What this PC would bring into a job of several copies; starts nothing.
 
     Raises:
         InputError: the question is not one.
+        MissingError: the engine is not here.
     """
-    node = this_pc(paths).nodes[0]
+    kind = DeviceKind(text(body, "kind", re.compile("cpu|cuda")))
+    engine = find_engine(paths.engines, kind)
     name = text(body, "model", MODEL)
-    random_weights = body.get("random_weights") is True
-    kinds = {device.kind for device in node.devices}
-    engines = {kind.value: _engine_versions(paths, kind) for kind in kinds}
-    return {
-        "node": node.id,
-        "hardware": node_table(node),
-        "own_versions": dict(own_versions(lambda: None)),
-        "engines": {kind: found for kind, found in engines.items() if found},
-        "model_is_here": is_model_here(paths, name, random_weights=random_weights),
-    }
+    here = is_model_here(paths, name, random_weights=body.get("random_weights") is True)
+    versions = dict((*own_versions(lambda: None), *engine_versions(engine.python)))
+    return {"engine": engine.name, "versions": versions, "model_is_here": here}
+
+
+def preview(paths: Paths, body: Body) -> dict[str, Any]:
+    """The command that this PC would start for an order, as far as it knows the model already.
+
+    Raises:
+        HomeclusterError: the model is not known here yet, or the copy does not fit.
+    """
+    order = read_order(body.get("order"))
+    engine = find_engine(paths.engines, order.kind)
+    nowhere = JobFolder(path=paths.shares / order.share_id)
+    (command,) = copy_launch(paths, nowhere, order, engine, 0).spec.commands
+    return {"argv": list(command.argv), "env": dict(command.env)}
 
 
 def start(paths: Paths, asker: str, body: Body) -> dict[str, Any]:
@@ -81,7 +91,7 @@ def start(paths: Paths, asker: str, body: Body) -> dict[str, Any]:
     write_json(folder.path / ORDER_FILE, table)
     share_files.write_key(folder, key)
     write_lease(folder.path, lease_s)
-    write_launch(folder, copy_launch(paths, folder, order, engine, free_ports(HOST, 1)))
+    write_launch(folder, first_launch(folder, order, engine, free_ports(HOST, 1)))
     start_detached(MODULE, folder.path, folder.supervisor_log, tied=False)
     return {"share": order.share_id}
 
@@ -118,12 +128,21 @@ def read_kept_order(folder: JobFolder) -> CopyOrder:
     """The order in a copy's folder.
 
     Raises:
+        InputError: as `read_kept`.
+    """
+    return read_kept(folder)[0]
+
+
+def read_kept(folder: JobFolder) -> tuple[CopyOrder, NodeId]:
+    """The order in a copy's folder, and the PC that gave it.
+
+    Raises:
         InputError: it is damaged, or the folder is of something else.
     """
     document = read_json(folder.path / ORDER_FILE, "copy order")
     if not isinstance(document, dict) or document.get("schema") != ORDER_SCHEMA:
         raise InputError(f"{folder.path / ORDER_FILE} is not a {ORDER_SCHEMA} document")
-    return read_order(document.get("order"))
+    return read_order(document.get("order")), NodeId(str(document.get("led_by")))
 
 
 def _report(view: jobs.JobView) -> dict[str, Any]:
@@ -133,28 +152,25 @@ def _report(view: jobs.JobView) -> dict[str, Any]:
         table = {"state": "running", "start_up_ms": round(view.state.start_up_s * 1000)}
     if isinstance(view.state, Failed):
         table["log_tail"] = [line[:_LINE_CHARACTERS] for line in view.state.log_tail[-_TAIL_LINES:]]
-    estimate = view.launch.plan["estimate"]
     return {
         **table,
         "port": view.launch.spec.port,
-        "milli_tokens_per_s": round(estimate["output_tokens_per_s"]["mid"] * 1000),
-        "batch": _batch(view),
+        **_predicted(view),
         "processes": view.processes,
         "memory_bytes": view.memory_bytes,
     }
 
 
-def _batch(view: jobs.JobView) -> int:
-    """Requests that the copy's cache holds at their longest."""
-    tokens = int(view.launch.plan["estimate"]["kv_cache_tokens"])
-    return max(1, tokens // int(view.launch.workload["max_model_len"]))
-
-
-def _engine_versions(paths: Paths, kind: DeviceKind) -> dict[str, str] | None:
-    try:
-        return dict(engine_versions(find_engine(paths.engines, kind).python))
-    except MissingError:
-        return None
+def _predicted(view: jobs.JobView) -> dict[str, int]:
+    """What the PC's own plan expects of the copy; nothing before it is planned."""
+    if not view.launch.plan:
+        return {}
+    estimate = view.launch.plan["estimate"]
+    longest = int(view.launch.workload["max_model_len"])
+    return {
+        "milli_tokens_per_s": round(estimate["output_tokens_per_s"]["mid"] * 1000),
+        "batch": max(1, int(estimate["kv_cache_tokens"]) // longest),
+    }
 
 
 def _folder_of(paths: Paths, body: Body) -> JobFolder:

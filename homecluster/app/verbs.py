@@ -7,11 +7,10 @@ import platform
 import time
 
 from homecluster import __version__
-from homecluster.agent.messages import JOB
 from homecluster.agent.verbs import Asked, Body, Verb
+from homecluster.app import copy_verbs
 from homecluster.domain.member import Role
-from homecluster.errors import InputError
-from homecluster.store.job_store import JobFolder, read_launch
+from homecluster.store.job_port import port_of
 from homecluster.store.paths import Paths, paths_from
 
 _PROBE_VERBS = (
@@ -33,6 +32,8 @@ def all_verbs() -> tuple[Verb, ...]:
         Verb(name="agent.echo", needs=Role.WORKER, handle=_echo),
         Verb(name="agent.job", needs=Role.OPERATOR, handle=_job),
         *(_probe_verb(name) for name in _PROBE_VERBS),
+        *copy_verbs.VERBS,
+        Verb(name="signs", needs=Role.WORKER, handle=_signs),
     )
 
 
@@ -42,10 +43,7 @@ def job_port(paths: Paths, job: str) -> int:
     Raises:
         InputError: this PC has no such job.
     """
-    folder = JobFolder(path=paths.jobs / job)
-    if not JOB.fullmatch(job) or not folder.launch_file.is_file():
-        raise InputError(f"no job is called {job!r} here")
-    return read_launch(folder).spec.port
+    return port_of(paths, job)
 
 
 def _probe_verb(name: str) -> Verb:
@@ -74,3 +72,9 @@ def _echo(asked: Asked, body: Body) -> Body:
 
 def _job(asked: Asked, body: Body) -> Body:
     return {"port": job_port(paths_of(asked), str(body.get("job")))}
+
+
+def _signs(asked: Asked, body: Body) -> Body:
+    from homecluster.app import watch  # noqa: PLC0415 - as `all_verbs` says
+
+    return watch.answer(paths_of(asked), body)

@@ -1,0 +1,223 @@
+"""Copying a model's files from a member: in chunks, going on where it stopped, checked, and all or nothing."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import fcntl
+import hashlib
+import shutil
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+from homecluster.app.file_share import CHUNK_BYTES
+from homecluster.app.ports import Members
+from homecluster.domain.ids import NodeId
+from homecluster.domain.units import format_bytes
+from homecluster.errors import MissingError, PeerError
+from homecluster.store.model_folder import MOST_FILES, ModelFile, is_wanted
+from homecluster.store.paths import Paths
+
+CONFIG: Final = "config.json"
+IN_FLIGHT: Final = 2
+"""Chunks asked for ahead. More would make the connection's heartbeats wait behind them on slow Wi-Fi."""
+CHUNK_WITHIN_S: Final = 120.0
+DIGEST_WITHIN_S: Final = 1800.0
+"""The other PC reads the file whole: tens of gigabytes from a slow disk."""
+SPARE_BYTES: Final = 256 * 1024**2
+"""What the disk must keep free besides the files."""
+TRIES: Final = 3
+RETRY_PAUSES_S = (1.0, 2.0, 5.0, 10.0, 20.0)
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A member that offers a model."""
+
+    members: Members
+    node: NodeId
+    model: str
+
+    def ask(self, verb: str, *, deadline_s: float, **body: Any) -> Mapping[str, Any]:
+        """PeerError when it does not answer; InputError when it offers no such thing."""
+        whole = {"model": self.model, **body}
+        return self.members.ask(self.node, verb, whole, deadline_s=deadline_s)
+
+
+def offered_files(source: Source) -> tuple[ModelFile, ...]:
+    """What the member offers of the model.
+
+    Raises:
+        PeerError: it does not answer, or answers senselessly.
+        InputError: it offers no such model.
+    """
+    answer = source.ask("files.list", deadline_s=CHUNK_WITHIN_S)
+    try:
+        files = tuple(
+            ModelFile(name=str(one["name"]), size_bytes=int(one["bytes"]))
+            for one in answer["files"][:MOST_FILES]
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise PeerError(f"{source.node} lists its files senselessly") from error
+    if not all(is_wanted(file.name) and file.size_bytes >= 0 for file in files):
+        raise PeerError(f"{source.node} offers files that are none of a model")
+    return files
+
+
+def pull_model(paths: Paths, source: Source, *, only_config: bool, tell: Tell) -> Path:
+    """The model's folder under HOME/models, whole and checked.
+
+    Interrupted, it goes on where it stopped.
+
+    Raises:
+        PeerError: the member went away, or what came is not what it has.
+        MissingError: the disk has no room.
+        InputError: the member offers no such model.
+    """
+    files = offered_files(source)
+    if only_config:
+        files = tuple(file for file in files if file.name == CONFIG)
+    final = paths.models / source.model
+    partial = paths.models / f".partial-{source.model.replace('/', '--')}"
+    with _alone(partial, tell):
+        missing = tuple(file for file in files if not _is_there(final / file.name, file))
+        check_room(paths.models, partial, missing)
+        _pull_files(partial, source, missing, tell)
+        _put_in_place(partial, final, missing)
+    return final
+
+
+def check_room(models: Path, partial: Path, files: tuple[ModelFile, ...]) -> None:
+    """Refuse to begin what the disk cannot hold (MissingError)."""
+    begun = sum(part.stat().st_size for part in partial.glob("*")) if partial.is_dir() else 0
+    needed = sum(file.size_bytes for file in files) - begun
+    free = shutil.disk_usage(models).free
+    if needed > 0 and free < needed + SPARE_BYTES:
+        raise MissingError(
+            f"the model's files need {format_bytes(needed)} in {models}, and {format_bytes(free)} is free",
+            hint="free some space there, or set HOMECLUSTER_HOME to a directory on a larger disk.",
+        )
+
+
+def _is_there(path: Path, file: ModelFile) -> bool:
+    return path.is_file() and path.stat().st_size == file.size_bytes
+
+
+@contextmanager
+def _alone(partial: Path, tell: Tell) -> Iterator[None]:
+    """Two copies on one PC need one transfer."""
+    partial.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with partial.with_name(f"{partial.name}.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            tell("waiting for the same files that another copy brings here")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            partial.mkdir(exist_ok=True, mode=0o700)
+        yield
+
+
+def _pull_files(partial: Path, source: Source, files: tuple[ModelFile, ...], tell: Tell) -> None:
+    total, done = sum(file.size_bytes for file in files), 0
+    for file in files:
+        before = done
+
+        def say(of_file: int, before: int = before) -> None:
+            words = f"{format_bytes(before + of_file)} of {format_bytes(total)}"
+            tell(f"copying the model from {source.node}: {words}")
+
+        for left in reversed(range(TRIES)):
+            if _pull_file(partial / file.name, source, file, say):
+                break
+            (partial / file.name).unlink()  # it is not what the other PC has: begin anew
+            if not left:
+                raise PeerError(f"{file.name} from {source.node} came damaged {TRIES} times")
+        done += file.size_bytes
+
+
+def _pull_file(path: Path, source: Source, file: ModelFile, say: Callable[[int], None]) -> bool:
+    """Whether the file here is now the one there."""
+    digest = hashlib.sha256()
+    try:
+        with path.open("a+b") as out:
+            out.seek(0)
+            while known := out.read(CHUNK_BYTES):
+                digest.update(known)
+            _append(out, digest.update, source, file, say)
+    except OSError as error:
+        raise MissingError(
+            f"cannot write {path}: {error.strerror or error}", hint="free some disk space there."
+        ) from error
+    there = source.ask("files.digest", deadline_s=DIGEST_WITHIN_S, file=file.name)
+    return there.get("sha256") == digest.hexdigest()
+
+
+def _append(
+    out: BinaryIO,
+    update: Callable[[bytes], None],
+    source: Source,
+    file: ModelFile,
+    say: Callable[[int], None],
+) -> None:
+    """Write what is missing at the end, with a few chunks asked for ahead."""
+    offsets = iter(range(out.tell(), file.size_bytes, CHUNK_BYTES))
+    pending: deque[Future[bytes]] = deque()
+    with ThreadPoolExecutor(IN_FLIGHT) as pool:
+        try:
+            for offset in offsets:
+                pending.append(pool.submit(_chunk, source, file.name, offset))
+                if len(pending) == IN_FLIGHT:
+                    _take(out, update, pending.popleft(), say)
+            while pending:
+                _take(out, update, pending.popleft(), say)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _take(
+    out: BinaryIO, update: Callable[[bytes], None], chunk: Future[bytes], say: Callable[[int], None]
+) -> None:
+    data = chunk.result()
+    out.write(data)
+    update(data)
+    say(out.tell())
+
+
+def _chunk(source: Source, name: str, offset: int) -> bytes:
+    answer = _patiently(source, name, offset)
+    try:
+        data = base64.b64decode(str(answer["data"]), validate=True)
+    except (KeyError, binascii.Error) as error:
+        raise PeerError(f"{source.node} sent what is no part of a file") from error
+    if not data or len(data) > CHUNK_BYTES:
+        raise PeerError(f"{name} on {source.node} became shorter while it was copied")
+    return data
+
+
+def _patiently(source: Source, name: str, offset: int) -> Mapping[str, Any]:
+    """A link that is down for a while only delays."""
+    for pause_s in RETRY_PAUSES_S:
+        try:
+            return source.ask("files.read", deadline_s=CHUNK_WITHIN_S, file=name, offset=offset)
+        except PeerError:
+            time.sleep(pause_s)
+    return source.ask("files.read", deadline_s=CHUNK_WITHIN_S, file=name, offset=offset)
+
+
+def _put_in_place(partial: Path, final: Path, files: tuple[ModelFile, ...]) -> None:
+    final.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not final.exists():
+        partial.rename(final)
+        return
+    # Its configuration may be here already; the weights come last, since they make it whole.
+    for file in sorted(files, key=lambda one: one.name.endswith(".safetensors")):
+        (partial / file.name).replace(final / file.name)
+    partial.rmdir()
