@@ -14,6 +14,7 @@ from homecluster.store.models import FoundModel, find_model
 from homecluster.store.paths import Paths, paths_from
 
 if TYPE_CHECKING:
+    from homecluster.app.ports import Members
     from homecluster.app.up import Here
 
 
@@ -55,6 +56,14 @@ def here() -> Here:
 
     (node,) = this_pc(paths()).nodes
     return Here(paths=paths(), node=node, cores=read_system().engine_cores)
+
+
+def members() -> Members | None:
+    """The cluster through this PC's agent; None in no cluster."""
+    from homecluster.agent.local import LocalAgent  # noqa: PLC0415 - as above
+
+    agent = LocalAgent(paths().home)
+    return agent if agent.is_in_cluster else None
 
 
 def default_engine_kind() -> DeviceKind:

@@ -8,7 +8,6 @@ from typing import Any
 import click
 
 from homecluster import wiring
-from homecluster.app.plan import check_pins, only
 from homecluster.cli import render_diagnosis
 from homecluster.cli.output import print_document
 from homecluster.cli.workload_options import (
@@ -18,43 +17,73 @@ from homecluster.cli.workload_options import (
     serve_from,
     workload_options,
 )
-from homecluster.planner.diagnosis import diagnose as judge
 from homecluster.store.diagnosis_document import diagnosis_document
 
 CAUSE_FOUND = 1
 
 
 @click.command()
+@click.argument("target", required=False, metavar="[JOB|FILE]")
 @click.option(
     "--model",
-    required=True,
     metavar="M",
-    help="A catalogue name, a folder or config.json, or a hub id.",
+    help="Judge a plan for it: a catalogue name, a folder or config.json, or a hub id.",
 )
 @click.option(
     "--cluster",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Judge on this cluster document instead of this PC.",
+    help="Judge on this cluster document instead of the live cluster or this PC.",
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=0.2, max=15),
+    default=4.0,
+    show_default=True,
+    help="How long to watch a job or this PC.",
+)
+@click.option(
+    "--save",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Keep what was seen, to be judged again elsewhere.",
 )
 @workload_options
 @pin_options
 @click.option("--json", "as_json", is_flag=True, help="Print one diagnose document.")
-def diagnose(*, model: str, cluster: Path | None, as_json: bool, **flags: Any) -> int:
-    """Say what holds a cluster or plan back, in figures, with remedies.
+def diagnose(*, as_json: bool, **flags: Any) -> int:
+    """Say what holds a job, cluster or plan back, in figures, with remedies.
 
-    Judges the best plan within the pins; without pins, what people type by hand: one copy with tensor
-    parallel over every PC. Exit code 1 when a cause is found.
+    With neither argument nor --model: the job that runs here, else this PC and its cluster as they are.
+    With --model: the best plan within the pins; without pins, what people type by hand: one copy with
+    tensor parallel over every PC. Exit code 1 when a cause is found.
 
     \b
+    homecluster diagnose
     homecluster diagnose --cluster docs/examples/hotspot.toml --model gpt2
     """  # noqa: D301 - click looks for the backspace itself
-    workload, pins = serve_from(flags), pins_from(flags)
-    spec = wiring.model(model).spec
-    check_pins(spec, pins)
-    found = judge(only(wiring.cluster(cluster), node_names(flags)), spec, workload, pins)
+    from homecluster.app.what_holds_back import Question, what_holds_back  # noqa: PLC0415 - heavy
+
+    question = Question(
+        target=flags["target"],
+        model=flags["model"],
+        cluster=flags["cluster"],
+        seconds=flags["seconds"],
+        save=flags["save"],
+        workload=serve_from(flags),
+        pins=pins_from(flags),
+        nodes=node_names(flags),
+    )
+    found = what_holds_back(
+        question,
+        paths=wiring.paths(),
+        find_model=lambda name: wiring.model(name).spec,
+        find_cluster=wiring.cluster,
+        members=wiring.members(),
+        tell=lambda line: click.echo(f"  {line}", err=True),
+    )
     if as_json:
-        print_document(diagnosis_document(found))
+        print_document(diagnosis_document(found.diagnosis, found.signs))
     else:
-        render_diagnosis.show(found)
-    return 0 if found.healthy else CAUSE_FOUND
+        render_diagnosis.show(found.diagnosis, found.signs)
+    return 0 if found.diagnosis.healthy else CAUSE_FOUND

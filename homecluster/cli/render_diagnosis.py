@@ -8,20 +8,23 @@ from rich.markup import escape
 
 from homecluster.cli.render_plan import console, interval_text
 from homecluster.domain.diagnosis import Diagnosis
+from homecluster.domain.signs import JobSigns, Signs
 
 
-def show(diagnosis: Diagnosis) -> None:
+def show(diagnosis: Diagnosis, signs: Signs | None = None) -> None:
     """The first cause in one sentence, then evidence and remedy of each."""
     out = console()
+    if signs is not None and signs.job is not None:
+        out.print(f"[dim]{escape(_job(signs.job))}[/]")
     if diagnosis.judged is not None:
         rate = diagnosis.judged.estimate.output_tokens_per_s
         out.print(
             f"[dim]judged: {escape(diagnosis.judged.reason)}; tokens/s {interval_text(rate)}[/]"
         )
+    for node, reason in signs.unseen if signs is not None else ():
+        out.print(f"[dim]not seen: {escape(node)}: {escape(reason)}[/]")
     if diagnosis.healthy:
-        out.print(
-            "[bold green]healthy:[/] nothing holds this plan back that another layout or link would mend."
-        )
+        out.print(f"[bold green]healthy:[/] {_healthy(diagnosis)}")
         return
     for position, cause in enumerate(diagnosis.causes, start=1):
         gain = (
@@ -36,3 +39,21 @@ def show(diagnosis: Diagnosis) -> None:
         out.print(f"   [bold]do:[/] {escape(cause.remedy.text)}")
         if cause.remedy.argv:
             out.print(f"       {escape(shlex.join(cause.remedy.argv))}", soft_wrap=True)
+
+
+def _healthy(diagnosis: Diagnosis) -> str:
+    if diagnosis.judged is None:
+        return (
+            "nothing that was seen of PCs and links is wrong; with --model M a plan is judged too."
+        )
+    return "nothing holds this plan back that another layout or link would mend."
+
+
+def _job(job: JobSigns) -> str:
+    if job.state == "starting":
+        age = f" for {job.elapsed_s:.0f} s" if job.elapsed_s is not None else ""
+        return f"{job.job}: starting{age}: {job.phase}"
+    if not job.output_tokens_per_s:
+        return f"{job.job}: {job.state}, no request in the last {job.window_s or 0:.0f} s"
+    requests = f", {job.requests_running:.0f} requests" if job.requests_running else ""
+    return f"{job.job}: {job.output_tokens_per_s:.3g} tokens/s measured{requests}"

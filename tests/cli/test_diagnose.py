@@ -1,9 +1,14 @@
 """`homecluster diagnose` on cluster documents: the founding question in one screen."""
 
+import json
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from netprobe.report import report_document
+from netprobe.types import Report, RoundTrip, Throughput
 from tests.cli.shell import EXAMPLES, run
 
 HOTSPOT = ("--cluster", EXAMPLES / "hotspot.toml")
@@ -101,3 +106,87 @@ def test_where_only_both_pcs_hold_the_model_the_remedy_is_a_better_link() -> Non
     assert first["id"] == "latency-bound-pipeline"
     assert "cable" in first["remedy"]["text"]
     assert first["effect_tokens_per_s"] > 0
+
+
+def report(tmp_path: Path, **changes: Any) -> Path:
+    """What `netprobe run --json` printed between the founding laptops."""
+    seen = Report(
+        src="alice",
+        dst="bob",
+        plan="full",
+        started_at="2026-11-20T10:00:00+00:00",
+        round_trip=RoundTrip(min_s=0.035, p50_s=0.04, p95_s=0.05, p99_s=0.06, sent=400, lost=0),
+        throughput=Throughput(
+            forward_bytes_per_s=2.4e6, back_bytes_per_s=2.4e6, tool="builtin", congestion_control="cubic",
+            forward_retransmits=0, back_retransmits=0, steady=True,
+        ),
+    )  # fmt: skip
+    path = tmp_path / "report.json"
+    path.write_text(json.dumps(report_document(replace(seen, **changes))))
+    return path
+
+
+def test_a_saved_measurement_is_judged_by_itself(tmp_path: Path) -> None:
+    lossy = RoundTrip(min_s=0.035, p50_s=0.04, p95_s=0.05, p99_s=0.06, sent=400, lost=30)
+
+    ran = run("diagnose", "--json", report(tmp_path, round_trip=lossy), *HOTSPOT)
+
+    assert [cause["id"] for cause in ran.document["causes"]] == ["packet-loss"]
+    assert ran.code == 1
+
+
+def test_a_saved_measurement_of_a_healthy_link_finds_nothing(tmp_path: Path) -> None:
+    assert run("diagnose", report(tmp_path), *HOTSPOT).code == 0
+
+
+def test_a_measurement_replaces_what_the_document_believes_of_the_link(tmp_path: Path) -> None:
+    quick = RoundTrip(min_s=1e-4, p50_s=2e-4, p95_s=3e-4, p99_s=3e-4, sent=400, lost=0)
+    before = hotspot()[0]["summary"]
+
+    after = causes("--model", "gpt2", str(report(tmp_path, round_trip=quick)), *map(str, HOTSPOT))
+
+    assert after[0]["summary"] != before
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.9])
+def test_a_truncated_document_is_refused_with_its_path(tmp_path: Path, share: float) -> None:
+    path = report(tmp_path)
+    text = path.read_text()
+    path.write_text(text[: int(share * len(text))])
+
+    ran = run("diagnose", path)
+
+    assert ran.code == 2
+    assert str(path) in ran.err
+
+
+@pytest.mark.parametrize(
+    "text", ["{}", "[]", "7", '{"schema": "homecluster.plan/1"}', '{"schema": "netprobe.report/1"}']
+)
+def test_a_foreign_document_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "foreign.json"
+    path.write_text(text)
+
+    assert run("diagnose", path, *HOTSPOT).code == 2
+
+
+def test_with_no_job_and_no_cluster_this_pc_is_watched_and_what_was_seen_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOMECLUSTER_HOME", str(tmp_path / "home"))
+    kept = tmp_path / "signs.json"
+
+    ran = run("diagnose", "--json", "--seconds", "0.2", "--save", kept)
+
+    assert ran.code in (0, 1)
+    assert ran.document["job"] is None
+    assert json.loads(kept.read_text())["schema"] == "homecluster.signs/1"
+    assert run("diagnose", kept, *HOTSPOT).code in (0, 1)
+
+
+def test_a_job_that_is_not_there_is_wrong_input(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOMECLUSTER_HOME", str(tmp_path / "home"))
+
+    assert run("diagnose", "gpt2-8000-xyz").code == 2

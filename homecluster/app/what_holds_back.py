@@ -1,0 +1,142 @@
+"""Which question a `diagnose` command asks - a job, a file, a plan or this home - and its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from homecluster.app import jobs
+from homecluster.app.diagnose import (
+    diagnose_home,
+    diagnose_job,
+    diagnose_plan,
+    saved_links,
+    signs_of_file,
+)
+from homecluster.app.plan import check_pins, only
+from homecluster.app.ports import Members
+from homecluster.app.watch import watch
+from homecluster.domain.diagnosis import Diagnosis
+from homecluster.domain.model import ModelSpec
+from homecluster.domain.signs import Signs
+from homecluster.domain.topology import Cluster
+from homecluster.domain.workload import Serve
+from homecluster.errors import InputError
+from homecluster.planner.candidates import Pins
+from homecluster.store.files import write_json
+from homecluster.store.paths import Paths
+from homecluster.store.signs_document import signs_document
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What was typed."""
+
+    target: str | None
+    """A job, or a file of signs or measurements."""
+    model: str | None
+    cluster: Path | None
+    seconds: float
+    save: Path | None
+    workload: Serve
+    pins: Pins
+    nodes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    diagnosis: Diagnosis
+    signs: Signs
+
+
+def what_holds_back(
+    question: Question,
+    *,
+    paths: Paths,
+    find_model: Callable[[str], ModelSpec],
+    find_cluster: Callable[[Path | None], Cluster],
+    members: Members | None,
+    tell: Callable[[str], None],
+) -> Found:
+    """The causes, and what they were seen by.
+
+    Raises:
+        InputError: no such job or file, a damaged document, pins that contradict the model.
+    """
+    file = Path(question.target) if question.target and _is_file(question.target) else None
+    found = (
+        _judge_plan(question, file, find_model, find_cluster)
+        if question.model is not None
+        else _judge_file(file, find_cluster(question.cluster))
+        if file is not None
+        else _judge_live(
+            question,
+            paths=paths,
+            find_model=find_model,
+            find_cluster=find_cluster,
+            members=members,
+            tell=tell,
+        )
+    )
+    if question.save is not None:
+        write_json(question.save, signs_document(found.signs))
+    return found
+
+
+def _is_file(target: str) -> bool:
+    return "/" in target or target.endswith((".json", ".toml")) or Path(target).is_file()
+
+
+def _judge_plan(
+    question: Question,
+    file: Path | None,
+    find_model: Callable[[str], ModelSpec],
+    find_cluster: Callable[[Path | None], Cluster],
+) -> Found:
+    assert question.model is not None
+    if question.target is not None and file is None:
+        raise InputError(
+            f"--model judges a plan, {question.target!r} is a job",
+            hint="leave one of the two out.",
+        )
+    spec = find_model(question.model)
+    check_pins(spec, question.pins)
+    cluster = only(find_cluster(question.cluster), question.nodes)
+    signs = signs_of_file(file, cluster) if file is not None else Signs()
+    found = diagnose_plan(cluster, spec, question.workload, question.pins, signs)
+    return Found(diagnosis=found, signs=signs)
+
+
+def _judge_file(file: Path, cluster: Cluster) -> Found:
+    signs = signs_of_file(file, cluster)
+    return Found(diagnosis=diagnose_home(cluster, signs), signs=signs)
+
+
+def _judge_live(
+    question: Question,
+    *,
+    paths: Paths,
+    find_model: Callable[[str], ModelSpec],
+    find_cluster: Callable[[Path | None], Cluster],
+    members: Members | None,
+    tell: Callable[[str], None],
+) -> Found:
+    view = _job(paths, question.target)
+    cluster = only(find_cluster(question.cluster), question.nodes)
+    what = view.folder.job_id if view is not None else "this PC"
+    tell(f"watching {what} for {question.seconds:.3g} s")
+    signs = watch(paths, view, members, question.seconds)
+    signs = replace(signs, links=(*signs.links, *saved_links(paths, cluster)))
+    if view is None:
+        return Found(diagnosis=diagnose_home(cluster, signs), signs=signs)
+    spec = find_model(view.launch.model_folder)
+    return Found(diagnosis=diagnose_job(view, cluster, spec, signs), signs=signs)
+
+
+def _job(paths: Paths, name: str | None) -> jobs.JobView | None:
+    """The named job, or the newest that lives; None when none was named and none runs."""
+    views = jobs.look_at_all(paths.jobs)
+    if name is not None:
+        return jobs.choose(views, name)
+    return next(reversed(jobs.living(views)), None)
