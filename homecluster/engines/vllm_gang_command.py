@@ -6,6 +6,7 @@ from homecluster.domain.hardware import DeviceKind
 from homecluster.domain.ids import NodeId
 from homecluster.domain.job import Command
 from homecluster.domain.plan import Backend
+from homecluster.engines import small_collectives
 from homecluster.engines.ray_command import ray_environment, ray_wrapped
 from homecluster.engines.vllm_environment import Environment, engine_environment
 from homecluster.engines.vllm_gang_order import ShareOrder
@@ -123,4 +124,5 @@ def _environment(
             "VLLM_CPU_OMP_THREADS_BIND": "nobind",
             "OMP_NUM_THREADS": str(max(1, len(installation.cores) // order.ranks)),
         }
+    outside |= dict(small_collectives.environment(order.small_collectives))
     return tuple(sorted((dict(inside) | outside).items()))

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from homecluster.domain.hardware import DeviceKind
 from homecluster.domain.plan import Backend
+from homecluster.domain.small_collectives import SmallCollectives
 from homecluster.engines.vllm_gang_order import ShareOrder
 from homecluster.engines.vllm_launch import DTYPE_NAMES
 from homecluster.errors import InputError
@@ -53,6 +54,7 @@ def order_document(order: ShareOrder) -> dict[str, Any]:
         "api_port": order.api_port,
         "api_host": order.api_host,
         "start_limit_s": round(order.start_limit_s),
+        "small_collectives": str(order.small_collectives),
     }
 
 
@@ -87,6 +89,9 @@ def read_order(document: Mapping[str, Any]) -> ShareOrder:
         api_port=read.number("api_port", 0, 65535),
         api_host=str(read.address("api_host")),
         start_limit_s=float(read.number("start_limit_s", 1, 7 * 24 * 3600)),
+        small_collectives=SmallCollectives(
+            read.one_of("small_collectives", frozenset(SmallCollectives))
+        ),
     )
     read.finish()
     _check_together(order)

@@ -11,6 +11,7 @@ from homecluster.domain.ids import NodeId
 from homecluster.domain.layout import Layout
 from homecluster.domain.model import ModelSpec
 from homecluster.domain.plan import Backend
+from homecluster.domain.small_collectives import SmallCollectives
 from homecluster.domain.topology import Cluster
 from homecluster.domain.workload import Serve
 from homecluster.engines.backend_choice import Placement
@@ -58,6 +59,8 @@ class ShareOrder:
     """0: this share serves no API."""
     api_host: str = "127.0.0.1"
     start_limit_s: float = 600.0
+    small_collectives: SmallCollectives = SmallCollectives.ENGINE
+    """Who carries the small tensors between the PCs; the same for all shares."""
 
     @property
     def share_id(self) -> str:
@@ -148,6 +151,7 @@ def share_orders(
             api_port=asked.api_port if number == 0 else 0,
             api_host=asked.api_host,
             start_limit_s=asked.start_limit_s,
+            small_collectives=layout.small_collectives,
         )
         for number, seat in enumerate(seats)
     )

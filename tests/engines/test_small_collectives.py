@@ -2,9 +2,14 @@ from pathlib import Path
 
 import pytest
 
+from homecluster.domain.ids import NodeId
 from homecluster.domain.small_collectives import SmallCollectives
 from homecluster.engines.small_collectives import environment
+from homecluster.engines.vllm_gang_command import share_command
+from homecluster.engines.vllm_gang_document import order_document, read_order
+from homecluster.engines.vllm_launch import Installation
 from homecluster.jobs.vllm_plugin.joining import wish
+from tests.fakes.gangs import order
 
 
 def test_the_engines_own_collectives_need_no_word() -> None:
@@ -28,3 +33,22 @@ def test_a_token_file_is_found_by_the_code_inside(tmp_path: Path) -> None:
     wanted = wish(dict(environment(SmallCollectives.EXCHANGE, token_file=str(path))))
     assert wanted is not None
     assert wanted.token == b"x" * 40
+
+
+def told_to_share_1(choice: SmallCollectives) -> dict[str, str]:
+    """The environment of its command, after the order's way between the PCs."""
+    sent = order_document(order(small_collectives=choice, share=1, api_port=0))
+    command = share_command(
+        read_order(sent), node=NodeId("b"), interface="eth0", model_folder="/models/toy",
+        is_local=True,
+        installation=Installation(python="/engine/python", cores=(0, 1), openmp_library=None),
+    )  # fmt: skip
+    return dict(command.env)
+
+
+def test_every_pc_of_a_gang_is_told() -> None:
+    assert wish(told_to_share_1(SmallCollectives.EXCHANGE)) is not None
+
+
+def test_a_gang_with_the_engines_own_is_told_nothing() -> None:
+    assert wish(told_to_share_1(SmallCollectives.ENGINE)) is None

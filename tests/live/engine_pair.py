@@ -14,7 +14,6 @@ from typing import Any
 
 from homecluster.domain.ids import NodeId
 from homecluster.domain.small_collectives import SmallCollectives
-from homecluster.engines.small_collectives import environment
 from homecluster.engines.vllm_gang_command import share_command
 from homecluster.engines.vllm_launch import Installation
 from homecluster.inventory.system import read_system
@@ -30,12 +29,16 @@ import http.client, json, sys, time
 port, path, body = int(sys.argv[1]), sys.argv[2], sys.argv[3]
 connection = http.client.HTTPConnection("127.0.0.1", port, timeout=200)
 begun = time.monotonic()
-if body:
-    connection.request("POST", path, body=body, headers={"Content-Type": "application/json"})
-else:
-    connection.request("GET", path)
-answer = connection.getresponse()
-print(json.dumps([answer.status, answer.read().decode(), time.monotonic() - begun]))
+try:
+    if body:
+        connection.request("POST", path, body=body, headers={"Content-Type": "application/json"})
+    else:
+        connection.request("GET", path)
+    answer = connection.getresponse()
+    status, said = answer.status, answer.read().decode()
+except (OSError, http.client.HTTPException) as error:
+    status, said = 0, str(error)
+print(json.dumps([status, said, time.monotonic() - begun]))
 """
 
 
@@ -53,10 +56,7 @@ class EnginePair:
         assert self.answers(), self.told()
 
     def answers(self) -> bool:
-        try:
-            return self._ask("/health")[0] == 200
-        except (ValueError, subprocess.TimeoutExpired):
-            return False
+        return self._ask("/health")[0] == 200
 
     def ended(self) -> bool:
         """Any of the two is over."""
@@ -73,13 +73,13 @@ class EnginePair:
 
     def complete(self, prompt: object, tokens: int) -> tuple[list[int], float]:
         """(greedy token ids, seconds)."""
-        body = json.dumps({
-            "model": "tiny", "prompt": prompt, "max_tokens": tokens, "temperature": 0,
-            "ignore_eos": True, "return_token_ids": True,
-        })  # fmt: skip
-        status, said, seconds = self._ask("/v1/completions", body)
+        status, said, seconds = self._ask("/v1/completions", _request(prompt, tokens))
         assert status == 200, said
         return json.loads(said)["choices"][0]["token_ids"], seconds
+
+    def status_of_a_request(self) -> int:
+        """HTTP status; 0 where the server went away."""
+        return self._ask("/v1/completions", _request("42", 4))[0]
 
     def token_interval_s(self, prompt: object, tokens: int) -> float:
         """Seconds from token to token: a long answer less a short one."""
@@ -93,6 +93,13 @@ class EnginePair:
         )
         status, said, seconds = json.loads(done.stdout)
         return status, said, seconds
+
+
+def _request(prompt: object, tokens: int) -> str:
+    return json.dumps({
+        "model": "tiny", "prompt": prompt, "max_tokens": tokens, "temperature": 0,
+        "ignore_eos": True, "return_token_ids": True,
+    })  # fmt: skip
 
 
 @contextmanager
@@ -114,7 +121,7 @@ def engine_pair(
         "addresses": tuple(host.address for host in hosts), "model": "tiny",
         "served_model": "tiny", "max_model_len": context_tokens, "dtype": dtype,
         "cache_bytes": 64 * 1024**2, "partition": (4,), "meeting_port": unused_port(),
-        "batch_tokens": 256,
+        "batch_tokens": 256, "small_collectives": choice,
     }  # fmt: skip
     processes, logs = [], []
     try:
@@ -136,7 +143,7 @@ def engine_pair(
             with log.open("w") as sink:
                 processes.append(
                     host.popen(
-                        command.argv, env=dict(command.env) | dict(environment(choice)),
+                        command.argv, env=dict(command.env),
                         stdout=sink, stderr=subprocess.STDOUT, cwd=folder,
                     )
                 )  # fmt: skip

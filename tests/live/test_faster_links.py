@@ -39,8 +39,10 @@ def test_the_exchange_gives_the_tokens_of_one_pc_and_ends_on_both_when_one_is_ki
         assert [pair.complete(prompt, 24)[0] for prompt in PROMPTS] == single
         assert carried_bytes(lab) > before
         kill_the_worker_of(pair, "b")
+        within(ENGINE_DEADLINE_S, lambda: pair.processes[1].poll() is not None, pair.told)
+        assert pair.status_of_a_request() != 200
         within(ENGINE_DEADLINE_S, pair.all_ended, pair.told)
-        assert "ExchangeError" in pair.log(0), pair.log(0)[-3000:]
+        assert "ExchangeError: rank 1" in pair.log(0), pair.log(0)[-3000:]
 
 
 def carried_bytes(lab: Lab) -> int:
