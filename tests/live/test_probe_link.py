@@ -46,7 +46,8 @@ def test_a_probed_link_becomes_a_cluster_to_plan_on(wifi, tmp_path):
     assert probed.returncode == 0, probed.stderr
     report = json.loads(probed.stdout)
     believed = next(a.home.rglob("cluster.json"))
-    planned = homecluster(a, "plan", "--model", "gpt2", "--cluster", str(believed), "--json")
+    planned = homecluster(a, "plan", "--model", "gpt2", "--cluster", str(believed), "--json",
+                          "--small-collectives", "engine")  # fmt: skip
     assert planned.returncode == 0, planned.stderr
 
     document = json.loads(believed.read_text())
