@@ -40,9 +40,14 @@ def model(reference: str, quantization: str | None = None) -> FoundModel:
 
 
 def cluster(document: Path | None) -> Cluster:
-    """The cluster of a document, or this PC alone."""
+    """The cluster of a document; else the live one that this PC is in, as last probed; else this PC alone."""
     if document is not None:
         return load_cluster(document)
+    everybody = members()
+    if everybody is not None:
+        from homecluster.app.live_cluster import live_cluster  # noqa: PLC0415 - as below
+
+        return live_cluster(everybody)
     from homecluster.app.this_pc import this_pc  # noqa: PLC0415 - inventory and NVML are not needed for a document
 
     return this_pc(paths())

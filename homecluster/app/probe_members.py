@@ -17,8 +17,10 @@ from homecluster.domain.hardware import Node
 from homecluster.domain.ids import NodeId
 from homecluster.domain.member import Health, Member
 from homecluster.domain.topology import Cluster, Link
-from homecluster.errors import HomeclusterError, PeerError
-from netprobe.report import parse_report
+from homecluster.errors import HomeclusterError, InputError, PeerError
+from homecluster.store.files import write_json
+from homecluster.store.paths import Paths
+from netprobe.report import parse_report, report_document
 from netprobe.types import Report
 
 _DEVICES_S: Final = 1200.0
@@ -54,19 +56,35 @@ class ProbedMembers:
     silent: tuple[str, ...]
     """Members that took no part, each with its reason."""
 
+    @property
+    def exit_code(self) -> int:
+        """0: everything was measured; 1: not all of it; 4: no link at all, though there are several PCs."""
+        if not (self.unmeasured or self.silent):
+            return 0
+        return 1 if self.reports else PeerError.exit_code
+
 
 def probe_members(
-    members: Members, *, plan: str, devices: bool, force: bool, tell: Tell
+    members: Members,
+    *,
+    plan: str,
+    devices: bool,
+    force: bool,
+    tell: Tell,
+    between: tuple[str, str] | None = None,
 ) -> ProbedMembers:
     """Measure what is alive; trouble with one member or pair is told and the rest goes on.
+
+    With `between` only those two PCs take part.
 
     Devices of all members are measured at the same time, links one after the other and only then:
     two pairs on one radio would halve each other.
 
     Raises:
         MissingError: no agent runs here, or this PC is in no cluster.
+        InputError: `between` names a PC that is no living member.
     """
-    alive = [one for one in members.members() if one.health is Health.ALIVE]
+    alive = _chosen([one for one in members.members() if one.health is Health.ALIVE], between)
     nodes, silent = _nodes(members, alive, devices=devices, force=force, tell=tell)
     present = [one for one in alive if one.node in nodes]
     reports: list[Report] = []
@@ -89,6 +107,13 @@ def probe_members(
     )
 
 
+def keep_reports(paths: Paths, reports: Sequence[Report]) -> None:
+    """Every raw measurement with its samples, one file each."""
+    for report in reports:
+        when = report.started_at.replace(":", "")
+        write_json(paths.links / f"{when}-{report.src}-{report.dst}.json", report_document(report))
+
+
 def measure_pair(members: Members, one: Member, other: Member, *, plan: str) -> Report | Unmeasured:
     """The link between two members, dialled by whichever end can: both directions are measured either way."""
     ways = [(src, dst) for src, dst in ((one, other), (other, one)) if dst.can_be_dialled]
@@ -108,6 +133,20 @@ def measure_pair(members: Members, one: Member, other: Member, *, plan: str) -> 
         failed = failed or found
     assert failed is not None
     return failed
+
+
+def _chosen(alive: list[Member], between: tuple[str, str] | None) -> list[Member]:
+    if between is None:
+        return alive
+    known = {one.name: one for one in alive}
+    for name in between:
+        if name not in known:
+            raise InputError(
+                f"no living member is called {name!r}", hint=f"members: {', '.join(known)}"
+            )
+    if between[0] == between[1]:
+        raise InputError(f"{between[0]} has no link to itself: name two members")
+    return [known[name] for name in between]
 
 
 def _dialled(members: Members, src: Member, dst: Member, plan: str) -> Report | Unmeasured:

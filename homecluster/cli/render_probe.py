@@ -9,16 +9,21 @@ from rich.markup import escape
 from rich.table import Table
 
 from homecluster.app.measure import Act, Measured, Outcome
+from homecluster.app.probe_members import ProbedMembers
 from homecluster.app.scan import Scanned
 from homecluster.cli.render_plan import console
 from homecluster.domain.hardware import Device, Node
+from homecluster.domain.ids import NodeId
+from homecluster.domain.topology import Cluster
 from homecluster.domain.units import (
     format_bytes,
     format_flops,
+    format_link_rate,
     format_memory_rate,
     format_seconds,
 )
 from netprobe.cli.render import show_report
+from netprobe.types import Report
 
 _BUSY = 1.3
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86400
@@ -50,6 +55,48 @@ def show_link(scanned: Scanned) -> None:
             f"next: homecluster plan --model gpt2 --cluster {escape(str(scanned.believed))}",
             soft_wrap=True,
         )
+
+
+def show_members(found: ProbedMembers) -> None:
+    """A line per PC, a line per link, what could not be measured and why, and what to type next."""
+    out = console()
+    for node in found.cluster.nodes:
+        _show_node(out, node)
+    out.print()
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for title in ("link", "round trip", "there", "back", ""):
+        table.add_column(title, no_wrap=True)
+    for report in found.reports:
+        table.add_row(*_link_row(report, found.cluster))
+    if found.reports:
+        out.print(table)
+    for line in troubles(found):
+        out.print(f"[yellow]{escape(line)}[/]", soft_wrap=True)
+    out.print("next: homecluster plan --model gpt2")
+
+
+def troubles(found: ProbedMembers) -> tuple[str, ...]:
+    """A line per member or pair that was not measured, with its cause and remedy."""
+    pairs = (
+        f"{one.src} and {one.dst}: {one.why} ({one.cause})"
+        + (f"; {one.remedy}" if one.remedy else "")
+        for one in found.unmeasured
+    )
+    return (*found.silent, *pairs)
+
+
+def _link_row(report: Report, cluster: Cluster) -> tuple[str, ...]:
+    src, dst = NodeId(report.src), NodeId(report.dst)
+    trip, there, back = report.round_trip, cluster.link(src, dst), cluster.link(dst, src)
+    either = there or back
+    medium = either.medium if either else None
+    return (
+        f"{escape(report.src)} - {escape(report.dst)}",
+        format_seconds(trip.p50_s) if trip else "-",
+        format_link_rate(there.bandwidth_bytes_per_s) if there else "-",
+        format_link_rate(back.bandwidth_bytes_per_s) if back else "-",
+        f"shares the {medium}" if medium else "",
+    )
 
 
 def _show_node(out: Console, node: Node) -> None:
