@@ -34,6 +34,8 @@ from homecluster.store.cluster_state import ClusterState
 
 log = logging.getLogger(__name__)
 _MEMBERS_S = 5.0
+_WAIT_TO_LIST_S = 1.0
+"""Whom we knew last is shown rather than waiting for a coordinator that may be off."""
 _LOOK_S = 15.0
 
 
@@ -158,7 +160,7 @@ class Agent:
             deadline_s=_MEMBERS_S,
         )
         try:
-            answer = await self._link.ask(ask)
+            answer = await self._link.ask(ask, _WAIT_TO_LIST_S)
         except PeerError:
             if not self._last_members:
                 raise

@@ -158,6 +158,11 @@ class Coordinator:
         finally:
             held.discard(socket)
 
+    async def hang_up(self) -> None:
+        """Close every connection of every member; they come back when we listen again."""
+        sockets = [socket for held in self._held.values() for socket in held]
+        await asyncio.gather(*(Channel(socket).close() for socket in sockets))
+
     def connections(self, node: NodeId) -> int:
         return len(self._held.get(node, ()))
 

@@ -111,6 +111,12 @@ def check_secrets(folder: AgentFolder) -> None:
             raise MissingError(f"others on this PC may read {path}", hint=f"chmod 600 {path}")
 
 
+def sweep(folder: AgentFolder) -> None:
+    """Remove half-written files that a killed agent left; to be called by who holds the lock."""
+    for path in folder.path.glob(f".{folder.state.name}.*"):
+        path.unlink(missing_ok=True)
+
+
 def lock_folder(folder: AgentFolder) -> int:
     """A handle that keeps every other agent off this folder while it is open.
 

@@ -95,6 +95,9 @@ class Gate:
             self._listening.close()
             for end in tuple(self._enders.values()):
                 end()
+            for task in tuple(self._tasks):
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _take(self, connection: socket.socket, address: str) -> None:
         connection.setblocking(False)

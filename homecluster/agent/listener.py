@@ -51,6 +51,7 @@ from homecluster.store.cluster_state import Pin
 log = logging.getLogger(__name__)
 _BURST_S = 5.0
 _REQUEST_S = 10.0
+_SHUTDOWN_S = 1.0
 DialJob = Callable[[str], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
 
 
@@ -71,7 +72,11 @@ class Listener:
     async def serve(self, bound: socket.socket) -> None:
         """Until cancelled."""
         runner = web.AppRunner(
-            self._app, access_log=None, keepalive_timeout=_REQUEST_S, max_field_size=8190
+            self._app,
+            access_log=None,
+            keepalive_timeout=_REQUEST_S,
+            max_field_size=8190,
+            shutdown_timeout=_SHUTDOWN_S,
         )
         await runner.setup()
         server = runner.server
@@ -79,6 +84,7 @@ class Listener:
         try:
             await Gate(bound, self._context, server, self._is_member).serve()
         finally:
+            await self._coordinator.hang_up()
             await runner.cleanup()
 
     def _is_member(self, tls: ssl.SSLObject) -> bool:

@@ -259,7 +259,7 @@ class MemberLink:
 
     # --- requests of this PC ---
 
-    async def ask(self, ask: Ask) -> Answer:
+    async def ask(self, ask: Ask, wait_s: float = _WAIT_FOR_COORDINATOR_S) -> Answer:
         """Ask through the coordinator, again with the same id when the connection breaks.
 
         Raises:
@@ -267,7 +267,7 @@ class MemberLink:
         """
         ends_s = boottime_s() + ask.deadline_s
         while True:
-            channel = await self._open_within(min(_WAIT_FOR_COORDINATOR_S, ends_s - boottime_s()))
+            channel = await self._open_within(min(wait_s, ends_s - boottime_s()))
             left_s = ends_s - boottime_s()
             if left_s <= 0:
                 raise PeerError(f"no answer to {ask.verb} within {ask.deadline_s:g} s")

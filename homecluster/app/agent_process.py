@@ -15,7 +15,7 @@ from pathlib import Path
 
 from homecluster import __version__
 from homecluster.agent.agent import Agent, Surroundings
-from homecluster.agent.folder import AgentFolder, check_secrets, lock_folder, make_folder
+from homecluster.agent.folder import AgentFolder, check_secrets, lock_folder, make_folder, sweep
 from homecluster.agent.limits import NEWEST_PROTOCOL
 from homecluster.agent.member import Address
 from homecluster.app.find_cluster import find_cluster
@@ -43,6 +43,7 @@ def main(home: Path) -> int:
         check_secrets(folder)
         handle = lock_folder(folder)
         _log_to(folder.log)
+        sweep(folder)
         state = read_state(folder.state)
         if state is None:
             raise MissingError("this PC is in no cluster", hint="homecluster join")

@@ -56,9 +56,10 @@ def _content(path: Path) -> bytes | None:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError:
         return None
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        return None
     with os.fdopen(handle, "rb") as file:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            return None
         text = file.read(MAX_STATE_BYTES + 1)
     head, _, content = text.partition(b"\n")
     is_ours = len(text) <= MAX_STATE_BYTES and head == _SUM + _digest(content)
