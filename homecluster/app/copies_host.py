@@ -12,6 +12,8 @@ from homecluster.errors import InputError
 from homecluster.store.paths import Paths
 
 _HERE: Final[dict[str, Callable[[Paths, Mapping[str, Any]], Mapping[str, Any]]]] = {
+    "copy.check": copy_share.check,
+    "copy.preview": copy_share.preview,
     "copy.start": lambda paths, body: copy_share.start(paths, copy_share.HERE, body),
     "copy.look": copy_share.look,
     "copy.stop": copy_share.stop,

@@ -13,7 +13,6 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Final
 
 from homecluster.app.api_key import read_api_key
 from homecluster.app.copies_conductor import Charge, Conductor
@@ -28,7 +27,6 @@ from homecluster.store import copies_store
 from homecluster.store.job_store import JobFolder, read_launch
 from homecluster.store.paths import Paths, paths_from
 
-MODULE: Final = "homecluster.app.copies_process"
 _KEY_BYTES = 24
 
 

@@ -11,7 +11,7 @@ from homecluster.app.gang_share_launch import installation_of, own_node
 from homecluster.app.model_files import local_folder, random_folder
 from homecluster.app.plan import make_plans
 from homecluster.app.this_pc import this_pc
-from homecluster.app.up import choose_plan
+from homecluster.app.up import best_here
 from homecluster.domain.hardware import Node
 from homecluster.domain.job import Command, JobId, LaunchSpec
 from homecluster.domain.topology import Cluster
@@ -39,7 +39,7 @@ def copy_launch(
     found = model_by_name(paths, order.model)
     node = _with_devices(this_pc(paths).nodes[0], order)
     plans = make_plans(Cluster(nodes=(node,)), found.spec, order.workload, order.pins)
-    plan = choose_plan(plans)
+    plan = best_here(plans, node)
     here = local_folder(paths, found, random_weights=order.random_weights)
     if here is None and order.random_weights:
         here = random_folder(paths, found)  # made before the engine starts

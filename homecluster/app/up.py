@@ -17,7 +17,7 @@ from homecluster.app.engine import refresh_own_code
 from homecluster.app.job_process import MODULE
 from homecluster.app.jobs import JobView, living, look, look_at_all, stop
 from homecluster.app.model_files import Tell, local_folder, provide_folder, random_folder
-from homecluster.domain.hardware import DeviceKind, Node, Provenance
+from homecluster.domain.hardware import DeviceKind, Node
 from homecluster.domain.job import JobId, LaunchSpec, is_over
 from homecluster.domain.plan import Plan, PlanSet, VerdictKind
 from homecluster.engines.vllm_launch import Installation, Served, launch_spec
@@ -71,30 +71,39 @@ class Up:
     started: Started
 
 
-def choose_plan(plans: PlanSet) -> Plan:
-    """The best plan that `up` can launch so far: one copy.
+def check_any(plans: PlanSet) -> None:
+    """Refuse to launch where no plan fits (HomeclusterError, exit 1)."""
+    if plans.plans:
+        return
+    why = plans.verdict.reason
+    if (
+        plans.rejections and plans.verdict.kind is not VerdictKind.CANNOT_RUN
+    ):  # without the pins it could
+        why = f"nothing fits what was asked: {plans.rejections[0].detail}; without that, {why}"
+    raise HomeclusterError(
+        why,
+        hint=f"homecluster plan --model {plans.model.name} --all shows every refusal.",
+    )
+
+
+def is_on(plan: Plan, node: Node) -> bool:
+    """Whether the plan is one copy on this PC."""
+    own = {device.id for device in node.devices}
+    return len(plan.layout.replicas) == 1 and own.issuperset(plan.layout.devices)
+
+
+def best_here(plans: PlanSet, node: Node) -> Plan:
+    """The best plan of one copy on this PC.
 
     Raises:
         HomeclusterError: nothing fits this PC (exit 1).
-        InputError: only layouts of several copies were asked for.
+        InputError: only other layouts were asked for.
     """
-    if not plans.plans:
-        why = plans.verdict.reason
-        if (
-            plans.rejections and plans.verdict.kind is not VerdictKind.CANNOT_RUN
-        ):  # without the pins it could
-            why = f"nothing fits what was asked: {plans.rejections[0].detail}; without that, {why}"
-        raise HomeclusterError(
-            why,
-            hint=f"homecluster plan --model {plans.model.name} --all shows every refusal.",
-        )
-    single = [plan for plan in plans.plans if len(plan.layout.replicas) == 1]
-    if not single:
-        raise InputError(
-            "`up` starts one copy of a model so far, and only plans of several were asked for",
-            hint="pin one copy: --replicas 1",
-        )
-    return single[0]
+    check_any(plans)
+    here = [plan for plan in plans.plans if is_on(plan, node)]
+    if not here:
+        raise InputError("no plan of one copy on this PC alone was asked for")
+    return here[0]
 
 
 def check_exposure(host: str, api_key_file: Path | None) -> None:
@@ -107,9 +116,8 @@ def check_exposure(host: str, api_key_file: Path | None) -> None:
     read_api_key(str(api_key_file) if api_key_file else None)
 
 
-def dry_run(here: Here, plans: PlanSet, wanted: Wanted) -> LaunchSpec:
+def dry_run(here: Here, plans: PlanSet, plan: Plan, wanted: Wanted) -> LaunchSpec:
     """The commands that `up` would start; nothing is installed, made or started for it."""
-    plan = choose_plan(plans)
     check_exposure(wanted.host, wanted.api_key_file)
     kind = _kind(plan, here.node)
     try:
@@ -126,13 +134,12 @@ def dry_run(here: Here, plans: PlanSet, wanted: Wanted) -> LaunchSpec:
     )
 
 
-def launch(here: Here, plans: PlanSet, wanted: Wanted, tell: Tell) -> Up:
-    """Start the job of the best plan; it comes up on its own, `follow` tells how far it is.
+def launch(here: Here, plans: PlanSet, plan: Plan, wanted: Wanted, tell: Tell) -> Up:
+    """Start the job of a plan on this PC; it comes up on its own, `follow` tells how far it is.
 
     Raises:
         InputError, MissingError: as the steps before the start find; nothing is left of them.
     """
-    plan = choose_plan(plans)
     check_exposure(wanted.host, wanted.api_key_file)
     port = usable_port(wanted.host, wanted.port)
     engine = refresh_own_code(find_engine(here.paths.engines, _kind(plan, here.node)))
@@ -186,17 +193,6 @@ def follow(up: Up) -> Iterator[JobView]:
         if is_over(view.state):
             return
         time.sleep(_LOOK_EVERY_S)
-
-
-def unmeasured(here: Here, plans: PlanSet) -> tuple[str, ...]:
-    """Names of the plan's devices whose speed is a guess or from a data sheet."""
-    wanted = choose_plan(plans).layout.devices
-    return tuple(
-        device.name
-        for device in here.node.devices
-        if device.id in wanted
-        and device.provenance_of("memory_bandwidth_bytes_per_s") is not Provenance.MEASURED
-    )
 
 
 def others_running(paths: Paths) -> Sequence[JobView]:

@@ -8,8 +8,9 @@ from typing import Any
 import click
 
 from homecluster import wiring
-from homecluster.app import jobs
+from homecluster.app import jobs, launching
 from homecluster.app import up as use_case
+from homecluster.app.copies_places import Home
 from homecluster.app.plan import make_plans
 from homecluster.cli import render_jobs
 from homecluster.cli.output import print_document
@@ -21,8 +22,7 @@ from homecluster.cli.workload_options import (
     workload_options,
 )
 from homecluster.domain.job import Failed, Running, is_over
-from homecluster.domain.plan import PlanSet
-from homecluster.domain.topology import Cluster
+from homecluster.domain.plan import Backend, PlanSet
 from homecluster.errors import InputError, LaunchError
 from homecluster.store.job_document import UP_SCHEMA, command_table
 from homecluster.store.models import FoundModel
@@ -68,6 +68,16 @@ _PATH = click.Path(path_type=Path)
     metavar="FILE",
     help="File (mode 600) with the key that clients must send.",
 )
+@click.option(
+    "--backend",
+    type=click.Choice([Backend.MP.value, Backend.RAY.value]),
+    help="Who joins the PCs of one copy.  [default: by rule, and said why]",
+)
+@click.option(
+    "--fewer-copies",
+    is_flag=True,
+    help="Go on when some copies fail to start, as long as one comes up.",
+)
 @click.option("--detach", is_flag=True, help="Return once it runs; `homecluster down` ends it.")
 @click.option(
     "--dry-run", is_flag=True, help="Print every command with its environment, start nothing."
@@ -82,19 +92,22 @@ def up(
     host: str,
     port: int,
     api_key_file: Path | None,
+    backend: str | None,
+    fewer_copies: bool,
     detach: bool,
     dry_run: bool,
     as_json: bool,
     **flags: Any,
 ) -> int:
-    """Plan for this PC, launch the best plan under vLLM, and print where it answers.
+    """Plan for this PC or its cluster, launch the best plan under vLLM, and print where it answers.
 
     \b
     homecluster up --model gpt2 --random-weights
     homecluster up --model ./my-model --concurrency 8 --detach
+    homecluster up --model gpt2 --replicas 2 --nodes desk,laptop
     """  # noqa: D301 - click looks for the backspace itself
-    here = wiring.here()
-    found, plans = _plans(here, model, plan_file, quantization, flags)
+    home = launching.home_of(wiring.here(), wiring.members(), _say)
+    found, plans = _plans(home, model, plan_file, quantization, flags)
     wanted = use_case.Wanted(
         found=found,
         random_weights=random_weights,
@@ -103,21 +116,27 @@ def up(
         api_key_file=api_key_file,
         tied=not detach,
     )
+    options = launching.Options(backend=Backend(backend) if backend else None, fewer=fewer_copies)
+    launcher = launching.make_ready(home, plans, wanted, options)
     if dry_run:
-        return _dry_run(here, plans, wanted, as_json=as_json)
-    _warn(here, plans)
-    started = use_case.launch(here, plans, wanted, lambda line: click.echo(f"  {line}", err=True))
+        return _dry_run(home, plans, launcher, as_json=as_json)
+    _warn(home, plans, launcher)
+    started = launcher.launch(lambda line: _say(f"  {line}"))
     return _wait(started, detach=detach, as_json=as_json)
 
 
+def _say(line: str) -> None:
+    click.echo(line, err=True)
+
+
 def _plans(
-    here: use_case.Here,
+    home: Home,
     model: str | None,
     plan_file: Path | None,
     quantization: str | None,
     flags: dict[str, Any],
 ) -> tuple[FoundModel, PlanSet]:
-    cluster = Cluster(nodes=(here.node,))
+    cluster = home.cluster
     if plan_file is not None:
         before = read_plan_file(plan_file)
         found = wiring.model(model or before.model, quantization)
@@ -129,12 +148,12 @@ def _plans(
     return found, make_plans(cluster, found.spec, workload, pins, node_names(flags))
 
 
-def _dry_run(here: use_case.Here, plans: PlanSet, wanted: use_case.Wanted, *, as_json: bool) -> int:
-    spec = use_case.dry_run(here, plans, wanted)
+def _dry_run(home: Home, plans: PlanSet, launcher: launching.Launcher, *, as_json: bool) -> int:
+    spec = launcher.dry_run()
     if not as_json:
         render_jobs.show_commands(spec)
         return 0
-    chosen = use_case.choose_plan(plans)
+    chosen = launching.choose(home, plans)
     document = plan_document(plans)
     for table in document["plans"]:
         if table["rank"] == chosen.rank:
@@ -143,15 +162,13 @@ def _dry_run(here: use_case.Here, plans: PlanSet, wanted: use_case.Wanted, *, as
     return 0
 
 
-def _warn(here: use_case.Here, plans: PlanSet) -> None:
-    for other in use_case.others_running(here.paths):
-        job = other.folder.job_id
-        click.echo(f"note: {job} is running too and takes memory and cores", err=True)
-    for name in use_case.unmeasured(here, plans):
-        click.echo(
-            f"note: {name} was not measured, so the prediction is rough: homecluster probe",
-            err=True,
-        )
+def _warn(home: Home, plans: PlanSet, launcher: launching.Launcher) -> None:
+    for other in use_case.others_running(home.here.paths):
+        _say(f"note: {other.folder.job_id} is running too and takes memory and cores")
+    for name in launching.unmeasured(home, launching.choose(home, plans)):
+        _say(f"note: {name} was not measured, so the prediction is rough: homecluster probe")
+    for note in launcher.notes():
+        _say(f"note: {note}")
 
 
 def _wait(started: use_case.Up, *, detach: bool, as_json: bool) -> int:
