@@ -7,44 +7,37 @@ from collections.abc import Mapping
 from typing import Any
 
 from homecluster.agent.verbs import Asked, Body, Verb
-from homecluster.app import gang_share
 from homecluster.domain.member import Role
-from homecluster.store.paths import Paths, paths_from
+from homecluster.store.paths import paths_from
 
 
-def _check(asked: Asked, body: Body) -> Mapping[str, Any]:
-    return gang_share.check(_paths(asked), body)
+def _answer(name: str, asked: Asked, body: Body) -> Mapping[str, Any]:
+    from homecluster.app import gang_share  # noqa: PLC0415 - an agent that runs no gang stays small
+
+    paths = paths_from({**os.environ, "HOMECLUSTER_HOME": str(asked.home)})
+    match name:
+        case "share.check":
+            return gang_share.check(paths, body)
+        case "share.preview":
+            return gang_share.preview(paths, body)
+        case "share.start":
+            return gang_share.start(paths, asked.asker, body)
+        case "share.look":
+            return gang_share.look(paths, body)
+        case "share.stop":
+            return gang_share.stop(paths, body)
+        case _:
+            return gang_share.listed(paths)
 
 
-def _preview(asked: Asked, body: Body) -> Mapping[str, Any]:
-    return gang_share.preview(_paths(asked), body)
-
-
-def _start(asked: Asked, body: Body) -> Mapping[str, Any]:
-    return gang_share.start(_paths(asked), asked.asker, body)
-
-
-def _look(asked: Asked, body: Body) -> Mapping[str, Any]:
-    return gang_share.look(_paths(asked), body)
-
-
-def _stop(asked: Asked, body: Body) -> Mapping[str, Any]:
-    return gang_share.stop(_paths(asked), body)
-
-
-def _listed(asked: Asked, _: Body) -> Mapping[str, Any]:
-    return gang_share.listed(_paths(asked))
+def _verb(name: str, needs: Role) -> Verb:
+    return Verb(name=name, needs=needs, handle=lambda asked, body: _answer(name, asked, body))
 
 
 VERBS = (
-    Verb(name="share.check", needs=Role.OPERATOR, handle=_check),
-    Verb(name="share.preview", needs=Role.OPERATOR, handle=_preview),
-    Verb(name="share.start", needs=Role.OPERATOR, handle=_start),
-    Verb(name="share.look", needs=Role.OPERATOR, handle=_look),
-    Verb(name="share.stop", needs=Role.OPERATOR, handle=_stop),
-    Verb(name="share.list", needs=Role.WORKER, handle=_listed),
+    *(
+        _verb(f"share.{word}", Role.OPERATOR)
+        for word in ("check", "preview", "start", "look", "stop")
+    ),
+    _verb("share.list", Role.WORKER),
 )
-
-
-def _paths(asked: Asked) -> Paths:
-    return paths_from({**os.environ, "HOMECLUSTER_HOME": str(asked.home)})
