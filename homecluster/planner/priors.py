@@ -36,9 +36,11 @@ LAYER_OVERHEAD_S: Final = {
     DeviceKind.CPU: 200e-6,  # about twenty operators of 10 us each
 }
 SEQUENCE_OVERHEAD_S: Final = {
-    DeviceKind.CUDA: 30e-6,  # sampling, detokenising and streaming one more sequence
+    DeviceKind.CUDA: 80e-6,  # preparing, sampling, detokenising and streaming one more sequence; H100 servers
     DeviceKind.CPU: 300e-6,
 }
+DESKTOP_SEQUENCE_OVERHEAD_S: Final = 110e-6
+"""The same beside a GeForce card: desktop processors under vLLM 0.5 to 0.9, set after looking (decision 0070)."""
 SAMPLING_S_PER_LOGIT: Final = {
     DeviceKind.CUDA: 0.0,  # microseconds in all on a GPU
     DeviceKind.CPU: 15e-9,  # an exponential draw, a softmax and a maximum per entry, one core at 3 GHz
@@ -141,3 +143,10 @@ def cpu_flops(cores: int, dtype: DType) -> float:
     """
     per_core = 48e9 if dtype is DType.FP32 else 24e9
     return cores * per_core
+
+
+def sequence_overhead_s(kind: DeviceKind, name: str) -> float:
+    """Host time for each further sequence of a step, by the kind of PC that such a card is sold for."""
+    if kind is DeviceKind.CUDA and "geforce" in name.lower():
+        return DESKTOP_SEQUENCE_OVERHEAD_S
+    return SEQUENCE_OVERHEAD_S[kind]

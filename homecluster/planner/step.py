@@ -113,9 +113,10 @@ def _step(
     for cost in (*inside, *between):
         wire = wire.plus(cost)
     device_s = sum(work.total_s for work in slowest) + wire.total_s
-    host_s = host_seconds(copy.spec, copy.driver, len(copy.devices), sampled)
-    if overlaps_host(copy.driver, len(copy.stages)):
-        host_s = max(0.0, host_s - device_s)
+    ranks, stages = len(copy.devices), len(copy.stages)
+    host_s = shown_host_seconds(
+        copy.spec, copy.driver, ranks=ranks, stages=stages, sequences=sampled, device_s=device_s
+    )
     path = Terms(
         compute_s=sum(work.compute_s for work in slowest),
         memory_s=sum(work.memory_s for work in slowest),
@@ -195,6 +196,22 @@ def _sampling_s_per_logit(device: Device) -> float:
     return priors.SAMPLING_S_PER_LOGIT[device.kind] if measured is None else measured
 
 
-def overlaps_host(driver: Device, stages: int) -> bool:
-    """vLLM schedules the next step while a GPU works on this one; not on CPU, and not across stages."""
-    return driver.kind is DeviceKind.CUDA and stages == 1
+def shown_host_seconds(
+    spec: ModelSpec,
+    driver: Device,
+    *,
+    ranks: int,
+    stages: int,
+    sequences: float,
+    device_s: float,
+) -> float:
+    """What of the host's work a step waits for.
+
+    vLLM prepares the next step while a GPU works on this one, but not each sequence's inputs and outputs;
+    on CPU, and across stages, nothing hides.
+    """
+    whole_s = host_seconds(spec, driver, ranks, sequences)
+    if driver.kind is not DeviceKind.CUDA or stages > 1:
+        return whole_s
+    first_s = host_seconds(spec, driver, ranks, 1)
+    return max(0.0, first_s - device_s) + whole_s - first_s

@@ -189,7 +189,7 @@ def _device_with_priors(
         peak_flop_per_s=flops,
         step_overhead_s=priors.STEP_OVERHEAD_S[kind],
         layer_overhead_s=priors.LAYER_OVERHEAD_S[kind],
-        sequence_overhead_s=priors.SEQUENCE_OVERHEAD_S[kind],
+        sequence_overhead_s=priors.sequence_overhead_s(kind, name),
         compute_capability=capability,
         provenance=tuple((field, provenance) for field in stated),
     )

@@ -113,11 +113,15 @@ class Clock:
                 way_s += self.between(groups[index - 1], group, tokens).total_s
         way_s += self.stepping(groups).total_s
         driver, ranks = groups[0][0], sum(map(len, groups))
+        way_s += step.shown_host_seconds(
+            self.spec,
+            driver,
+            ranks=ranks,
+            stages=len(groups),
+            sequences=load.sequences,
+            device_s=way_s,
+        )
         host_s = step.host_seconds(self.spec, driver, ranks, load.sequences)
-        if step.overlaps_host(driver, len(groups)):
-            way_s = max(way_s, host_s)
-        else:
-            way_s += host_s
         return way_s, (way_s if len(groups) == 1 else max(busiest_s, host_s))
 
     def layer_s(self, group: Group, load: Load, *, last: bool) -> float:
