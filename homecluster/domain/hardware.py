@@ -11,7 +11,10 @@ from homecluster.domain.ids import DeviceId, NodeId
 class Provenance(StrEnum):
     """How far a number can be trusted."""
 
+    CALIBRATED = "calibrated"
+    """Fitted to real runs of the engine: holds as it is."""
     MEASURED = "measured"
+    """By a probe."""
     CATALOGUE = "catalogue"
     ASSUMED = "assumed"
 
@@ -78,6 +81,8 @@ class Device:
     """Time to draw a token, per entry of the vocabulary; None: as devices of its kind do."""
     compute_capability: tuple[int, int] | None = None
     """CUDA only, e.g. (8, 9)."""
+    calibration_error: float | None = None
+    """Relative error that real runs left after calibration; None: there were none."""
     provenance: tuple[tuple[str, Provenance], ...] = ()
     """(field name, provenance); a field that is not named is assumed."""
 

@@ -251,7 +251,14 @@ def _relative_error(terms: Terms, copies: Sequence[Copy]) -> float:
         (terms.network_latency_s + terms.network_transfer_s, _network_error(copies)),
     ]
     square = sum((seconds / total * error) ** 2 for seconds, error in parts)
-    return math.sqrt(square + priors.MODEL_ERROR**2)
+    return math.sqrt(square + _model_error(devices) ** 2)
+
+
+def _model_error(devices: Sequence[Device]) -> float:
+    """What calibration left over where every device was calibrated, else the error of rooflines at large."""
+    left_over = [device.calibration_error for device in devices]
+    known = [error for error in left_over if error is not None]
+    return max(known) if len(known) == len(left_over) else priors.MODEL_ERROR
 
 
 def _worst(devices: Sequence[Device], field: str) -> float:
@@ -278,7 +285,7 @@ def _assumptions(copies: Sequence[Prepared], workload: Serve) -> tuple[str, ...]
                 ("peak_flop_per_s", "arithmetic"),
                 ("step_overhead_s", "host overhead"),
             )
-            if device.provenance_of(field) is not Provenance.MEASURED
+            if device.provenance_of(field) not in (Provenance.MEASURED, Provenance.CALIBRATED)
         ]
         if weak:
             notes.append(f"{device.name}: {', '.join(weak)} not measured")

@@ -14,6 +14,7 @@ from homecluster.domain.units import MIB
 # --- devices -----------------------------------------------------------------------------------
 
 BANDWIDTH_EFFICIENCY: Final = {
+    Provenance.CALIBRATED: 1.0,
     Provenance.MEASURED: 1.0,  # device_probe streams weights as a decode step does
     Provenance.CATALOGUE: 0.90,  # RTX 4090, vLLM 0.8.5: 0.835 end to end, of which 40 us per layer are overhead
     Provenance.ASSUMED: 0.80,  # aiconfigurator's prior for unknown GPUs
@@ -21,6 +22,7 @@ BANDWIDTH_EFFICIENCY: Final = {
 """Share of the stated memory bandwidth that a decode step reaches."""
 
 FLOP_EFFICIENCY: Final = {
+    Provenance.CALIBRATED: 1.0,
     Provenance.MEASURED: 0.60,  # prefill reaches 0.4 to 0.6 of peak, the large product that is measured 0.8 to 0.9
     Provenance.CATALOGUE: 0.50,  # prefill MFU of 0.4 to 0.6 is what published serving runs show
     Provenance.ASSUMED: 0.40,
@@ -46,6 +48,7 @@ SAMPLING_S_PER_LOGIT: Final = {
     DeviceKind.CPU: 15e-9,  # an exponential draw, a softmax and a maximum per entry, one core at 3 GHz
 }
 SPEED_ERROR: Final = {
+    Provenance.CALIBRATED: 0.10,  # what four factors leave open between the loads that were run
     Provenance.MEASURED: 0.30,  # a probe's quiet minute against an evening's real use of the same PC
     Provenance.CATALOGUE: 0.40,
     Provenance.ASSUMED: 2.0,  # a guess may be off by a factor of three
