@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from homecluster.app.copies_host import OtherPc, ThisPc
+from homecluster.app.copy_model import shape_of
 from homecluster.app.copy_order import CopyOrder
 from homecluster.app.gang_model import shared_name
 from homecluster.app.ports import Members
@@ -103,6 +104,7 @@ def _order(
         job=job,
         number=number,
         model=shared_name(wanted.found),
+        shape=shape_of(wanted.found),
         random_weights=wanted.random_weights,
         served_model=wanted.found.spec.name,
         devices=tuple(d.rpartition("/")[2] for stage in copy for d in stage.devices),
@@ -143,6 +145,7 @@ def check_all(home: Home, places: tuple[Place, ...]) -> tuple[Mapping[str, Any],
         body = {
             "kind": str(place.order.kind),
             "model": place.order.model,
+            "shape": place.order.shape,
             "random_weights": place.order.random_weights,
         }
         try:

@@ -25,7 +25,7 @@ from homecluster.domain.ids import NodeId
 from homecluster.domain.job import Command, JobId, LaunchSpec
 from homecluster.domain.plan import Plan, PlanSet
 from homecluster.domain.topology import Cluster
-from homecluster.errors import HomeclusterError, PeerError
+from homecluster.errors import InputError
 from homecluster.launch.ports import usable_port
 from homecluster.launch.start import start_detached
 from homecluster.store import copies_store, offers
@@ -72,6 +72,7 @@ def make_ready(home: Home, plans: PlanSet, plan: Plan, wanted: Wanted) -> Ready:
     check_exposure(wanted.host, wanted.api_key_file)
     port = usable_port(wanted.host, wanted.port)
     job = new_job_id(wanted.found.spec.name, port)
+    _offer(home.here, wanted)
     places = places_of(home, plans, plan, wanted, job)
     told = check_all(home, places)
     folder = weights_folder(wanted.found, os.environ)
@@ -91,12 +92,13 @@ def dry_run_copies(home: Home, ready: Ready, wanted: Wanted) -> LaunchSpec:
     """The router's command, and what every PC would start, as far as it knows the model already."""
     previews = []
     for place in ready.places:
+        body = {"order": order_table(place.order)}
         try:
-            body = {"order": order_table(place.order)}
             told = host_of(home, place).ask("copy.preview", body, deadline_s=CHECK_WITHIN_S)
-        except HomeclusterError as error:
-            raise PeerError(f"{place.name}: {error.message}", hint=error.hint) from error
-        previews.append(_command(place, told))
+        except InputError:
+            previews.append(_later(place))
+        else:
+            previews.append(_command(place, told))
     spec = _spec(home.here, ready, wanted)
     return LaunchSpec(
         commands=(*spec.commands, *previews),
@@ -113,7 +115,6 @@ def launch_copies(
     """Start the router, which starts the copies; `follow` tells how far they are."""
     first = ready.places[0].order
     folder = JobFolder(path=here.paths.jobs / first.job)
-    _offer(here, wanted)
     record = Launch(
         job_id=JobId(first.job),
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -160,6 +161,16 @@ def _command(place: Place, told: Mapping[str, Any]) -> Command:
         argv=tuple(map(str, told["argv"])),
         env=tuple((str(name), str(value)) for name, value in told["env"].items()),
         ready_when="a token came through the router",
+    )
+
+
+def _later(place: Place) -> Command:
+    """That PC makes its command once it has the model's files."""
+    return Command(
+        node=NodeId(place.name),
+        argv=(),
+        env=(),
+        ready_when="the model's files are copied there first",
     )
 
 

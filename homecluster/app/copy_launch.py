@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from homecluster.app.copy_model import known_model
 from homecluster.app.copy_order import CopyOrder
-from homecluster.app.gang_model import model_by_name
 from homecluster.app.gang_share_launch import installation_of, own_node
 from homecluster.app.model_files import local_folder, random_folder
 from homecluster.app.plan import make_plans
@@ -36,7 +36,7 @@ def copy_launch(
         InputError: the model or a device is not of this PC.
         HomeclusterError: the copy does not fit here; says by how much.
     """
-    found = model_by_name(paths, order.model)
+    found = known_model(paths, order.model, order.shape)
     node = _with_devices(this_pc(paths).nodes[0], order)
     plans = make_plans(Cluster(nodes=(node,)), found.spec, order.workload, order.pins)
     plan = best_here(plans, node)

@@ -14,6 +14,7 @@ from homecluster.errors import InputError
 from homecluster.planner.candidates import Pins
 
 SHARE: Final = re.compile(r"[a-z0-9][a-z0-9.-]{0,70}\.\d{1,2}")
+SHAPE: Final = re.compile(r"[0-9a-f]{32}")
 _DEVICE: Final = re.compile(r"(cpu|cuda):\d{1,2}")
 _MOST_DEVICES = 16
 _MOST_LAYERS = 1024
@@ -32,6 +33,8 @@ class CopyOrder:
     """Of this copy, and of its next attempts; with the job it names the share."""
     model: str
     """A catalogue name, a hub id, or a folder of HOME/models; never a path."""
+    shape: str
+    """Digest of the model's configuration: a name may mean another model on another PC."""
     random_weights: bool
     served_model: str
     devices: tuple[str, ...]
@@ -102,6 +105,7 @@ def read_order(table: object) -> CopyOrder:
         job=text(table, "job", JOB),
         number=number(table, "number", 0, 99),
         model=text(table, "model", MODEL),
+        shape=text(table, "shape", SHAPE),
         random_weights=_boolean(table, "random_weights"),
         served_model=text(table, "served_model", SERVED),
         devices=tuple(_each(table, "devices", _device)),

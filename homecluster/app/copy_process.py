@@ -26,14 +26,7 @@ def main(folder: JobFolder) -> int:
 def _prepare(paths: Paths, folder: JobFolder, tell: Tell) -> None:
     order, led_by = read_kept(folder)
     engine = refresh_own_code(find_engine(paths.engines, order.kind))
-    bring_model(
-        paths,
-        order.model,
-        engine,
-        _source(paths, order.model, led_by),
-        random_weights=order.random_weights,
-        tell=tell,
-    )
+    bring_model(paths, order, engine, _source(paths, order.model, led_by), tell)
     port = read_launch(folder).spec.port
     write_launch(folder, copy_launch(paths, folder, order, engine, port))
 

@@ -10,7 +10,15 @@ from typing import Any, Final
 from homecluster.app import jobs
 from homecluster.app.copy_launch import HOST, copy_launch, first_launch
 from homecluster.app.copy_model import is_model_here
-from homecluster.app.copy_order import SHARE, CopyOrder, number, order_table, read_order, text
+from homecluster.app.copy_order import (
+    SHAPE,
+    SHARE,
+    CopyOrder,
+    number,
+    order_table,
+    read_order,
+    text,
+)
 from homecluster.app.gang_share import forget_old
 from homecluster.domain.hardware import DeviceKind
 from homecluster.domain.ids import NodeId
@@ -51,7 +59,8 @@ def check(paths: Paths, body: Body) -> dict[str, Any]:
     kind = DeviceKind(text(body, "kind", re.compile("cpu|cuda")))
     engine = find_engine(paths.engines, kind)
     name = text(body, "model", MODEL)
-    here = is_model_here(paths, name, random_weights=body.get("random_weights") is True)
+    shape = text(body, "shape", SHAPE)
+    here = is_model_here(paths, name, shape, random_weights=body.get("random_weights") is True)
     versions = dict((*own_versions(lambda: None), *engine_versions(engine.python)))
     return {"engine": engine.name, "versions": versions, "model_is_here": here}
 

@@ -22,7 +22,6 @@ from homecluster.domain.ids import NodeId
 from homecluster.domain.units import format_bytes
 from homecluster.errors import MissingError, PeerError
 from homecluster.store.model_folder import MOST_FILES, ModelFile, is_wanted
-from homecluster.store.paths import Paths
 
 CONFIG: Final = "config.json"
 IN_FLIGHT: Final = 2
@@ -72,8 +71,8 @@ def offered_files(source: Source) -> tuple[ModelFile, ...]:
     return files
 
 
-def pull_model(paths: Paths, source: Source, *, only_config: bool, tell: Tell) -> Path:
-    """The model's folder under HOME/models, whole and checked.
+def pull_model(source: Source, final: Path, *, only_config: bool, tell: Tell) -> Path:
+    """The folder `final`, whole and checked.
 
     Interrupted, it goes on where it stopped.
 
@@ -85,11 +84,10 @@ def pull_model(paths: Paths, source: Source, *, only_config: bool, tell: Tell) -
     files = offered_files(source)
     if only_config:
         files = tuple(file for file in files if file.name == CONFIG)
-    final = paths.models / source.model
-    partial = paths.models / f".partial-{source.model.replace('/', '--')}"
+    partial = final.with_name(f".partial-{final.name}")
     with _alone(partial, tell):
         missing = tuple(file for file in files if not _is_there(final / file.name, file))
-        check_room(paths.models, partial, missing)
+        check_room(final.parent, partial, missing)
         _pull_files(partial, source, missing, tell)
         _put_in_place(partial, final, missing)
     return final

@@ -60,9 +60,8 @@ def members(tmp_path: Path, there: Path) -> FakeMembers:
 
 def pull(tmp_path: Path, members: FakeMembers, *, only_config: bool = False) -> Path:
     source = Source(members=members, node=NodeId("there"), model="toy")
-    return pull_model(
-        paths(tmp_path / "here"), source, only_config=only_config, tell=lambda _: None
-    )
+    folder = tmp_path / "here" / "models" / "toy"
+    return pull_model(source, folder, only_config=only_config, tell=lambda _: None)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -180,7 +179,7 @@ def test_the_hubs_cache_is_read_through_its_own_links(tmp_path: Path) -> None:
 def test_what_is_not_offered_is_not_given(tmp_path: Path, members: FakeMembers) -> None:
     source = Source(members=members, node=NodeId("there"), model="other")
     with pytest.raises(InputError, match="offers no files"):
-        pull_model(paths(tmp_path / "here"), source, only_config=False, tell=lambda _: None)
+        pull_model(source, tmp_path / "here", only_config=False, tell=lambda _: None)
 
 
 def test_without_room_nothing_is_begun(
@@ -197,5 +196,5 @@ def test_without_room_nothing_is_begun(
 def test_progress_is_told_in_bytes(tmp_path: Path, members: FakeMembers) -> None:
     told: list[str] = []
     source = Source(members=members, node=NodeId("there"), model="toy")
-    pull_model(paths(tmp_path / "here"), source, only_config=False, tell=told.append)
+    pull_model(source, tmp_path / "here", only_config=False, tell=told.append)
     assert told[-1] == "copying the model from there: 2.2 MiB of 2.2 MiB"
