@@ -94,9 +94,9 @@ def _mp_refusal(runs: RanksByNode) -> Refused | None:
 def _ray_refusal(placement: Placement, runs: RanksByNode) -> Refused | None:
     """What Ray would do otherwise than the plan.
 
-    Any order serves ranks that all do the same; else vLLM's own order must be the plan's.
+    Any order serves one stage, whose ranks all do the same; else vLLM's own order must be the plan's.
     """
-    if len(runs) == len(placement.nodes) and len(placement.partition) == 1:
+    if len(placement.partition) == 1:
         return None
     order = ray_order(runs, dict(placement.addresses))
     if order is None:

@@ -1,0 +1,231 @@
+"""Backends by rule, orders and commands of a gang: what each PC is told, and what it refuses to be told."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from homecluster.domain.hardware import DeviceKind
+from homecluster.domain.ids import NodeId
+from homecluster.domain.plan import Backend
+from homecluster.engines.backend_choice import Chosen, Placement, Refused, choose_backend, ray_order
+from homecluster.engines.vllm_gang_command import share_command
+from homecluster.engines.vllm_gang_document import order_document, read_order
+from homecluster.engines.vllm_gang_order import batch_tokens
+from homecluster.engines.vllm_gang_parity import mismatches
+from homecluster.engines.vllm_launch import Installation
+from homecluster.errors import InputError
+from tests.builders import cluster, copy_of, layout_of, model, node
+from tests.fakes.gangs import order
+
+INSTALLATION = Installation(python="/e/python", cores=(0, 1), openmp_library=None)
+
+
+def placement(nodes: str, *, partition: tuple[int, ...] = (12,), **addresses: str) -> Placement:
+    return Placement(
+        nodes=tuple(NodeId(name) for name in nodes),
+        tensor_parallel=len(nodes) // len(partition),
+        partition=partition,
+        kind=DeviceKind.CPU,
+        addresses=tuple((NodeId(name), address) for name, address in addresses.items()),
+    )
+
+
+def rule(found: Chosen | Refused) -> tuple[str, str]:
+    return (found.backend if isinstance(found, Chosen) else "refused", found.rule)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "partition", "expected"),
+    [
+        ("aa", (12,), ("none", "one-pc")),
+        ("ab", (12,), ("mp", "mp-equal-ranks")),
+        ("ab", (4, 8), ("mp", "mp-equal-ranks")),
+        ("aabb", (6, 6), ("mp", "mp-equal-ranks")),
+        ("abc", (4, 4, 4), ("mp", "mp-equal-ranks")),
+    ],
+)
+def test_equally_many_neighbouring_ranks_run_under_vllms_own_mode(
+    nodes: str, partition: tuple[int, ...], expected: tuple[str, str]
+) -> None:
+    assert rule(choose_backend(placement(nodes, partition=partition))) == expected
+
+
+def test_unequal_ranks_run_under_ray_where_its_order_is_the_plans() -> None:
+    fits = placement("abb", partition=(4, 4, 4), a="10.0.0.3", b="10.0.0.2")
+    assert rule(choose_backend(fits)) == ("ray", "ray-order-agrees")
+
+
+def test_ray_is_refused_where_it_would_put_stages_elsewhere() -> None:
+    wrong = placement("abbc", partition=(3, 3, 3, 3), a="10.0.0.1", b="10.0.0.2", c="10.0.0.3")
+    assert rule(choose_backend(wrong)) == ("refused", "ray-stage-order")
+    swapped = placement("acb", partition=(1, 4, 7), a="10.0.0.1", b="10.0.0.2", c="10.0.0.3")
+    assert rule(choose_backend(swapped, Backend.RAY)) == ("refused", "ray-stage-order")
+    assert rule(choose_backend(swapped)) == ("mp", "mp-equal-ranks")
+
+
+def test_a_placement_that_neither_keeps_is_refused_under_each() -> None:
+    scattered = placement("aba", partition=(4, 4, 4), a="10.0.0.1", b="10.0.0.2")
+    assert rule(choose_backend(scattered, Backend.MP)) == ("refused", "mp-neighbours")
+    assert rule(choose_backend(scattered)) == ("refused", "ray-stage-order")
+    unknown = placement("abb", partition=(4, 4, 4))
+    assert rule(choose_backend(unknown)) == ("refused", "ray-order-unknown")
+
+
+NAMES = st.sampled_from("abc")
+
+
+@given(
+    st.lists(NAMES, min_size=1, max_size=6), st.permutations(["10.0.0.2", "10.0.0.10", "10.0.0.3"])
+)
+def test_whatever_is_chosen_keeps_the_placement(names: list[str], addresses: list[str]) -> None:
+    known = dict(zip("abc", addresses, strict=True))
+    wanted = placement("".join(names), partition=(1,) * len(names), **known)
+    match choose_backend(wanted):
+        case Chosen(backend=Backend.MP):
+            each = names.count(names[0])
+            assert all(names[i] == names[i - i % each] for i in range(len(names)))
+            assert all(names.count(name) == each for name in names)
+        case Chosen(backend=Backend.RAY):
+            runs = tuple((NodeId(name), names.count(name)) for name in dict.fromkeys(names))
+            order_of_ray = ray_order(runs, {NodeId(n): a for n, a in known.items()})
+            assert order_of_ray == wanted.nodes
+        case Chosen(backend=Backend.NONE):
+            assert len(set(names)) == 1
+        case Refused() as refused:
+            assert refused.reason
+
+
+def test_an_order_survives_the_way_between_pcs() -> None:
+    for one in (
+        order(),
+        order(share=1, api_port=0),
+        order(kind=DeviceKind.CUDA, cache_bytes=None, memory_share=0.875, partition=(4, 8), tensor_parallel=1),
+        order(backend=Backend.RAY, model="owner/name", api_host="::1"),
+    ):  # fmt: skip
+        assert read_order(json.loads(json.dumps(order_document(one)))) == one
+
+
+BAD = (
+    ("job", "../x"), ("job", "a b"), ("share", 2), ("share", True), ("backend", "none"),
+    ("tensor_parallel", 0), ("partition", []), ("partition", ["4"]), ("devices", [-1]),
+    ("addresses", ["10.0.0.1"]), ("addresses", ["10.0.0.1", "host"]),
+    ("addresses", ["10.0.0.1", "10.0.0.1"]), ("meeting_port", 80), ("model", "/etc/passwd"),
+    ("model", "../m"), ("model", "-m"), ("model", "--load-format=x"), ("served_model", "a b"),
+    ("dtype", "float8; rm"), ("cache_bytes", None), ("cache_bytes", 1.5), ("batch_tokens", 0),
+    ("api_port", 0), ("api_host", "localhost"), ("start_limit_s", 0), ("kind", "tpu"),
+    ("random_weights", 1), ("small_collectives", "x"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "value"), BAD)
+def test_an_order_with_a_wrong_field_is_refused(name: str, value: object) -> None:
+    document = order_document(order()) | {name: value}
+    with pytest.raises(InputError):
+        read_order(document)
+
+
+def test_an_order_with_a_missing_or_an_unknown_field_is_refused() -> None:
+    whole = order_document(order())
+    for name in whole:
+        with pytest.raises(InputError, match=name):
+            read_order({key: value for key, value in whole.items() if key != name})
+    with pytest.raises(InputError, match="argv"):
+        read_order({**whole, "argv": ["sh"]})
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3),
+    max_leaves=4,
+)
+
+
+@given(st.dictionaries(st.sampled_from(sorted(order_document(order()))), VALUES, max_size=4))
+def test_any_order_is_read_or_refused_and_never_breaks(changes: dict[str, Any]) -> None:
+    try:
+        read = read_order(order_document(order()) | changes)
+    except InputError:
+        return
+    assert read_order(order_document(read)) == read
+
+
+def command(**changes: Any):
+    one = order(**changes)
+    return share_command(
+        one, node=NodeId("a"), interface="wlan0", model_folder="/models/toy", is_local=True,
+        installation=INSTALLATION, token_file="/job/ray-token" if one.backend is Backend.RAY else None,
+    )  # fmt: skip
+
+
+def test_each_pc_gets_its_own_address_and_interface() -> None:
+    first, second = command(), command(share=1, api_port=0)
+    assert dict(first.env)["VLLM_HOST_IP"] == "127.0.0.1"
+    assert dict(second.env)["VLLM_HOST_IP"] == "127.0.0.2"
+    assert dict(second.env)["GLOO_SOCKET_IFNAME"] == "wlan0"
+    assert dict(second.env)["NCCL_SOCKET_IFNAME"] == "=wlan0"
+
+
+def test_the_first_pc_serves_and_the_others_are_headless() -> None:
+    first, second = command(), command(share=1, api_port=0)
+    assert "--headless" in second.argv
+    assert "--port" not in second.argv
+    assert first.argv[first.argv.index("--port") + 1] == "21001"
+    for one, rank in ((first, "0"), (second, "1")):
+        assert one.argv[one.argv.index("--node-rank") + 1] == rank
+        assert one.argv[one.argv.index("--nnodes") + 1] == "2"
+        assert one.argv[one.argv.index("--master-addr") + 1] == "127.0.0.1"
+
+
+def test_an_uneven_partition_reaches_every_pc() -> None:
+    changes = {"tensor_parallel": 1, "partition": (1, 3)}
+    for one in (command(**changes), command(share=1, api_port=0, **changes)):
+        assert dict(one.env)["VLLM_PP_LAYER_PARTITION"] == "1,3"
+        assert one.argv[one.argv.index("--pipeline-parallel-size") + 1] == "2"
+
+
+def test_ray_has_a_token_file_and_no_secret_in_argv_or_environment() -> None:
+    first = command(backend=Backend.RAY)
+    assert dict(first.env)["RAY_AUTH_MODE"] == "token"
+    assert dict(first.env)["RAY_AUTH_TOKEN_PATH"] == "/job/ray-token"
+    assert "--nnodes" not in first.argv
+    assert "--" in first.argv
+    assert "--" not in command(backend=Backend.RAY, share=1, api_port=0).argv
+
+
+def test_the_profiling_pass_is_small_where_a_link_is_slow() -> None:
+    pcs = (node("a"), node("b"))
+    layout = layout_of(copy_of(model(), (12, ("a/cuda:0", "b/cuda:0"))))
+    names = (NodeId("a"), NodeId("b"))
+
+    def tokens(bytes_per_s: float) -> int:
+        return batch_tokens(
+            layout, model(), cluster(*pcs, bandwidth_bytes_per_s=bytes_per_s), names
+        )
+
+    assert tokens(117e6) == 2048
+    assert tokens(2.5e6) == 512
+    assert tokens(1e5) == 256
+
+
+def test_unlike_versions_are_named_with_their_pcs() -> None:
+    same = {
+        "vllm": "0.32.0",
+        "torch": "2.13.0",
+        "homecluster": "1",
+        "ray": "2.60.0",
+        "engine python": "3.11.7",
+    }
+    assert mismatches({"a": same, "b": same}, Backend.RAY) == ()
+    other = {**same, "vllm": "0.33.0", "engine python": "3.11.9"}
+    assert mismatches({"a": same, "b": other}, Backend.MP) == (
+        "vllm differs: 0.32.0 on a, 0.33.0 on b",
+    )
+    assert len(mismatches({"a": same, "b": other}, Backend.RAY)) == 2
+
+
+def test_a_share_is_named_after_its_job() -> None:
+    assert replace(order(), share=3).share_id == "toy-8000-abcd.3"
