@@ -26,7 +26,10 @@ VERBS: Final = {
     "logs": "Print the engine's log.",
     "bench": "Measure the running job and print it beside the prediction.",
     "engine": "Install, list and remove the pinned vLLM environments.",
-    "diagnose": "Say what holds a cluster or plan back, in figures, with remedies.",
+    "diagnose": "Say what holds a job, cluster or plan back, in figures, with remedies.",
+    "doctor": "Check this PC's installation, line by line, with what to do.",
+    "run": "Repeat an experiment from a recipe file.",
+    "recipes": "List the bundled experiments.",
     "dashboard": "Show home, links, plans and the running job on a live page.",
     "report": "Write the home, its links, plans and troubles as one HTML page.",
 }

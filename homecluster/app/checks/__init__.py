@@ -1,0 +1,1 @@
+"""The checks of `doctor`: pure functions of facts that were read once."""

@@ -1,0 +1,35 @@
+"""The checks of `doctor` as people read them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.markup import escape
+
+from homecluster.cli.render_plan import console
+from homecluster.domain.check import Check, Mark
+
+_STYLE = {Mark.PASS: "green", Mark.WARN: "yellow", Mark.FAIL: "bold red"}
+
+
+def show(checks: Sequence[Check], mended: Sequence[tuple[str, str]]) -> None:
+    """The worst in one sentence, then a line for each check, with what to do below."""
+    out = console()
+    out.print(_summary(checks))
+    for check in checks:
+        mark = f"[{_STYLE[check.mark]}]{check.mark.value:>4}[/]"
+        out.print(f"{mark}  {check.id}: {escape(check.says)}")
+        if check.fix:
+            out.print(f"        do: {escape(check.fix)}", soft_wrap=True)
+    for name, did in mended:
+        out.print(f"[green]mended[/] {escape(name)}: {escape(did)}")
+
+
+def _summary(checks: Sequence[Check]) -> str:
+    failing = [check.id for check in checks if check.mark is Mark.FAIL]
+    warning = [check.id for check in checks if check.mark is Mark.WARN]
+    if failing:
+        return f"[bold red]{len(failing)} of {len(checks)} checks fail:[/] {', '.join(failing)}"
+    if warning:
+        return f"[yellow]nothing fails; {len(warning)} of {len(checks)} checks warn:[/] {', '.join(warning)}"
+    return f"[bold green]all {len(checks)} checks pass[/]"
