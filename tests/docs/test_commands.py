@@ -31,7 +31,7 @@ def parsed(argv: tuple[str, ...]) -> None:
         command = found
     if {"--help", "-h", "--version"} & set(words):
         return
-    command.make_context(name, words)
+    command.make_context(name, words, help_option_names=["-h", "--help"])  # as the group gives it
 
 
 @pytest.mark.parametrize("shown", SHOWN, ids=lambda one: f"{one.page}: {one.line[:60]}")
