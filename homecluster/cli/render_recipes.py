@@ -1,0 +1,127 @@
+"""How recipes and what they measured look on a terminal."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from homecluster.app.plan_training import SupposedTraining
+from homecluster.app.recipes import JobRun, Planned
+from homecluster.app.what_if import Supposed
+from homecluster.cli import render_plan, render_train
+from homecluster.cli.render_plan import console
+from homecluster.domain.plan import PlanSet
+from homecluster.domain.recipe import Recipe
+from homecluster.domain.units import format_bytes, format_rate, format_seconds
+
+_BAR = 30
+
+
+def show_recipes(recipes: Sequence[Recipe]) -> None:
+    out = console()
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for title in ("recipe", "shows", "takes", "needs", "downloads"):
+        table.add_column(title, no_wrap=title == "recipe")
+    for one in recipes:
+        table.add_row(
+            one.name,
+            escape(one.title),
+            f"{one.minutes:g} min",
+            "CPU engine" if one.needs_engine else "nothing",
+            escape(one.downloads),
+        )
+    out.print(table)
+    out.print("[dim]homecluster run NAME; --small for a first look[/]")
+
+
+def show_dry_run(recipe: Recipe, commands: Sequence[Sequence[str]]) -> None:
+    out = console()
+    out.print(f"[bold]{escape(recipe.name)}[/]: {escape(recipe.title)}")
+    out.print(escape(recipe.about))
+    out.print(f"takes about {recipe.minutes:g} min, downloads {escape(recipe.downloads)}")
+    for argv in commands:
+        out.print(f"in the engine environment: {escape(shlex.join(argv))}", soft_wrap=True)
+    if not commands:
+        out.print("plans from documents alone; starts nothing")
+
+
+def show_planned(planned: Planned) -> None:
+    plans = planned.plans
+    if isinstance(plans, PlanSet):
+        render_plan.show(plans, [one for one in planned.supposed if isinstance(one, Supposed)])
+    else:
+        supposed = [one for one in planned.supposed if isinstance(one, SupposedTraining)]
+        render_train.show_training(plans, supposed)
+
+
+def show_run(recipe: Recipe, ran: JobRun) -> None:
+    """The result as its schema is best read, then where it is kept."""
+    out = console()
+    shows = {
+        "homecluster.data-feed/1": _show_feed,
+        "homecluster.zero-copy/1": _show_zero_copy,
+        "homecluster.replicas/1": _show_replicas,
+    }
+    out.print(f"[bold]{escape(recipe.title)}[/]")
+    shows[ran.document["schema"]](out, ran.document)
+    out.print(f"[dim]took {format_seconds(ran.took_s)}; kept in {escape(str(ran.kept))}[/]")
+
+
+def _show_feed(out: Console, document: dict[str, Any]) -> None:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for title in ("way", "time", "samples/s", "of the summed speeds"):
+        table.add_column(title, justify="left" if title == "way" else "right")
+    for row in document["modes"]:
+        table.add_row(
+            row["mode"],
+            format_seconds(row["seconds"]),
+            format_rate(row["samples_per_s"]),
+            f"{row['share_of_summed_speeds']:.0%}",
+        )
+    out.print(table)
+    for row in document["modes"]:
+        if "missing" in row:
+            died = f", with {', '.join(row['died'])} killed on the way" if row["died"] else ""
+            out.print(
+                f"{document['samples']} samples, {row['missing']} lost and {row['repeated']} repeated{died}"
+            )
+
+
+def _show_zero_copy(out: Console, document: dict[str, Any]) -> None:
+    out.print(
+        f"{document['shape']}, {format_bytes(document['weights_bytes'])}: "
+        f"{format_seconds(document['zero_copy_s'])} without a copy"
+    )
+    for way, seconds in document["others_s"].items():
+        name = way.replace("_", " ")
+        out.print(f"  {name}: {format_seconds(seconds)}, {document['ratios'][way]:.0f}x")
+    for holds, words in (
+        ("same_outputs", "outputs agree bit for bit"),
+        ("shared_memory", f"{document['processes']} more processes share one copy"),
+        ("writing_refused", "nobody can change the weights"),
+    ):
+        out.print(f"  {words}: {'yes' if document[holds] else 'NO'}")
+
+
+def _show_replicas(out: Console, document: dict[str, Any]) -> None:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for title in ("replicas", "response", "requests/s", "predicted", "processor", "memory", ""):
+        table.add_column(title, justify="left" if not title else "right")
+    most = max(row["requests_per_s"] for row in document["curve"])
+    for row in document["curve"]:
+        table.add_row(
+            str(row["replicas"]),
+            format_seconds(row["response_s"]["p50"]),
+            format_rate(row["requests_per_s"]),
+            format_rate(row["predicted_requests_per_s"]),
+            f"{row['processor_share']:.0%}",
+            format_bytes(row["memory_bytes"]),
+            "█" * max(1, round(_BAR * row["requests_per_s"] / most)),
+        )
+    out.print(table)
+    out.print(escape(document["knee"]["reason"]))
