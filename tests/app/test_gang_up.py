@@ -1,0 +1,153 @@
+"""From a plan to a gang that may start: who is asked what, and what ends it before anything runs."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from homecluster.app import gang_up
+from homecluster.app.gang_seats import seat
+from homecluster.app.plan import make_plans
+from homecluster.app.up import Here, Wanted
+from homecluster.domain.hardware import DeviceKind
+from homecluster.domain.ids import NodeId
+from homecluster.domain.member import Health
+from homecluster.domain.plan import Backend
+from homecluster.domain.workload import Serve
+from homecluster.errors import InputError, PeerError
+from homecluster.planner.candidates import Pins
+from homecluster.store import gang_store, share_files
+from homecluster.store.job_store import JobFolder
+from homecluster.store.models import find_model
+from tests import builders
+from tests.fakes.gangs import FakeCluster, fake_cluster
+from tests.fakes.members import member
+from tests.ports import unused_port
+
+ADDRESSES = {"a": "127.0.0.1", "b": "127.0.0.2"}
+
+
+@pytest.fixture
+def pcs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCluster]:
+    monkeypatch.setenv("HOMECLUSTER_ENGINES", str(tmp_path / "engines"))
+    with fake_cluster(tmp_path) as cluster:
+        cluster.members.described = tuple(
+            member(name, address, is_here=name == "a") for name, address in ADDRESSES.items()
+        )
+        yield cluster
+
+
+class Case:
+    """A tensor-parallel pair of CPUs, planned."""
+
+    def __init__(self, pcs: FakeCluster, **pins: object) -> None:
+        self.nodes = tuple(
+            builders.node(name, builders.device(name, kind=DeviceKind.CPU)) for name in ADDRESSES
+        )
+        self.cluster = builders.cluster(*self.nodes)
+        self.found = find_model(str(pcs.homes["a"].models / "toy"))
+        workload = Serve(prompt_tokens=16, output_tokens=8)
+        pins = Pins(**({"tensor_parallel": 2, "pipeline_parallel": 1} | pins))
+        self.plans = make_plans(self.cluster, self.found.spec, workload, pins)
+        self.plan = next(plan for plan in self.plans.plans if gang_up.is_for_gang(plan))
+        self.here = Here(paths=pcs.homes["a"], node=self.nodes[0], cores=(0,))
+        self.wanted = Wanted(
+            found=self.found, random_weights=False, host="127.0.0.1", port=unused_port(),
+            api_key_file=None, tied=False,
+        )  # fmt: skip
+        self.members = pcs.members
+
+    def ready(self, backend: Backend | None = None) -> gang_up.Ready:
+        return gang_up.make_ready(
+            self.members, self.cluster, self.plans, self.plan, self.wanted, backend=backend
+        )
+
+
+def test_every_pc_is_asked_before_anything_starts(pcs: FakeCluster) -> None:
+    case = Case(pcs)
+    ready = case.ready()
+    assert ready.backend.backend is Backend.MP
+    assert [part.order.share for part in ready.parts] == [0, 1]
+    assert ready.parts[0].order.api_port == case.wanted.port
+    assert not ready.forwards
+    assert {verb for _, verb in pcs.members.asked} == {"share.check", "share.preview"}
+    assert pcs.living() == []
+
+
+def test_the_commands_are_those_of_the_pcs_themselves(pcs: FakeCluster) -> None:
+    ready = Case(pcs).ready()
+    spec = gang_up.dry_run_gang(ready, Case(pcs).wanted)
+    first, second = spec.commands
+    assert str(pcs.homes["a"].models) in " ".join(first.argv)
+    assert str(pcs.homes["b"].models) in " ".join(second.argv)
+    assert dict(second.env)["VLLM_HOST_IP"] == ADDRESSES["b"]
+
+
+def test_where_the_first_stage_is_elsewhere_the_api_is_passed_on(pcs: FakeCluster) -> None:
+    pcs.members.described = tuple(
+        member(name, address, is_here=name == "b") for name, address in ADDRESSES.items()
+    )
+    ready = Case(pcs).ready()
+    assert ready.forwards
+    assert ready.parts[0].order.api_port != ready.port
+    assert ready.parts[0].order.api_host == "127.0.0.1"
+
+
+def test_a_model_that_one_pc_lacks_is_told_with_its_name(pcs: FakeCluster) -> None:
+    (pcs.homes["b"].models / "toy" / "config.json").unlink()
+    with pytest.raises(PeerError, match="b: "):
+        Case(pcs).ready()
+
+
+def test_unlike_versions_end_it_before_the_start(
+    pcs: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check = pcs.members.handlers["share.check"]
+
+    def other_on_b(paths, body):
+        told = check(paths, body)
+        versions = {**told["versions"], "vllm": "0.31.0" if paths.home.name == "b" else "0.32.0"}
+        return {**told, "versions": versions}
+
+    monkeypatch.setitem(pcs.members.handlers, "share.check", other_on_b)
+    with pytest.raises(PeerError, match=r"vllm differs: 0\.32\.0 on a, 0\.31\.0 on b"):
+        Case(pcs).ready()
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "words"),
+    [
+        ({"can_be_dialled": False}, InputError, "behind-nat"),
+        ({"health": Health.SUSPECT}, PeerError, "does not answer now"),
+        ({"address": None}, PeerError, "address of b is unknown"),
+    ],
+)
+def test_a_pc_that_cannot_hold_a_rank_is_told_why(changes, error, words) -> None:
+    members = (member("a"), member("b", **{"address": "127.0.0.2"} | changes))
+    with pytest.raises(error, match=words):
+        seat((NodeId("a"), NodeId("b")), members)
+
+
+def test_a_pc_that_is_no_member_is_named() -> None:
+    with pytest.raises(InputError, match="c of the plan is no member"):
+        seat((NodeId("c"),), (member("a"),))
+
+
+def test_what_is_kept_of_a_gang_is_read_back(pcs: FakeCluster, tmp_path: Path) -> None:
+    ready = Case(pcs).ready()
+    folder = JobFolder(path=tmp_path / "jobs" / "x")
+    kept = gang_store.GangRecord(parts=ready.parts, forwards=True)
+    gang_store.write_gang(folder, kept)
+    assert gang_store.read_gang(folder) == kept
+    share_files.write_order(folder, ready.parts[1].order, led_by="desk")
+    assert share_files.read_kept_order(folder) == (ready.parts[1].order, "desk")
+
+
+def test_a_secret_of_a_gang_is_readable_by_its_user_only(tmp_path: Path) -> None:
+    folder = JobFolder(path=tmp_path / "jobs" / "x")
+    gang_store.write_ray_token(folder, "s" * 64)
+    share_files.write_key(folder, "k" * 32)
+    secrets = [path for path in folder.path.iterdir() if path.is_file()]
+    assert len(secrets) == 2
+    assert all(path.stat().st_mode & 0o077 == 0 for path in secrets)
+    assert gang_store.read_ray_token(folder) == "s" * 64
