@@ -38,7 +38,11 @@ def reference() -> str:
 
 def _sections(command: click.Command, name: str, level: int) -> list[str]:
     context = click.Context(
-        command, info_name=name, max_content_width=_WIDTH, terminal_width=_WIDTH
+        command,
+        info_name=name,
+        max_content_width=_WIDTH,
+        terminal_width=_WIDTH,
+        help_option_names=["-h", "--help"],  # as the group gives it
     )
     text = "\n".join(line.rstrip() for line in command.get_help(context).splitlines())
     parts = ["", f"{'#' * level} {name}", "", "```text", text, "```"]
