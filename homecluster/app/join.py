@@ -211,7 +211,12 @@ def leave(home: Path, *, force: bool) -> Left:
         InputError: it is in no cluster, or it is the coordinator of others.
         PeerError: the coordinator could not be told, and `force` was not asked for.
     """
-    state = current_state(home)
+    try:
+        state = current_state(home)
+    except HomeclusterError:
+        if not force:
+            raise
+        return _leave_blindly(home)
     if state is None:
         raise InputError("this PC is in no cluster")
     agent = LocalAgent(home)
@@ -227,6 +232,13 @@ def leave(home: Path, *, force: bool) -> Left:
     _end_agent(home)
     _forget(AgentFolder(home=home))
     return Left(cluster=state.name, coordinator_knows=knows)
+
+
+def _leave_blindly(home: Path) -> Left:
+    """Out of a cluster whose state cannot be read any more."""
+    _end_agent(home)
+    _forget(AgentFolder(home=home))
+    return Left(cluster="a name that cannot be read any more", coordinator_knows=False)
 
 
 def _tell_leaving(agent: LocalAgent, *, force: bool) -> bool:
