@@ -8,7 +8,7 @@ from homecluster.domain.hardware import Device
 from homecluster.domain.layout import Layout
 from homecluster.domain.topology import Cluster
 from homecluster.domain.workload import Serve
-from homecluster.planner import exchange
+from homecluster.planner import exchange, rules
 from homecluster.planner.candidates import Problem
 from homecluster.planner.ceiling import most_requests_per_s
 from homecluster.planner.estimate import Estimator, Prepared
@@ -23,6 +23,8 @@ def refine(problem: Problem, cluster: Cluster, result: Result) -> tuple[Result, 
     Only for an unpinned problem. Gap 0.05: no layout delivers more than 5 % more than the best one here.
     """
     spec, workload = problem.spec, problem.workload
+    if rules.refuse_model(spec, workload.context_tokens) is not None:
+        return result, None
     estimator = Estimator(cluster, spec, workload)
     devices = _ordered(problem)
     if len(devices) > MOST_DEVICES:
