@@ -94,9 +94,14 @@ def bench(
     return document
 
 
-def _check_length(view: JobView, workload: Serve) -> None:
+def longest_request(view: JobView) -> int:
+    """Tokens, prompt and output, that the job takes in one request."""
     argv = view.launch.spec.commands[0].argv
-    longest = int(argv[argv.index("--max-model-len") + 1])
+    return int(argv[argv.index("--max-model-len") + 1])
+
+
+def _check_length(view: JobView, workload: Serve) -> None:
+    longest = longest_request(view)
     needed = workload.prompt_tokens + workload.output_tokens
     if needed > longest:
         raise InputError(
@@ -232,6 +237,7 @@ def _document(
         "schema": SCHEMA,
         "job": view.folder.job_id,
         "model": view.launch.model,
+        "model_folder": view.launch.model_folder,
         "random_weights": view.launch.random_weights,
         "engine": view.launch.engine,
         "homecluster_python": sys.version.split()[0],

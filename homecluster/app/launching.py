@@ -97,7 +97,8 @@ def unmeasured(home: Home, plan: Plan) -> tuple[str, ...]:
         f"{device.name} of {device.node_id}" if len(home.cluster.nodes) > 1 else device.name
         for device in home.cluster.devices()
         if device.id in plan.layout.devices
-        and device.provenance_of("memory_bandwidth_bytes_per_s") is not Provenance.MEASURED
+        and device.provenance_of("memory_bandwidth_bytes_per_s")
+        not in (Provenance.MEASURED, Provenance.CALIBRATED)
     )
 
 

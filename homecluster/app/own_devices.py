@@ -9,6 +9,7 @@ from homecluster.domain.hardware import Device, DeviceKind, DType, Provenance
 from homecluster.domain.ids import DeviceId, NodeId
 from homecluster.inventory.collect import Inventory, own_node_id
 from homecluster.inventory.nvidia import Gpu
+from homecluster.store.calibrations import calibrated, load_calibration
 from homecluster.store.device_catalogue import DeviceFacts, all_devices, find_device
 from homecluster.store.device_speeds import DeviceSpeeds, Fingerprint, load_speeds
 from homecluster.store.device_table import Owner, assumed_cpu, catalogue_device
@@ -27,11 +28,20 @@ _OVERHEADS = (
 
 
 def own_devices(inventory: Inventory, folder: Path) -> tuple[Device, ...]:
-    """GPUs first, then the CPU; `folder` holds the measured speeds."""
+    """GPUs first, then the CPU; `folder` holds the measured speeds and what real runs said of them."""
+    found = []
+    for device, fingerprint in probed_devices(inventory, folder):
+        known = load_calibration(folder, fingerprint)
+        found.append(calibrated(device, known) if known else device)
+    return tuple(found)
+
+
+def probed_devices(inventory: Inventory, folder: Path) -> tuple[tuple[Device, Fingerprint], ...]:
+    """Every device with the speeds that probes measured, whatever real runs said."""
     found = []
     for device, fingerprint in unmeasured_devices(inventory):
         speeds = load_speeds(folder, fingerprint)
-        found.append(with_speeds(device, speeds) if speeds else device)
+        found.append((with_speeds(device, speeds) if speeds else device, fingerprint))
     return tuple(found)
 
 

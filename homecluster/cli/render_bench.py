@@ -50,6 +50,20 @@ def show(document: dict[str, Any]) -> None:
     )
 
 
+def show_calibration(fitted: list[dict[str, Any]]) -> None:
+    """How this PC differs from what was believed of it, by the runs that are kept."""
+    out = console()
+    if not fitted:
+        out.print("nothing was fitted: no undisturbed run of one copy inside this PC is kept")
+    for one in fitted:
+        factors = ", ".join(f"{name} {value:.2f}x" for name, value in one["factors"].items())
+        runs = f"{one['runs']} run{'s' if one['runs'] > 1 else ''}"
+        out.print(
+            f"[bold]{escape(one['device'])}[/]: times by {runs} of {escape(one['engine'])}: {factors}; "
+            f"{one['left_over']:.0%} stay unexplained"
+        )
+
+
 def _table(document: dict[str, Any]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("")

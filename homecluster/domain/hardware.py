@@ -81,6 +81,8 @@ class Device:
     """Time to draw a token, per entry of the vocabulary; None: as devices of its kind do."""
     compute_capability: tuple[int, int] | None = None
     """CUDA only, e.g. (8, 9)."""
+    calibrated_at: str | None = None
+    """When the last run was fitted; UTC, ISO 8601."""
     calibration_error: float | None = None
     """Relative error that real runs left after calibration; None: there were none."""
     provenance: tuple[tuple[str, Provenance], ...] = ()

@@ -289,6 +289,8 @@ def _assumptions(copies: Sequence[Prepared], workload: Serve) -> tuple[str, ...]
         ]
         if weak:
             notes.append(f"{device.name}: {', '.join(weak)} not measured")
+        if device.calibrated_at:
+            notes.append(f"{device.name}: fitted to runs of its own on {device.calibrated_at[:10]}")
         wanted = int(device.memory_total_bytes * workload.memory_utilization)
         if device.kind is DeviceKind.CUDA and wanted > device.memory_free_bytes:
             notes.append(
