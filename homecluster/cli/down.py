@@ -5,9 +5,11 @@ from __future__ import annotations
 import click
 
 from homecluster import wiring
-from homecluster.app import jobs
+from homecluster.app import gang_down, jobs
 from homecluster.cli import render_jobs
 from homecluster.cli.output import print_document
+from homecluster.domain.job import is_over
+from homecluster.store import gang_store
 from homecluster.store.job_document import STATUS_SCHEMA
 
 
@@ -16,10 +18,15 @@ from homecluster.store.job_document import STATUS_SCHEMA
 @click.option("--all", "everything", is_flag=True, help="End every job of this PC.")
 @click.option("--json", "as_json", is_flag=True, help="Print one status document.")
 def down(*, job: str | None, everything: bool, as_json: bool) -> int:
-    """End JOB (or the only running one) and leave none of its processes."""
+    """End JOB (or the only running one) and leave none of its processes, on no PC."""
     views = jobs.look_at_all(wiring.paths().jobs)
+    if job is not None and not any(view.folder.job_id == job for view in views):
+        shares = _end_elsewhere(job)
+        if shares:
+            click.echo(f"{job}: ended on {', '.join(one.node for one in shares)}")
+            return 0
     chosen = jobs.living(views) if everything else (jobs.choose(views, job),)
-    ended = tuple(jobs.stop(view) for view in chosen)
+    ended = tuple(_stop(view) for view in chosen)
     for name, wrong in jobs.damaged(wiring.paths().jobs) if everything else ():
         processes = jobs.end_damaged(name)
         click.echo(
@@ -33,3 +40,25 @@ def down(*, job: str | None, everything: bool, as_json: bool) -> int:
     if not ended:
         click.echo("no job is running")
     return 0
+
+
+def _stop(view: jobs.JobView) -> jobs.JobView:
+    """Also what a killed leader left on other PCs."""
+    was_led = view.entry is not None and is_over(view.entry.state)
+    ended = jobs.stop(view)
+    if gang_store.is_gang(view.folder) and not was_led:
+        members = wiring.members()
+        if members is not None:
+            record = gang_store.read_gang(view.folder)
+            gang_down.end_shares(members, gang_down.shares_of_record(record))
+    return ended
+
+
+def _end_elsewhere(job: str) -> tuple[gang_down.PlacedShare, ...]:
+    """Shares of a job that another PC of the cluster leads; none outside of a cluster."""
+    members = wiring.members()
+    if members is None:
+        return ()
+    shares = gang_down.shares_of_job(members, job)
+    gang_down.end_shares(members, shares)
+    return shares

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from homecluster import wiring
-from homecluster.app import jobs
+from homecluster.app import gang_share, jobs
 from homecluster.cli import render_jobs
 from homecluster.cli.output import print_document
 from homecluster.store.job_document import STATUS_SCHEMA
@@ -30,4 +30,6 @@ def status(*, job: str | None, everything: bool, as_json: bool) -> int:
         print_document({"schema": STATUS_SCHEMA, "jobs": document})
     else:
         render_jobs.show_jobs(views)
+        for share in gang_share.listed(wiring.paths())["shares"]:
+            click.echo(f"{share['share']} runs here for {share['led_by']}")
     return 0

@@ -80,9 +80,15 @@ class LabGang:
         told = self.members.ask(part.node, "share.look", body, deadline_s=10)
         return told["received_bytes"], told["sent_bytes"]
 
-    def nothing_is_left(self) -> bool:
-        """No process of the engine, Ray or a supervisor on any PC, and no shared memory."""
-        return not self.left()
+    def stop(self) -> None:
+        """End it as Ctrl-C does; nothing of it may be left on any PC."""
+        self.leader.ask_to_stop("the test is over")
+        self.wait_until_over()
+        self.check_nothing_is_left()
+
+    def check_nothing_is_left(self) -> None:
+        """No process of the engine, Ray or a supervisor, and no shared memory, on any PC."""
+        within(10, lambda: not self.left(), lambda: str(self.left()))
 
     def left(self) -> list[str]:
         found = []
@@ -116,7 +122,7 @@ def lab_gang(
         common = {
             "backend": backend, "tensor_parallel": tensor_parallel, "partition": partition,
             "addresses": tuple(lab.host(name).address for name in names), "model": "tiny",
-            "served_model": "tiny", "max_model_len": 256, "cache_bytes": 64 * 1024**2,
+            "served_model": "tiny", "max_model_len": 256, "dtype": "float32", "cache_bytes": 64 * 1024**2,
             "start_limit_s": 600.0,
         }  # fmt: skip
         orders = (order(**common), order(**(common | {"share": 1, "api_port": 0})))

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from homecluster.domain.job import Failed
+from homecluster.domain.plan import Backend
 from homecluster.store.engine_store import Engine
 from tests.cluster.gang_in_lab import lab_gang
 from tests.lab.availability import require_lab
 from tests.live.test_plugin import PROMPTS, greedy_tokens
-from tests.waiting import within
 
 pytestmark = [pytest.mark.lab, pytest.mark.engine, pytest.mark.slow]
 
@@ -37,7 +38,37 @@ def test_tensor_parallel_crosses_the_link_and_gives_the_tokens_of_one_pc(
         before, _ = gang.link_bytes()
         gang.complete([3 + n % 200 for n in range(PROMPT_TOKENS)], 1)
         after, _ = gang.link_bytes()
+        gang.stop()
     # A ring of two: each way every all-reduce carries the hidden states once; frames add some.
     planned = (2 * LAYERS + 1) * PROMPT_TOKENS * HIDDEN * BYTES_EACH
     assert planned < after - before < 1.4 * planned
-    within(10, gang.nothing_is_left, lambda: str(gang.left()))
+
+
+def test_an_uneven_pipeline_gives_the_tokens_of_one_pc(
+    engine: Engine, tiny_llama: Path, single: list[list[int]]
+) -> None:
+    with lab_gang("wifi5", engine, tiny_llama, tensor_parallel=1, partition=(1, 3)) as gang:
+        gang.wait_until_it_runs()
+        assert [gang.complete(prompt, 24) for prompt in PROMPTS] == single
+        gang.stop()
+
+
+def test_tensor_parallel_under_a_ray_of_its_own_gives_the_tokens_of_one_pc(
+    engine: Engine, tiny_llama: Path, single: list[list[int]]
+) -> None:
+    with lab_gang("1gbe", engine, tiny_llama, backend=Backend.RAY) as gang:
+        gang.wait_until_it_runs()
+        assert [gang.complete(prompt, 24) for prompt in PROMPTS] == single
+        gang.stop()
+
+
+def test_a_killed_rank_ends_the_gang_with_its_pc_named_and_leaves_nothing(
+    engine: Engine, tiny_llama: Path
+) -> None:
+    with lab_gang("1gbe", engine, tiny_llama) as gang:
+        gang.wait_until_it_runs()
+        gang.members.lab.host("b").run(["pkill", "-KILL", "-f", "VLLM::Worker"], check=True)
+        last = gang.wait_until_over(30)
+        assert isinstance(last, Failed)
+        assert last.node == "b"
+        gang.check_nothing_is_left()
