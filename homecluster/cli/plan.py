@@ -9,8 +9,9 @@ import click
 
 from homecluster import wiring
 from homecluster.app.plan import make_plans, only
+from homecluster.app.speculation import speculate_on_best
 from homecluster.app.what_if import suppose
-from homecluster.cli import render_plan
+from homecluster.cli import render_plan, render_speculation
 from homecluster.cli.output import print_document
 from homecluster.cli.plan_training import plan_train
 from homecluster.cli.train_options import size_options, train_options
@@ -49,6 +50,7 @@ NOTHING_FITS = 1
     help="Only a checkpoint quantised this way (awq, gptq, fp8 …).",
 )
 @click.option("--what-if", multiple=True, metavar="SUPPOSITION", help="Also plan with link=1gbe, rtt=0.3ms,bandwidth=1Gbit/s or remove=NODE; repeatable.")  # fmt: skip
+@click.option("--speculate", type=click.Choice(["ngram"]), help="Also say from which hit rate on drafting tokens would pay on the best plan.")  # fmt: skip
 @click.option("--all", "show_all", is_flag=True, help="Show every plan and every refusal.")
 @click.option("--json", "as_json", is_flag=True, help="Print one plan document.")
 def plan(
@@ -58,6 +60,7 @@ def plan(
     cluster: Path | None,
     quantization: str | None,
     what_if: tuple[str, ...],
+    speculate: str | None,
     show_all: bool,
     as_json: bool,
     **flags: Any,
@@ -82,6 +85,7 @@ def plan(
     home = wiring.cluster(cluster)
     plans = make_plans(home, spec, workload, pins, node_names(flags))
     supposed = suppose(only(home, node_names(flags)), spec, workload, pins, what_if)
+    drafting = speculate_on_best(home, plans) if speculate else None
     if as_json:
         document = plan_document(plans)
         document["what_if"] = [
@@ -92,7 +96,11 @@ def plan(
             }
             for one in supposed
         ]
+        if drafting:
+            document["speculation"] = render_speculation.table(drafting)
         print_document(document)
     else:
         render_plan.show(plans, supposed, show_all=show_all)
+        if drafting:
+            render_speculation.show(drafting)
     return 0 if plans.plans else NOTHING_FITS
