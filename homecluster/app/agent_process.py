@@ -19,6 +19,7 @@ from homecluster.agent.folder import AgentFolder, check_secrets, lock_folder, ma
 from homecluster.agent.limits import NEWEST_PROTOCOL
 from homecluster.agent.member import Address
 from homecluster.app.find_cluster import find_cluster
+from homecluster.app.link_watch import keep_watch
 from homecluster.app.verbs import all_verbs, job_port
 from homecluster.domain.hardware import WslMode
 from homecluster.errors import HomeclusterError, MissingError
@@ -66,12 +67,16 @@ async def _run(folder: AgentFolder, state: ClusterState) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, agent.end)
     log.info("agent of %s in cluster %s, pid %s", state.node, state.name, os.getpid())
-    await agent.run()
+    watch = asyncio.create_task(keep_watch(agent, paths_of_home(folder.home)))
+    try:
+        await agent.run()
+    finally:
+        watch.cancel()
     log.info("agent ended")
 
 
 def _surroundings(home: Path, state: ClusterState) -> Surroundings:
-    paths: Paths = paths_from({**os.environ, "HOMECLUSTER_HOME": str(home)})
+    paths = paths_of_home(home)
     return Surroundings(
         verbs=all_verbs(),
         job_port=lambda job: job_port(paths, job),
@@ -85,6 +90,10 @@ def _surroundings(home: Path, state: ClusterState) -> Surroundings:
         interface=state.interface,
         can_be_dialled=_can_be_dialled(),
     )
+
+
+def paths_of_home(home: Path) -> Paths:
+    return paths_from({**os.environ, "HOMECLUSTER_HOME": str(home)})
 
 
 async def _find_addresses(state: ClusterState) -> Sequence[Address]:

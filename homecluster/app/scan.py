@@ -6,8 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from homecluster.app.link_watch import note_report
 from homecluster.app.links import believed_links, engine_kind
 from homecluster.domain.hardware import Node
+from homecluster.domain.ids import NodeId
 from homecluster.domain.topology import Cluster, Link
 from homecluster.errors import InputError, PeerError
 from homecluster.store.cluster_document import load_cluster
@@ -58,6 +60,7 @@ async def scan(
         )
     raw = paths.links / f"{report.started_at.replace(':', '')}-{report.src}-{host}.json"
     write_json(raw, report_document(report))
+    note_report(paths, report, here.id, far.id if far else NodeId(host))
     if far is None:
         return Scanned(report=report, raw=raw, believed=None)
     write_json(paths.cluster, cluster_table(_merged(_known(paths.cluster), here, far, report)))

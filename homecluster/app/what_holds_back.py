@@ -14,6 +14,7 @@ from homecluster.app.diagnose import (
     saved_links,
     signs_of_file,
 )
+from homecluster.app.link_watch import history, with_history
 from homecluster.app.plan import check_pins, only
 from homecluster.app.ports import Members
 from homecluster.app.watch import watch
@@ -127,7 +128,8 @@ def _judge_live(
     what = view.folder.job_id if view is not None else "this PC"
     tell(f"watching {what} for {question.seconds:.3g} s")
     signs = watch(paths, view, members, question.seconds)
-    signs = replace(signs, links=(*signs.links, *saved_links(paths, cluster)))
+    links = with_history((*signs.links, *saved_links(paths, cluster)), history(paths))
+    signs = replace(signs, links=links)
     if view is None:
         return Found(diagnosis=diagnose_home(cluster, signs), signs=signs)
     spec = find_model(view.launch.model_folder)

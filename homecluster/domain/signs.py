@@ -142,8 +142,10 @@ class LinkSigns:
     """A TCP connection this way to a port that is known to listen succeeds."""
     answers_ping: bool | None = None
     failures: tuple[LinkFailure, ...] = ()
+    watched_rtt_s: float | None = None
+    """Of the link watch since its last change: the agents' own messages, which take longer than bare packets."""
     usual_rtt_s: float | None = None
-    """Of the link watch, before its last change."""
+    """Likewise, before its last change."""
     usual_bandwidth_bytes_per_s: float | None = None
     worse_since: str | None = None
     """UTC, ISO 8601: when the link watch saw it get worse."""

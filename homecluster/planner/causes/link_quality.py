@@ -220,8 +220,13 @@ def _is_shared(link: LinkSigns) -> bool:
     return ratio is not None and ratio < _SHARED_RATIO and link.medium is None
 
 
+def _watched_s(link: LinkSigns) -> float | None:
+    """Comparable to `usual_rtt_s`: by the watch itself, else just measured."""
+    return link.watched_rtt_s or link.rtt_s
+
+
 def _worsening(link: LinkSigns) -> float:
-    slower = (link.rtt_s or 0.0) / link.usual_rtt_s if link.usual_rtt_s else 1.0
+    slower = (_watched_s(link) or 0.0) / link.usual_rtt_s if link.usual_rtt_s else 1.0
     rate = link.bandwidth_bytes_per_s
     thinner = (link.usual_bandwidth_bytes_per_s or 0.0) / rate if rate else 1.0
     return max(slower, thinner)
@@ -233,7 +238,7 @@ def _is_worse(link: LinkSigns) -> bool:
 
 def _changes(link: LinkSigns) -> list[str]:
     said = []
-    usual, now = link.usual_rtt_s, link.rtt_s
+    usual, now = link.usual_rtt_s, _watched_s(link)
     if usual and now and now >= _WORSE_RTT_TIMES * usual and now - usual >= _WORSE_RTT_S:
         said.append(f"its round trip was {format_seconds(usual)} and is {format_seconds(now)}")
     before, rate = link.usual_bandwidth_bytes_per_s, link.bandwidth_bytes_per_s
@@ -243,10 +248,11 @@ def _changes(link: LinkSigns) -> list[str]:
 
 
 def _as_usual(link: Link, signs: LinkSigns) -> Link:
-    rtt_s, rate = signs.usual_rtt_s, signs.usual_bandwidth_bytes_per_s
+    usual_s, rate = signs.usual_rtt_s, signs.usual_bandwidth_bytes_per_s
+    slower_s = max(0.0, (_watched_s(signs) or 0.0) - usual_s) if usual_s else 0.0
     return replace(
         link,
-        latency_s=min(link.latency_s, rtt_s / 2) if rtt_s else link.latency_s,
+        latency_s=max(0.1 * link.latency_s, link.latency_s - slower_s / 2),
         bandwidth_bytes_per_s=max(link.bandwidth_bytes_per_s, rate or 0.0),
     )
 

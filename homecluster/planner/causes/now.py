@@ -25,7 +25,7 @@ def as_seen(cluster: Cluster, signs: Signs) -> Cluster:
 
 
 def _seen(link: Link, signs: LinkSigns) -> Link:
-    rtt_s = signs.rtt_s or link.rtt_s
+    rtt_s = signs.rtt_s or link.rtt_s + _slower_s(link, signs)
     rate = signs.bandwidth_bytes_per_s or link.bandwidth_bytes_per_s
     spread_s = max(0.0, (signs.rtt_p95_s or 0.0) - rtt_s) / _P95_IN_DEVIATIONS
     lost = (signs.echoes_lost or 0) / signs.echoes if signs.echoes else link.loss_ratio
@@ -40,6 +40,16 @@ def _seen(link: Link, signs: LinkSigns) -> Link:
         all_reduce=link.all_reduce if same else (),
         provenance=Provenance.MEASURED,
     )
+
+
+def _slower_s(link: Link, signs: LinkSigns) -> float:
+    """What the watch saw it lose since it was measured."""
+    watched_s, usual_s, since = signs.watched_rtt_s, signs.usual_rtt_s, signs.worse_since
+    if watched_s is None or usual_s is None or since is None:
+        return 0.0
+    if link.observed_at is not None and link.observed_at >= since:
+        return 0.0  # measured as it is now
+    return max(0.0, watched_s - usual_s)
 
 
 def _near(now: float, before: float) -> bool:
