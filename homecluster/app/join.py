@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import signal
 import subprocess
 import sys
 import time
@@ -28,6 +29,7 @@ from homecluster.agent.tokens import JoinToken
 from homecluster.domain.ids import NodeId
 from homecluster.domain.member import Role
 from homecluster.errors import HomeclusterError, InputError, MissingError, PeerError
+from homecluster.launch.identity import identity_of, is_alive, send_signal
 from homecluster.store.cluster_state import ClusterState, read_state, write_state
 from homecluster.store.files import write_private
 
@@ -169,6 +171,7 @@ def start_agent(home: Path) -> None:
     folder = AgentFolder(home=home)
     make_folder(folder)
     first_words = folder.path / "agent.start"
+    first_words.touch(mode=0o600)
     with first_words.open("wb") as said:
         process = subprocess.Popen(
             agent_argv(home),
@@ -257,22 +260,25 @@ def _tell_leaving(agent: LocalAgent, *, force: bool) -> bool:
 
 
 def _end_agent(home: Path) -> None:
-    """End the daemon and wait until it is gone."""
+    """End the daemon and wait until it is gone; one that does not end by itself is killed."""
     agent = LocalAgent(home)
     try:
+        process = identity_of(int(agent.status()["pid"]))
         agent.stop()
     except HomeclusterError:
         return
     ends_s = time.monotonic() + _GONE_WITHIN_S
-    while is_agent_up(home) and time.monotonic() < ends_s:
+    while process is not None and is_alive(process):
+        if time.monotonic() > ends_s:
+            send_signal(process, signal.SIGKILL)
+            return
         time.sleep(_PAUSE_S)
 
 
 def _forget(folder: AgentFolder) -> None:
     """The state goes first: without it this PC is in no cluster, whatever else is left."""
-    backup = folder.state.with_name(folder.state.name + ".bak")
     for path in (
-        backup,
+        folder.backup,
         folder.state,
         folder.cluster_key,
         folder.node_certificate,
