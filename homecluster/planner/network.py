@@ -59,7 +59,7 @@ class Fabric:
             waiting = (
                 link.latency_s
                 + priors.PAIR_JITTER * link.jitter_s
-                + link.loss_ratio * max(priors.RETRANSMISSION_TIMEOUT_S, 2 * link.rtt_s)
+                + link.loss_ratio * (priors.RETRANSMISSION_TIMEOUT_S + link.rtt_s)
             )
             self._hops[link.src, link.dst] = Hop(
                 latency_s=waiting,
@@ -146,6 +146,14 @@ def handover(
     )
 
 
+def busiest_link_s(
+    fabric: Fabric, ways: Sequence[tuple[NodeId, NodeId]], payload_bytes: float
+) -> float:
+    """Seconds that hand-overs keep the busiest link or medium: a following step must wait so long for it."""
+    hops = [fabric.hop(src, dst) for src, dst in ways]
+    return _transfer_s([hop for hop in hops if not hop.local], payload_bytes)
+
+
 def step_messages(
     fabric: Fabric, driver: Device, others: Sequence[Device], *, pipeline: bool
 ) -> Cost:
@@ -178,7 +186,7 @@ def _transfer_s(edges: Sequence[Hop], bytes_per_edge: float) -> float:
         busy_s[edge.medium if edge.medium is not None else index] += (
             bytes_per_edge / edge.bandwidth_bytes_per_s
         )
-    return max(busy_s.values())
+    return max(busy_s.values(), default=0.0)
 
 
 def _slowest_curve(edges: Sequence[Hop], message_bytes: float) -> Curve | None:

@@ -128,10 +128,22 @@ def _step(
     if len(copy.stages) == 1:
         return StepTime(path=path, occupied_s=path.total_s)
     busiest = max(work.total_s + cost.total_s for work, cost in zip(slowest, inside, strict=True))
-    return StepTime(
-        path=path,
-        occupied_s=max(busiest, host_seconds(copy.spec, copy.driver, len(copy.devices), sampled)),
-    )
+    whole_host_s = host_seconds(copy.spec, copy.driver, ranks, sampled)
+    link_s = busiest_link_s(copy.fabric, copy.spec, copy.dtype, copy.groups, tokens=tokens)
+    return StepTime(path=path, occupied_s=max(busiest, whole_host_s, link_s))
+
+
+def busiest_link_s(
+    fabric: Fabric,
+    spec: ModelSpec,
+    dtype: DType,
+    groups: Sequence[Sequence[Device]],
+    *,
+    tokens: float,
+) -> float:
+    """Seconds that the hand-overs of one step keep the busiest link, or the air that several share."""
+    ways = [(a[0].node_id, b[0].node_id) for a, b in pairwise(groups)]
+    return network.busiest_link_s(fabric, ways, hand_over_bytes(spec, dtype, tokens))
 
 
 def stage_messages(copy: Copy, stage: Rank, *, tokens: float, sampled: float) -> Cost:
@@ -163,12 +175,17 @@ def all_reduces(stage: Rank) -> int:
 
 def hand_overs(copy: Copy, *, tokens: float) -> list[Cost]:
     """Hidden states, and for most families the residual too, from each stage to the next."""
-    tensors = 2 if copy.spec.residual_in_handover else 1
-    payload = tensors * tokens * copy.spec.hidden_size * DTYPE_BYTES[copy.dtype]
+    payload = hand_over_bytes(copy.spec, copy.dtype, tokens)
     return [
         network.handover(copy.fabric, a.devices, b.devices, payload)
         for a, b in pairwise(copy.stages)
     ]
+
+
+def hand_over_bytes(spec: ModelSpec, dtype: DType, tokens: float) -> float:
+    """What one stage passes to the next for so many tokens."""
+    tensors = 2 if spec.residual_in_handover else 1
+    return tensors * tokens * spec.hidden_size * DTYPE_BYTES[dtype]
 
 
 def messages_per_token(copy: Copy) -> float:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from homecluster.domain.hardware import Device, DType
 from homecluster.domain.ids import DeviceId
 from homecluster.domain.model import ModelSpec
+from homecluster.domain.small_collectives import SmallCollectives
 from homecluster.domain.workload import Serve
 from homecluster.planner import network, serving, step
 from homecluster.planner.compute import Shard, kv_bytes_per_token
@@ -27,8 +28,16 @@ Group = tuple[Device, ...]
 class Clock:
     """Times of copies of one model in one number format; every piece is computed once."""
 
-    def __init__(self, spec: ModelSpec, dtype: DType, workload: Serve, fabric: Fabric) -> None:
+    def __init__(
+        self,
+        spec: ModelSpec,
+        dtype: DType,
+        workload: Serve,
+        fabric: Fabric,
+        small_collectives: SmallCollectives = SmallCollectives.EXCHANGE,
+    ) -> None:
         self.spec, self.dtype, self.workload, self.fabric = spec, dtype, workload, fabric
+        self.small_collectives = small_collectives
         self.pieces = Pieces(spec, dtype, workload)
         self.asked = 0
         """Copies timed so far: what a search has cost."""
@@ -122,7 +131,10 @@ class Clock:
             device_s=way_s,
         )
         host_s = step.host_seconds(self.spec, driver, ranks, load.sequences)
-        return way_s, (way_s if len(groups) == 1 else max(busiest_s, host_s))
+        if len(groups) == 1:
+            return way_s, way_s
+        link_s = step.busiest_link_s(self.fabric, self.spec, self.dtype, groups, tokens=tokens)
+        return way_s, max(busiest_s, host_s, link_s)
 
     def layer_s(self, group: Group, load: Load, *, last: bool) -> float:
         """Seconds of a group for one layer in the middle of a pipeline; with the output head if it is the last."""
@@ -175,7 +187,13 @@ class Clock:
             Rank(shard=shard, devices=group)
             for group, shard in zip(groups, shards_of(groups, counts), strict=True)
         )
-        return Copy(spec=self.spec, dtype=self.dtype, stages=stages, fabric=self.fabric)
+        return Copy(
+            spec=self.spec,
+            dtype=self.dtype,
+            stages=stages,
+            fabric=self.fabric,
+            small_collectives=self.small_collectives,
+        )
 
 
 def shards_of(groups: Sequence[Group], counts: Sequence[int]) -> list[Shard]:

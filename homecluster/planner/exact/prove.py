@@ -96,7 +96,9 @@ class _Subsets:
         if not self._may_hold(chosen, dtype):
             return None
         if dtype not in self._clocks:
-            self._clocks[dtype] = Clock(spec, dtype, estimator.workload, estimator.fabric)
+            self._clocks[dtype] = Clock(
+                spec, dtype, estimator.workload, estimator.fabric, estimator.small_collectives
+            )
         return Subset(self._clocks[dtype], chosen)
 
     def _may_hold(self, chosen: Sequence[Device], dtype: DType) -> bool:
