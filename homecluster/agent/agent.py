@@ -37,6 +37,7 @@ _MEMBERS_S = 5.0
 _WAIT_TO_LIST_S = 1.0
 """Whom we knew last is shown rather than waiting for a coordinator that may be off."""
 _LOOK_S = 15.0
+_STATE_LOOK_S = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +97,7 @@ class Agent:
         """Until `end` is called."""
         local = LocalServer(self._folder, self)
         await local.start()
-        tasks = [asyncio.create_task(work) for work in self._works()]
+        tasks = [asyncio.create_task(work) for work in (*self._works(), self._watch_state())]
         ended = asyncio.create_task(self._ended.wait())
         try:
             await asyncio.wait((ended, *tasks), return_when=asyncio.FIRST_COMPLETED)
@@ -122,6 +123,13 @@ class Agent:
             ]
         assert self._link is not None
         return [self._link.run()]
+
+    async def _watch_state(self) -> None:
+        """End when this PC is in no cluster any more: its folder was removed by hand."""
+        while self._folder.state.exists() or self._folder.backup.exists():  # noqa: ASYNC110 - files have no event
+            await asyncio.sleep(_STATE_LOOK_S)
+        log.warning("the state is gone: ending")
+        self.end()
 
     # --- what the local socket asks ---
 

@@ -31,6 +31,11 @@ class AgentFolder:
         return self.path / "cluster-state"
 
     @property
+    def backup(self) -> Path:
+        """The state before the last change, for when the file is damaged."""
+        return self.state.with_name(self.state.name + ".bak")
+
+    @property
     def node_key(self) -> Path:
         return self.path / "node.key"
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from homecluster.agent.agent import Agent
 
 log = logging.getLogger(__name__)
+_SHUTDOWN_S = 0.5
 
 
 class LocalServer:
@@ -33,7 +34,7 @@ class LocalServer:
         app.router.add_post("/v1/ask", _told(self._ask))
         app.router.add_post("/v1/tunnel", _told(self._tunnel))
         app.router.add_post("/v1/stop", self._stop)
-        self._runner = web.AppRunner(app, access_log=None)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_S)
 
     async def start(self) -> None:
         """Listen; a socket that a killed agent left is replaced (we hold the lock)."""
@@ -47,8 +48,8 @@ class LocalServer:
             os.umask(before)
 
     async def stop(self) -> None:
+        self._folder.socket.unlink(missing_ok=True)  # first: whoever comes now must not wait for us
         await self._runner.cleanup()
-        self._folder.socket.unlink(missing_ok=True)
 
     async def _status(self, request: web.Request) -> web.Response:
         del request
