@@ -70,14 +70,17 @@ def address_is_shared(model: Any) -> bool:
     return False
 
 
-def look(shared: Any, repeat: int) -> dict[str, Any]:
-    """Load in this process, several times; what came out, and what it cost in memory of its own."""
+def look(shared: list[Any], repeat: int) -> dict[str, Any]:
+    """Load in this process, several times; what came out, and what it cost in memory of its own.
+
+    The reference comes in a list, since Ray would hand over the object in place of a bare one.
+    """
     times = []
     model = None
     for _ in range(repeat):
         del model
         begin = time.perf_counter()
-        model = load(shared)
+        model = load(shared[0])
         times.append(time.perf_counter() - begin)
     own_kib = _own_kib()
     assert model is not None
@@ -189,10 +192,10 @@ def main() -> int:
         import ray
 
         expected = outputs(model)
-        shared = share(model)
+        shared = [share(model)]
         begun = ray.remote(num_cpus=0)(look)
         here = look(shared, asked.repeat)
-        away = ray.get([begun.remote([shared][0], 3) for _ in range(asked.processes)])
+        away = ray.get([begun.remote(shared, 3) for _ in range(asked.processes)])
     others = other_ways(model, 3)
     seconds = statistics.median(here["times_s"])
     document = {
