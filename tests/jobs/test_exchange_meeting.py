@@ -104,17 +104,12 @@ def test_every_rank_meets_every_other(ranks: int) -> None:
 def test_nobody_listens_once_all_have_met() -> None:
     made = Meeting()
     made.is_met()
-    for address in made.addresses:
-        with pytest.raises(OSError, match="refused"):
-            socket.create_connection(address, timeout=GENEROUS_S)
+    assert [listener.fileno() for listener in made.made] == [-1, -1]
 
 
 def test_the_connector_may_come_before_the_listener() -> None:
-    late = socket.create_server((HOST, unused_port()), backlog=5)
-    address: Address = late.getsockname()[:2]
-    late.close()
+    address: Address = (HOST, unused_port())
     late = socket.socket()
-    late.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     late.bind(address)  # held, but nobody listens
     (spare,), _ = listeners(1)
     tried = threading.Event()
