@@ -22,7 +22,7 @@ from homecluster.agent.folder import AgentFolder
 from homecluster.agent.keeper import Keeper
 from homecluster.agent.listener import Listener
 from homecluster.agent.local_server import LocalServer
-from homecluster.agent.member import FindAddresses, MemberLink
+from homecluster.agent.member import Address, FindAddresses, MemberLink, with_address
 from homecluster.agent.messages import COORDINATOR, JOB, Answer, Ask, Hello, raised
 from homecluster.agent.places import AddressOf, keep_listening
 from homecluster.agent.streams import pump
@@ -188,6 +188,10 @@ class Agent:
             return await self._desk.answer(own)
         assert self._link is not None
         return await self._link.ask(own)
+
+    async def remember(self, address: Address) -> None:
+        """Try the coordinator there first from now on; its key still decides."""
+        await self._keeper.put(lambda state: with_address(state, address))
 
     async def tunnel(self, node: str, job: str) -> str:
         """Path of the socket behind which that job's port is.

@@ -98,6 +98,10 @@ class LocalAgent:
         answer = self._call("POST", "/v1/tunnel", {"node": node, "job": job}, 2 * _LOCAL_S)
         return str(_body(answer)["path"])
 
+    def remember(self, host: str, port: int) -> None:
+        """Have the coordinator looked for at that address first."""
+        _body(self._call("POST", "/v1/remember", {"host": host, "port": port}, _LOCAL_S))
+
     def stop(self) -> None:
         """Ask the agent to end."""
         self._call("POST", "/v1/stop", {}, _LOCAL_S)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 _SHUTDOWN_S = 0.5
+_PORTS = 65536
 
 
 class LocalServer:
@@ -33,6 +34,7 @@ class LocalServer:
         app.router.add_get("/v1/members", self._members)
         app.router.add_post("/v1/ask", _told(self._ask))
         app.router.add_post("/v1/tunnel", _told(self._tunnel))
+        app.router.add_post("/v1/remember", _told(self._remember))
         app.router.add_post("/v1/stop", self._stop)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_S)
 
@@ -70,6 +72,13 @@ class LocalServer:
         if not isinstance(node, str) or not isinstance(job, str):
             raise InputError("'node' and 'job' are names")
         return Answer(id="tunnel", body={"path": await self._agent.tunnel(node, job)})
+
+    async def _remember(self, table: Mapping[str, Any]) -> Answer:
+        host, port = table.get("host"), table.get("port")
+        if not isinstance(host, str) or type(port) is not int or not 0 < port < _PORTS:
+            raise InputError("'host' and 'port' are an address")
+        await self._agent.remember((host[:253], port))
+        return Answer(id="remember")
 
     async def _stop(self, request: web.Request) -> web.Response:
         del request

@@ -72,6 +72,7 @@ class MemberLink:
         self._context = member_context(folder)
         self._address: Address | None = None
         self._heard_s = boottime_s()
+        self._lost: str | None = None
         self.channel: Channel | None = None
         self.trouble: str | None = "not connected yet"
         self.was_put_out = False
@@ -99,7 +100,7 @@ class MemberLink:
 
         It is looked for on the network meanwhile: it may have another address now.
         """
-        known = self._keeper.state.addresses
+        known, self._lost = self._keeper.state.addresses, None
         finding = asyncio.ensure_future(self._find())
         timeout = aiohttp.ClientTimeout(total=None, connect=CONNECT_S, sock_connect=CONNECT_S)
         try:
@@ -112,9 +113,13 @@ class MemberLink:
                         return
         finally:
             finding.cancel()
+        if (
+            self._lost is not None
+        ):  # only when nobody took us: a coordinator of the past may know less
+            raise LostError(self._lost)
 
     async def _tried(self, address: Address, session: aiohttp.ClientSession) -> bool:
-        """Whether there was a connection, which has ended by now."""
+        """Whether it was our coordinator's, and that connection has ended by now."""
         try:
             async with asyncio.timeout(CONNECT_S):
                 socket = await session.ws_connect(
@@ -129,24 +134,25 @@ class MemberLink:
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             self.trouble = f"{_shown(address)}: {_why(error)}"
             return False
-        await self._stay(Channel(socket), address, session)
-        return True
+        return await self._stay(Channel(socket), address, session)
 
     def _refused(self, address: Address, status: int) -> None:
         if status == _GONE:
-            raise LostError("this PC was put out of the cluster")
-        if status in {_NOT_A_MEMBER, _NO_MEMBER}:
-            raise LostError(
-                f"the coordinator at {_shown(address)} does not know this PC as a member"
-            )
-        self.trouble = f"{_shown(address)}: refused with {status}"
+            self._lost = "this PC was put out of the cluster"
+        elif status in {_NOT_A_MEMBER, _NO_MEMBER}:
+            self._lost = f"the coordinator at {_shown(address)} does not know this PC as a member"
+        else:
+            self.trouble = f"{_shown(address)}: refused with {status}"
 
     async def _stay(
         self, channel: Channel, address: Address, session: aiohttp.ClientSession
-    ) -> None:
+    ) -> bool:
+        """Whether it was the coordinator of today; returns when the connection has ended."""
+        is_ours = False
         try:
-            if not await self._greet(channel, address):
-                return
+            is_ours = await self._greet(channel, address)
+            if not is_ours:
+                return False
             self.channel, self.trouble = channel, None
             beating = asyncio.create_task(self._beat(channel))
             try:
@@ -159,6 +165,7 @@ class MemberLink:
             self.channel = None
             self.trouble = self.trouble or "the connection to the coordinator broke"
             await channel.close()
+        return is_ours
 
     async def _greet(self, channel: Channel, address: Address) -> bool:
         """Whether it is the coordinator of today."""
@@ -316,13 +323,14 @@ class MemberLink:
 
 def _after_welcome(state: ClusterState, welcome: Welcome, address: Address) -> ClusterState:
     """Remember where the coordinator was, and never listen to an older one again."""
+    known = with_address(state, address)
+    return replace(known, epoch=max(state.epoch, welcome.epoch), role=welcome.role)
+
+
+def with_address(state: ClusterState, address: Address) -> ClusterState:
+    """`address` first, the others as they were."""
     others = tuple(one for one in state.addresses if one != address)
-    return replace(
-        state,
-        epoch=max(state.epoch, welcome.epoch),
-        role=welcome.role,
-        addresses=(address, *others)[:MAX_ADDRESSES],
-    )
+    return replace(state, addresses=(address, *others)[:MAX_ADDRESSES])
 
 
 def _url(address: Address, what: str) -> str:

@@ -53,7 +53,7 @@ def join(
             "--new makes a cluster and --token-file joins one: choose one of the two",
             hint="homecluster join --token-file F",
         )
-    state = use_case.current_state(home)
+    state = known = use_case.current_state(home)
     if state is not None and (is_new or token_file is not None):
         raise InputError(
             f"this PC is in the cluster of {state.name} already",
@@ -77,9 +77,19 @@ def join(
         )
         use_case.run_agent_here(home)
     use_case.start_agent(home)
+    if known is not None and address is not None:
+        _look_there(home, address)
     trouble = use_case.wait_until_connected(home)
     _tell(state, trouble, home, as_json=as_json)
     return 0 if trouble is None or state.is_coordinator else PeerError.exit_code
+
+
+def _look_there(home: Path, address: str) -> None:
+    """A member whose coordinator has moved is told where it is now."""
+    from homecluster.agent.local import LocalAgent  # noqa: PLC0415 - as above
+    from homecluster.app.membership_choice import parse_address  # noqa: PLC0415 - as above
+
+    LocalAgent(home).remember(*parse_address(address))
 
 
 def _become_member(

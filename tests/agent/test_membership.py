@@ -189,7 +189,7 @@ def test_another_pc_takes_over_with_a_backup_and_the_old_one_is_refused(town: To
     b = town.member("b", a)
     make_backup(a.home, town.folder / "backup")
     a.stop()
-    port, town.port = town.port, unused_port()
+    town.port = unused_port()
     c = town.pc("c")
     take_over(c.home, town.folder / "backup", name="c", interface=None, port=town.port)
     c.start()
@@ -200,9 +200,11 @@ def test_another_pc_takes_over_with_a_backup_and_the_old_one_is_refused(town: To
     assert [m.node for m in b.local.members()] == [C, B]
 
     c.stop()
-    a.start()  # the old coordinator wakes up where b knew it first
-    within(15, lambda: "coordinator of the past" in str(b.local.status()["trouble"]))
-    assert port != town.port
+    a.start()  # the old coordinator wakes up, and b still knows its address
+    within(15, lambda: "of the past" in str(b.local.status()["trouble"]))
+    c.start()
+    within(15, lambda: b.local.status()["connected"])
+    assert b.local.status()["epoch"] == 2
 
 
 def test_a_stream_reaches_a_job_through_the_members_own_connection(town: Town) -> None:
@@ -286,3 +288,18 @@ def test_a_pc_is_in_one_cluster_at_most(town: Town) -> None:
     with pytest.raises(InputError, match="already"):
         create_cluster(a.home, name="x", interface=None, port=1)
     assert read_state(a.folder.state) is not None
+
+
+def test_a_member_is_told_where_its_coordinator_is_now(town: Town) -> None:
+    a = town.coordinator()
+    b = town.member("b", a)
+    make_backup(a.home, town.folder / "backup")
+    a.stop()
+    town.port = unused_port()
+    c = town.pc("c")
+    take_over(c.home, town.folder / "backup", name="c", interface=None, port=town.port)
+    c.start()
+
+    b.local.remember("127.0.0.1", town.port)
+
+    within(15, lambda: b.local.status()["connected"])
