@@ -12,6 +12,7 @@ from homecluster.app.plan import make_plans, only
 from homecluster.app.speculation import speculate_on_best
 from homecluster.app.what_if import suppose
 from homecluster.cli import render_plan, render_speculation
+from homecluster.cli.outlook import look_out
 from homecluster.cli.output import print_document
 from homecluster.cli.plan_training import plan_train
 from homecluster.cli.train_options import size_options, train_options
@@ -51,6 +52,9 @@ NOTHING_FITS = 1
 )
 @click.option("--what-if", multiple=True, metavar="SUPPOSITION", help="Also plan with link=1gbe, rtt=0.3ms,bandwidth=1Gbit/s or remove=NODE; repeatable.")  # fmt: skip
 @click.option("--speculate", type=click.Choice(["ngram"]), help="Also say from which hit rate on drafting tokens would pay on the best plan.")  # fmt: skip
+@click.option("--advice", is_flag=True, help="Also say which one change would help most, and by how much.")  # fmt: skip
+@click.option("--sensitivity", is_flag=True, help="Also show tokens/s over round trip and bandwidth.")  # fmt: skip
+@click.option("--picture", type=click.Path(path_type=Path), metavar="FILE", help="Draw that table (svg, png or pdf).")  # fmt: skip
 @click.option("--all", "show_all", is_flag=True, help="Show every plan and every refusal.")
 @click.option("--json", "as_json", is_flag=True, help="Print one plan document.")
 def plan(
@@ -61,6 +65,9 @@ def plan(
     quantization: str | None,
     what_if: tuple[str, ...],
     speculate: str | None,
+    advice: bool,
+    sensitivity: bool,
+    picture: Path | None,
     show_all: bool,
     as_json: bool,
     **flags: Any,
@@ -86,6 +93,8 @@ def plan(
     plans = make_plans(home, spec, workload, pins, node_names(flags))
     supposed = suppose(only(home, node_names(flags)), spec, workload, pins, what_if)
     drafting = speculate_on_best(home, plans) if speculate else None
+    seen = only(home, node_names(flags))
+    outlook = look_out(seen, plans, advice=advice, table=sensitivity, picture=picture)
     if as_json:
         document = plan_document(plans)
         document["what_if"] = [
@@ -98,9 +107,11 @@ def plan(
         ]
         if drafting:
             document["speculation"] = render_speculation.table(drafting)
+        outlook.add_to(document)
         print_document(document)
     else:
         render_plan.show(plans, supposed, show_all=show_all)
         if drafting:
             render_speculation.show(drafting)
+        outlook.show()
     return 0 if plans.plans else NOTHING_FITS
