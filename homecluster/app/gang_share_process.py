@@ -16,7 +16,10 @@ from homecluster.app.gang_share_launch import own_node, share_launch
 from homecluster.app.model_files import Tell, provide_folder
 from homecluster.domain.job import Failed, Starting, Stopped
 from homecluster.errors import HomeclusterError
+from homecluster.launch.bounded_log import BoundedLog
+from homecluster.launch.gang_fence import fenced
 from homecluster.launch.lease import overdue_s
+from homecluster.launch.ports import is_loopback
 from homecluster.store import share_files
 from homecluster.store.engine_store import find_engine
 from homecluster.store.job_store import JobFolder, write_launch
@@ -24,6 +27,10 @@ from homecluster.store.paths import Paths, paths_from
 
 _LEASE_PAUSE_S = 1.0
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+FENCED = "only PCs of this job reach its ports here"
+NOT_FENCED = "ports of this job are open to the network here (fencing needs root and nft)"
 
 
 class _AskedToStopError(Exception):
@@ -61,7 +68,18 @@ def run_prepared(folder: JobFolder, prepare: Prepare) -> int:
         prepared.set()
         for number in _SIGNALS:  # the supervisor sets its own in a moment; who asks, asks again
             signal.signal(number, signal.SIG_IGN)
-    return job_process.main(folder)
+    return _run_fenced(folder)
+
+
+def _run_fenced(folder: JobFolder) -> int:
+    order, _ = share_files.read_kept_order(folder)
+    left_open = (order.api_port,) if order.api_port and not is_loopback(order.api_host) else ()
+    with fenced(
+        order.addresses, first_ports=(order.meeting_port,), open_ports=left_open
+    ) as is_fenced:
+        words = FENCED if is_fenced else NOT_FENCED
+        BoundedLog(folder.engine_log).write(f"homecluster: {words}".encode())
+        return job_process.main(folder)
 
 
 def _prepare(paths: Paths, folder: JobFolder, tell: Tell) -> None:

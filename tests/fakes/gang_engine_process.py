@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 import sys
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -43,6 +44,9 @@ def main() -> None:
     if word == "crash":
         say("ValueError: No available memory for the cache blocks.")
         sys.exit(1)
+    if rank == "0" and "--master-port" in sys.argv:
+        meeting = socket.create_server((flag("--master-addr"), int(flag("--master-port"))))
+        say(f"waiting for the others at {meeting.getsockname()[1]}")
     if word == "mute" or "--headless" in sys.argv:
         time.sleep(600)
     HTTPServer((flag("--host"), int(flag("--port"))), Api).serve_forever()

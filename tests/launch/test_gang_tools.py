@@ -9,6 +9,7 @@ import pytest
 from homecluster.app.gang_share_report import log_since
 from homecluster.errors import MissingError
 from homecluster.launch.forward import Forwarder
+from homecluster.launch.gang_fence import fence_lines, port_lines
 from homecluster.launch.gang_ports import free_ports
 from homecluster.launch.link_bytes import LinkBytes, read_link_bytes
 from tests.ports import unused_port
@@ -60,6 +61,20 @@ def test_a_connection_that_cannot_be_passed_on_is_closed(tmp_path: Path) -> None
             assert near.recv(1) == b""
     finally:
         forwarder.close()
+
+
+def test_the_fence_lets_the_gang_in_and_nobody_else() -> None:
+    lines = fence_lines("t", ("10.0.0.2", "fd00::3"), (21000,))
+    assert "flags owner" in lines[0]
+    assert "add element inet t ports { 21000 }" in lines
+    assert [line.removeprefix("add rule inet t input ") for line in lines[-4:]] == [
+        'iifname "lo" accept',
+        "ip saddr { 10.0.0.2 } accept",
+        "ip6 saddr { fd00::3 } accept",
+        "tcp dport @ports drop",
+    ]
+    assert port_lines("t", (7, 5)) == ("add element inet t ports { 5, 7 }",)
+    assert port_lines("t", ()) == ()
 
 
 def test_bytes_of_an_interface_are_the_kernels_or_unknown(tmp_path: Path) -> None:
