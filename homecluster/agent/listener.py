@@ -69,6 +69,10 @@ class Listener:
         self._app.router.add_get("/v1/channel", self._channel)
         self._app.router.add_get("/v1/stream", self._stream)
 
+    def paths(self) -> set[str]:
+        """What it answers at all."""
+        return {resource.canonical for resource in self._app.router.resources()}
+
     async def serve(self, bound: socket.socket) -> None:
         """Until cancelled."""
         runner = web.AppRunner(
