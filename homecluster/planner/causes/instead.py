@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from homecluster.domain.diagnosis import Remedy
+from homecluster.domain.small_collectives import SmallCollectives
 from homecluster.domain.topology import Cluster
 from homecluster.domain.units import format_rate
 from homecluster.planner import explain
@@ -35,7 +38,9 @@ def remedy(case: Case, judged: Judged) -> tuple[Remedy, float] | None:
 def alternatives(case: Case, judged: Judged) -> tuple[str, ...]:
     """The speeds of what could be done instead, on this link and on a cable."""
     lines = []
+    by_exchange = replace(judged.plan.layout, small_collectives=SmallCollectives.EXCHANGE)
     for label, pick in (
+        ("this layout by direct exchange", lambda p: p.layout == by_exchange),
         ("a copy on each PC", lambda p: len(p.layout.replicas) > 1 and p.backend == "none"),
         ("one PC alone", lambda p: len(p.nodes) == 1),
         (

@@ -50,6 +50,14 @@ def test_without_the_flag_nothing_is_said_of_it(tmp_path: Path) -> None:
     assert "speculation" not in plan(tmp_path, "--json")
 
 
+def test_a_diagnosis_of_the_engines_own_way_names_the_exchange(tmp_path: Path) -> None:
+    plan(tmp_path)
+    pinned = ("--tensor-parallel", "2", "--small-collectives")
+    judged = ("diagnose", "--model", "gpt2", "--cluster", str(tmp_path / "home.toml"), *pinned)
+    assert "instead: this layout by direct exchange" in run(*judged, "engine").out
+    assert "instead: this layout by direct exchange" not in run(*judged, "exchange").out
+
+
 def test_the_exchange_is_chosen_named_and_can_be_pinned_away(tmp_path: Path) -> None:
     (ours,) = json.loads(plan(tmp_path, "--json"))["plans"]
     (stock,) = json.loads(plan(tmp_path, "--json", "--small-collectives", "engine"))["plans"]
