@@ -83,6 +83,7 @@ class EngineWindow:
     token_interval_s: float | None
     preemptions: float | None
     requests_running: float | None
+    """The higher of both looks, as the next two."""
     requests_waiting: float | None
     kv_cache_usage_ratio: float | None
 
@@ -97,10 +98,15 @@ def between(before: EngineCounters, after: EngineCounters, seconds: float) -> En
         output_tokens_per_s=tokens / seconds if tokens is not None and seconds > 0 else None,
         token_interval_s=interval_s / count if interval_s is not None and count else None,
         preemptions=_grown(before.preemptions, after.preemptions),
-        requests_running=after.requests_running,
-        requests_waiting=after.requests_waiting,
-        kv_cache_usage_ratio=after.kv_cache_usage_ratio,
+        requests_running=_higher(before.requests_running, after.requests_running),
+        requests_waiting=_higher(before.requests_waiting, after.requests_waiting),
+        kv_cache_usage_ratio=_higher(before.kv_cache_usage_ratio, after.kv_cache_usage_ratio),
     )
+
+
+def _higher(before: float | None, after: float | None) -> float | None:
+    """Of a gauge that may fall to nothing in the moment of looking."""
+    return max((one for one in (before, after) if one is not None), default=None)
 
 
 def _grown(before: float | None, after: float | None) -> float | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -67,3 +69,22 @@ def test_a_counter_that_fell_is_of_another_engine_and_says_nothing() -> None:
     )
 
     assert window.output_tokens_per_s is None
+
+
+def test_a_page_of_vllm_0_32_is_read() -> None:
+    """Kept from GPT-2 on a CPU after four requests; histograms' buckets left out."""
+    page = Path(__file__).parents[1] / "data" / "engine" / "vllm-0.32-metrics.txt"
+
+    counters = parse_metrics(page.read_text())
+
+    assert (counters.generated_tokens, counters.preemptions) == (361, 0)
+    assert (counters.token_interval_count, counters.kv_cache_usage_ratio) == (357, 0)
+
+
+def test_gauges_count_at_their_higher_look() -> None:
+    """The last request may end just before the second look."""
+    window = between(
+        EngineCounters(requests_running=3.0), EngineCounters(requests_running=0.0), 1.0
+    )
+
+    assert window.requests_running == 3

@@ -24,18 +24,7 @@ from tests.planner.causes.homes import (
     slow_second_card,
     wifi,
 )
-from tests.planner.causes.troubles import TROUBLES
-
-PAIRS = {
-    ("a firewall", "heat"): "firewall-drop",
-    ("swapping", "a wrong clock"): "clock-skew",
-    ("heat", "WSL behind NAT"): "wsl-nat",
-    ("loss", "another vLLM"): "mixed-versions",
-    ("clients kept apart", "multicast dropped"): "multicast-dropped",
-    ("a PC asleep", "127.0.1.1"): "loopback-host-name",
-    ("a thin uplink", "on battery"): "asymmetric-uplink",
-    ("swapping", "a browser on the card"): "memory-pressure",
-}
+from tests.planner.causes.troubles import PAIRS, TROUBLES
 
 
 @pytest.mark.parametrize("home", HOMES)

@@ -170,3 +170,18 @@ def _all_idle(home: Home) -> Home:
         for one in home.signs.nodes
     )
     return replace(home, signs=replace(home.signs, nodes=nodes))
+
+
+PAIRS = MappingProxyType(
+    {
+        ("a firewall", "heat"): "firewall-drop",
+        ("swapping", "a wrong clock"): "clock-skew",
+        ("heat", "WSL behind NAT"): "wsl-nat",
+        ("loss", "another vLLM"): "mixed-versions",
+        ("clients kept apart", "multicast dropped"): "multicast-dropped",
+        ("a PC asleep", "127.0.1.1"): "loopback-host-name",
+        ("a thin uplink", "on battery"): "asymmetric-uplink",
+        ("swapping", "a browser on the card"): "memory-pressure",
+    }
+)
+"""Two troubles at a time -> the one that must speak first."""
