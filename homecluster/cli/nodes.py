@@ -11,6 +11,7 @@ from homecluster import wiring
 from homecluster.cli.output import print_document
 
 if TYPE_CHECKING:
+    from homecluster.domain.hardware import Node
     from homecluster.domain.member import Member
 
 SCHEMA = "homecluster.nodes/1"
@@ -21,9 +22,11 @@ SCHEMA = "homecluster.nodes/1"
 def nodes(*, as_json: bool) -> int:
     """List the members of this PC's cluster and how they are."""
     from homecluster.agent.local import LocalAgent  # noqa: PLC0415 - not needed for --help
+    from homecluster.app.member_nodes import living_nodes  # noqa: PLC0415 - as above
 
     agent = LocalAgent(wiring.paths().home)
     members, status = agent.members(), agent.status()
+    told = living_nodes(agent, members)
     if as_json:
         print_document(
             {
@@ -31,15 +34,19 @@ def nodes(*, as_json: bool) -> int:
                 "cluster": status["cluster"],
                 "connected": status["connected"],
                 "trouble": status["trouble"],
-                "nodes": [_table(member) for member in members],
+                "nodes": [_table(member, told.get(member.node)) for member in members],
             }
         )
         return 0
     from homecluster.cli import render_members  # noqa: PLC0415 - rich is not needed for a document
 
-    render_members.show(members, status)
+    render_members.show(members, status, told)
     return 0
 
 
-def _table(member: Member) -> dict[str, Any]:
-    return asdict(member) | {"versions": dict(member.versions)}
+def _table(member: Member, node: Node | None) -> dict[str, Any]:
+    """With the PC as in the cluster document; null where it did not tell."""
+    from homecluster.store.cluster_table import node_table  # noqa: PLC0415 - not needed for --help
+
+    inventory = None if node is None else node_table(node)
+    return asdict(member) | {"versions": dict(member.versions), "inventory": inventory}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,7 +11,10 @@ from rich.table import Table
 
 from homecluster.cli.render_plan import console
 from homecluster.cli.render_probe import format_age
+from homecluster.domain.hardware import DeviceKind, Node
+from homecluster.domain.ids import NodeId
 from homecluster.domain.member import Health, Member
+from homecluster.domain.units import format_bytes
 
 _STYLES = {
     Health.ALIVE: "green",
@@ -21,12 +25,12 @@ _STYLES = {
 _NOW_S = 3.0
 
 
-def show(members: Sequence[Member], status: Mapping[str, Any]) -> None:
+def show(members: Sequence[Member], status: Mapping[str, Any], told: Mapping[NodeId, Node]) -> None:
     """A row for each member, the coordinator first."""
     out = console()
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for title in ("name", "health", "role", "address", "homecluster", "last seen", ""):
-        table.add_column(title, no_wrap=True)
+    for title in ("name", "health", "role", "address", "homecluster", "last seen", "devices", ""):
+        table.add_column(title, no_wrap=title != "devices")
     for member in members:
         table.add_row(
             escape(member.name),
@@ -35,11 +39,24 @@ def show(members: Sequence[Member], status: Mapping[str, Any]) -> None:
             escape(member.address or "-"),
             escape(dict(member.versions).get("homecluster", "-")),
             _seen(member.last_seen_s),
+            escape(_devices(told.get(member.node))),
             _remarks(member),
         )
     out.print(table)
     if status["trouble"]:
         out.print(f"[yellow]{escape(str(status['trouble']))}[/]", soft_wrap=True)
+
+
+def _devices(node: Node | None) -> str:
+    """GPUs by name and memory, the CPU where there is none."""
+    if node is None:
+        return "-"
+    cards = [one for one in node.devices if one.kind is DeviceKind.CUDA]
+    counts = Counter((one.name, one.memory_total_bytes) for one in cards or node.devices)
+    return ", ".join(
+        f"{f'{count} x ' if count > 1 else ''}{name} {format_bytes(memory)}"
+        for (name, memory), count in counts.items()
+    )
 
 
 def _seen(age_s: float | None) -> str:
