@@ -118,6 +118,7 @@ class Setting:
             pair.complete(PROMPT, 2)  # first use of everything
             interval_s = pair.token_interval_s(PROMPT, self.tokens)
             ids, _ = pair.complete(PROMPT, self.tokens)
+            print(f"{home}, {choice}: {1 / interval_s:.2f} tokens/s", file=sys.stderr, flush=True)
             return 1 / interval_s, ids
 
 
