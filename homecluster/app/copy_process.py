@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from homecluster.app import job_process
 from homecluster.app.copy_launch import copy_launch
 from homecluster.app.copy_model import bring_model
 from homecluster.app.copy_share import HERE, read_kept
@@ -20,7 +21,7 @@ from homecluster.store.paths import Paths
 
 def main(folder: JobFolder) -> int:
     """As a job's own process; state.json has the story."""
-    return run_prepared(folder, _prepare)
+    return run_prepared(folder, _prepare, job_process.main)
 
 
 def _prepare(paths: Paths, folder: JobFolder, tell: Tell) -> None:

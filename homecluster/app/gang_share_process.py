@@ -43,11 +43,11 @@ Prepare = Callable[[Paths, JobFolder, Tell], None]
 
 def main(folder: JobFolder) -> int:
     """As a job's own process; state.json has the story."""
-    return run_prepared(folder, _prepare)
+    return run_prepared(folder, _prepare, _run_fenced)
 
 
-def run_prepared(folder: JobFolder, prepare: Prepare) -> int:
-    """`prepare`, watched by the lease and told in state.json, and then the job itself."""
+def run_prepared(folder: JobFolder, prepare: Prepare, run: Callable[[JobFolder], int]) -> int:
+    """`prepare`, watched by the lease and told in state.json, and then `run`: the job itself."""
     os.umask(0o077)
     recorder = job_process.Recorder(folder, None)
     recorder.record(Starting(phase="starting"))
@@ -68,7 +68,7 @@ def run_prepared(folder: JobFolder, prepare: Prepare) -> int:
         prepared.set()
         for number in _SIGNALS:  # the supervisor sets its own in a moment; who asks, asks again
             signal.signal(number, signal.SIG_IGN)
-    return _run_fenced(folder)
+    return run(folder)
 
 
 def _run_fenced(folder: JobFolder) -> int:
