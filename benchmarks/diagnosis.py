@@ -19,6 +19,11 @@ from tests.planner.causes.troubles import PAIRS, TROUBLES
 PAGE = Path(__file__).parents[1] / "docs" / "diagnose.md"
 BEGIN, END = "<!-- diagnosis table -->", "<!-- end of diagnosis table -->"
 
+AUTHORS = (
+    "Rules and injections were written by the same people: this shows that the rules tell the troubles apart, "
+    "not how often strangers' troubles are found."
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
@@ -75,8 +80,7 @@ def table(rows: list[Row]) -> str:
     )
     lines = [
         counted,
-        "Rules and injections were written by the same people: this shows that the rules tell the troubles apart, "
-        "not how often strangers' troubles are found.",
+        AUTHORS,
         "Where the place is not called lab, the trouble was injected into the figures that are seen, not into real machines.",
         "",
         "| trouble | must be called | " + " | ".join(places(rows)) + " |",

@@ -12,6 +12,7 @@ from homecluster.domain.diagnosis import Diagnosis
 from homecluster.domain.ids import NodeId
 from homecluster.domain.model import ModelSpec
 from homecluster.domain.signs import LinkSigns, Signs
+from homecluster.domain.small_collectives import SmallCollectives
 from homecluster.domain.topology import Cluster
 from homecluster.domain.workload import Serve
 from homecluster.errors import InputError
@@ -81,15 +82,24 @@ def _known(cluster: Cluster, name: str, address: str | None) -> NodeId:
 
 
 def diagnose_job(view: JobView, cluster: Cluster, spec: ModelSpec, signs: Signs) -> Diagnosis:
-    """What holds a running or starting job back: its own layout is judged, with the requests that it has now."""
+    """What holds a running or starting job back: its own layout is judged, with the requests that it has now.
+
+    Where the planner knows no such layout (a PC of the job is unknown by now), what was seen is judged alone:
+    a job that runs can run.
+    """
     plan = view.launch.plan
     pins = Pins(
         tensor_parallel=plan["tensor_parallel"],
         pipeline_parallel=plan["pipeline_parallel"],
         replicas=plan["replicas"],
         partition=tuple(plan["partition"]) if plan["pipeline_parallel"] > 1 else None,
+        small_collectives=SmallCollectives(plan.get("small_collectives", "engine")),
     )
-    return diagnose(_as_before_the_job(cluster), spec, _workload_now(view, signs), pins, signs)
+    cluster = _as_before_the_job(cluster)
+    workload = _workload_now(view, signs)
+    on = frozenset(NodeId(name) for name in plan["nodes"])
+    found = diagnose(cluster, spec, workload, pins, signs, on=on)
+    return found if found.judged is not None else diagnose_signs(cluster, signs)
 
 
 def _workload_now(view: JobView, signs: Signs) -> Serve:

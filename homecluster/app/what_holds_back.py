@@ -17,13 +17,14 @@ from homecluster.app.diagnose import (
 from homecluster.app.link_watch import history, with_history
 from homecluster.app.plan import check_pins, only
 from homecluster.app.ports import Members
+from homecluster.app.this_pc import this_pc
 from homecluster.app.watch import watch
 from homecluster.domain.diagnosis import Diagnosis
 from homecluster.domain.model import ModelSpec
 from homecluster.domain.signs import Signs
 from homecluster.domain.topology import Cluster
 from homecluster.domain.workload import Serve
-from homecluster.errors import InputError
+from homecluster.errors import InputError, MissingError, PeerError
 from homecluster.planner.candidates import Pins
 from homecluster.store.files import write_json
 from homecluster.store.paths import Paths
@@ -124,7 +125,7 @@ def _judge_live(
     tell: Callable[[str], None],
 ) -> Found:
     view = _job(paths, question.target)
-    cluster = only(find_cluster(question.cluster), question.nodes)
+    cluster = only(_live_cluster(question, paths, find_cluster, tell), question.nodes)
     what = view.folder.job_id if view is not None else "this PC"
     tell(f"watching {what} for {question.seconds:.3g} s")
     signs = watch(paths, view, members, question.seconds)
@@ -134,6 +135,20 @@ def _judge_live(
         return Found(diagnosis=diagnose_home(cluster, signs), signs=signs)
     spec = find_model(view.launch.model_folder)
     return Found(diagnosis=diagnose_job(view, cluster, spec, signs), signs=signs)
+
+
+def _live_cluster(
+    question: Question,
+    paths: Paths,
+    find_cluster: Callable[[Path | None], Cluster],
+    tell: Callable[[str], None],
+) -> Cluster:
+    """The cluster that was asked for; this PC alone while its coordinator or agent is gone."""
+    try:
+        return find_cluster(question.cluster)
+    except (MissingError, PeerError) as error:
+        tell(f"the cluster cannot be asked ({error.message}): this PC is judged alone")
+        return this_pc(paths)
 
 
 def _job(paths: Paths, name: str | None) -> jobs.JobView | None:

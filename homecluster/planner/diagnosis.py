@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from homecluster.domain.diagnosis import Diagnosis
+from homecluster.domain.ids import NodeId
 from homecluster.domain.model import ModelSpec
 from homecluster.domain.plan import Plan, PlanSet
 from homecluster.domain.signs import Signs
@@ -28,17 +29,25 @@ _BLOCKS, _NOW, _ROOTS, _SLOWS, _SMALL_ONES = range(5)
 
 
 def diagnose(
-    cluster: Cluster, spec: ModelSpec, workload: Serve, pins: Pins, signs: Signs | None = None
+    cluster: Cluster,
+    spec: ModelSpec,
+    workload: Serve,
+    pins: Pins,
+    signs: Signs | None = None,
+    *,
+    on: frozenset[NodeId] | None = None,
 ) -> Diagnosis:
     """Judge the best plan under `pins`; without pins, what is typed by hand: tensor parallel over every PC.
 
     Signs that were just measured go before what the cluster document believes.
+    With `on`, the PCs on which it runs already, only a plan on exactly these is judged.
     """
     seen = signs or Signs()
     cluster = as_seen(cluster, seen)
     free = plan(cluster, spec, workload, Pins())
     pinned = free if pins.free else plan(cluster, spec, workload, pins)
-    judged = _tensor_parallel_by_hand(free) if pins.free else next(iter(pinned.plans), None)
+    there = [one for one in pinned.plans if on is None or frozenset(one.nodes) == on]
+    judged = _tensor_parallel_by_hand(free) if pins.free else next(iter(there), None)
     if judged is None:
         apart = _blocks(Case(cluster=cluster, signs=seen, judged=None))
         causes = (*(one.cause for one in apart), choice.cannot_run(pinned, free).cause)

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from homecluster.agent.verbs import Asked
+from homecluster.app.verbs import all_verbs
 from homecluster.app.watch import answer, watch, watch_here
 from homecluster.domain.ids import NodeId
 from homecluster.domain.member import Health, Member, Role
@@ -101,3 +103,15 @@ def test_a_pc_whose_agent_sleeps_is_judged_by_itself(paths: Paths) -> None:
             raise MissingError("no agent runs on this PC")
 
     assert len(watch(paths, None, Asleep({}), 0.05).nodes) == 1
+
+
+def test_members_may_ask_for_signs_and_need_not_be_operators(paths: Paths) -> None:
+    (verb,) = [one for one in all_verbs() if one.name == "signs"]
+    asked = Asked(
+        home=paths.home, node=NodeId("a"), asker=NodeId("b"), role=Role.WORKER, deadline_s=5.0
+    )
+
+    told = verb.handle(asked, {"seconds": 0.0})
+
+    assert verb.needs is Role.WORKER
+    assert read_table(NodeSigns, told["signs"]).cores is not None
