@@ -14,15 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from homecluster.app.api_key import read_api_key
+from homecluster.app.gang_bench import Counters, carried, planned_payload
 from homecluster.app.jobs import JobView, processes_of
 from homecluster.app.plan import make_plans
-from homecluster.domain.hardware import DType, Node
+from homecluster.domain.hardware import DTYPE_BYTES, DType, Node
 from homecluster.domain.job import Running
 from homecluster.domain.measurement import Served
 from homecluster.domain.model import ModelSpec
 from homecluster.domain.topology import Cluster
 from homecluster.domain.workload import Goal, Serve
 from homecluster.engines.vllm_bench import benchmark_arguments, read_result
+from homecluster.engines.vllm_gang_bytes import Traffic
 from homecluster.errors import InputError, LaunchError
 from homecluster.launch.engine_tool import run_tool
 from homecluster.launch.meter import Meter, Use
@@ -66,9 +68,18 @@ def job_workload(view: JobView) -> Serve:
 
 
 def bench(
-    paths: Paths, view: JobView, request: Request, *, node: Node, spec: ModelSpec, tell: Tell
+    paths: Paths,
+    view: JobView,
+    request: Request,
+    *,
+    node: Node,
+    spec: ModelSpec,
+    tell: Tell,
+    count_links: Callable[[], Counters] = dict,
 ) -> dict[str, Any]:
     """The bench document, which is also kept under `benches`.
+
+    `count_links` counts the bytes of a gang's links; a job inside one PC has none.
 
     Raises:
         InputError: the job is not running, or was not started for requests this long.
@@ -86,8 +97,13 @@ def bench(
     predicted = view.launch.plan["estimate"]
     if workload != planned:
         predicted = _predict_again(view, node, spec, workload)
-    served, use = _measure(view, workload, request.seconds, tell)
+    served, use, links = _measure(view, workload, request.seconds, tell, count_links)
     document = _document(view, workload, served, use, predicted)
+    if links:
+        document["link_bytes"] = links
+        document["planned_link_bytes"] = planned_payload(
+            spec, view.launch.plan, _traffic(served, workload)
+        )
     kept = paths.benches / f"{document['measured_at'].replace(':', '')}-{view.folder.job_id}.json"
     document["record"] = str(kept)
     write_json(kept, document)
@@ -133,9 +149,21 @@ def _predict_again(
     raise InputError("the planner has no estimate of this job for that workload")
 
 
+def _traffic(served: Served, workload: Serve) -> Traffic:
+    return Traffic(
+        input_tokens=served.input_tokens,
+        output_tokens=served.output_tokens,
+        dtype_bytes=DTYPE_BYTES[workload.dtype or DType.BF16],
+    )
+
+
 def _measure(
-    view: JobView, workload: Serve, seconds: float, tell: Tell
-) -> tuple[Served, Use | None]:
+    view: JobView,
+    workload: Serve,
+    seconds: float,
+    tell: Tell,
+    count_links: Callable[[], Counters],
+) -> tuple[Served, Use | None, list[dict[str, Any]]]:
     spec = view.launch.spec
     key = read_api_key(spec.api_key_file)
     host = spec.base_url.removeprefix("http://").rpartition(":")[0].strip("[]")
@@ -162,8 +190,10 @@ def _measure(
     requests = _requests(workload, seconds, round_s)
     tell(f"measuring {requests} requests, about {max(seconds, LEAST_ROUNDS * round_s):.0f} s")
     with Meter(lambda: processes_of(view), _gpus(view)) as meter:
+        before = count_links()
         served = _run_client(view, workload, requests, key)
-    return served, meter.use_between(served.begun_at_s, served.ended_at_s)
+        links = carried(before, count_links())
+    return served, meter.use_between(served.begun_at_s, served.ended_at_s), links
 
 
 def _requests(workload: Serve, seconds: float, round_s: float) -> int:

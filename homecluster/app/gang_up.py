@@ -18,6 +18,7 @@ from homecluster.app.gang_seats import (
     planned_nodes,
     seat,
 )
+from homecluster.app.model_files import local_folder, random_folder
 from homecluster.app.ports import Members
 from homecluster.app.up import (
     LEAST_START_LIMIT_S,
@@ -157,7 +158,7 @@ def launch_gang(here: Here, plans: PlanSet, plan: Plan, wanted: Wanted, ready: R
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         engine=f"{first.backend} over {len(ready.parts)} PCs",
         model=wanted.found.spec.name,
-        model_folder=first.model,
+        model_folder=_model_folder(here, wanted),
         random_weights=wanted.random_weights,
         start_limit_s=first.start_limit_s,
         spec=_spec(ready, wanted),
@@ -172,6 +173,15 @@ def launch_gang(here: Here, plans: PlanSet, plan: Plan, wanted: Wanted, ready: R
     write_launch(folder, record)
     started = start_detached(MODULE, folder.path, folder.supervisor_log, tied=wanted.tied)
     return Up(folder=folder, started=started)
+
+
+def _model_folder(here: Here, wanted: Wanted) -> str:
+    """On this PC, for those who measure the job from here: its tokenizer, its shape."""
+    found = wanted.found
+    folder = local_folder(here.paths, found, random_weights=wanted.random_weights)
+    if folder is None and wanted.random_weights:
+        folder = random_folder(here.paths, found)
+    return str(folder or found.folder or found.hub_id or found.spec.name)
 
 
 def not_here_yet(ready: Ready) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from homecluster import wiring
 from homecluster.app import bench as use_case
 from homecluster.app import jobs
 from homecluster.app.calibrate import SECONDS_EACH, calibration_table, loads, refit
+from homecluster.app.gang_bench import counter_of
 from homecluster.cli import render_bench
 from homecluster.cli.output import print_document
 from homecluster.cli.workload_options import serve_from, workload_options
@@ -75,6 +76,7 @@ def bench(
             node=wiring.here().node,
             spec=wiring.model(view.launch.model_folder).spec,
             tell=lambda line: click.echo(f"  {line}", err=True),
+            count_links=counter_of(wiring.members(), view.folder),
         )
         if calibrate and not as_json:
             render_bench.show(document)

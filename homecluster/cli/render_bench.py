@@ -40,6 +40,8 @@ def show(document: dict[str, Any]) -> None:
         out.print(f"[red]{document['failed']} requests failed[/]")
     out.print(_table(document))
     out.print(f"  {_verdict(document)}")
+    for line in _links(document):
+        out.print(f"  {line}")
     others = document["utilisation"]["other_cores"]
     if others is not None and others > _DISTURBED_CORES:
         out.print(
@@ -93,6 +95,19 @@ def _verdict(document: dict[str, Any]) -> str:
         else "[yellow]outside[/] the predicted interval"
     )
     return f"output tokens/s are {where}, {abs(ratio - 1):.0%} {'above' if ratio > 1 else 'below'} its middle"
+
+
+def _links(document: dict[str, Any]) -> list[str]:
+    """What the links of a gang carried; nothing for a job inside one PC."""
+    carried = document["link_bytes"]
+    if not carried:
+        return []
+    told = [
+        f"{escape(one['pc'])} received {format_bytes(one['received'])}, sent {format_bytes(one['sent'])}"
+        for one in carried
+    ]
+    plan = format_bytes(document["planned_link_bytes"])
+    return [f"over the links: {'; '.join(told)}; messages by plan {plan} in all"]
 
 
 def _use(document: dict[str, Any]) -> str:

@@ -12,6 +12,7 @@ from homecluster.domain.hardware import DeviceKind
 from homecluster.domain.ids import NodeId
 from homecluster.domain.plan import Backend
 from homecluster.engines.backend_choice import Chosen, Placement, Refused, choose_backend, ray_order
+from homecluster.engines.vllm_gang_bytes import Traffic, planned_bytes
 from homecluster.engines.vllm_gang_command import share_command
 from homecluster.engines.vllm_gang_document import order_document, read_order
 from homecluster.engines.vllm_gang_order import batch_tokens
@@ -229,3 +230,13 @@ def test_unlike_versions_are_named_with_their_pcs() -> None:
 
 def test_a_share_is_named_after_its_job() -> None:
     assert replace(order(), share=3).share_id == "toy-8000-abcd.3"
+
+
+def test_the_bytes_of_a_gang_are_those_of_its_messages() -> None:
+    """GPT-2 in halves: 25 all-reduces of 1536 bytes each way, and half of 50304 logits of 2 bytes."""
+    one = Traffic(input_tokens=0, output_tokens=1, dtype_bytes=2)
+    pair = planned_bytes(model(), tensor_parallel=2, stages=1, traffic=one)
+    assert pair == 25 * 2 * 1536 + 50304
+    assert planned_bytes(model(), tensor_parallel=1, stages=2, traffic=one) == 1536
+    many = Traffic(input_tokens=90, output_tokens=10, dtype_bytes=2)
+    assert planned_bytes(model(), tensor_parallel=1, stages=3, traffic=many) == 100 * 2 * 1536
