@@ -87,6 +87,17 @@ class Fabric:
     def hop(self, src: NodeId, dst: NodeId) -> Hop:
         return self._hops[src, dst]
 
+    def least_message_s(self) -> float:
+        """What the quickest message between any two PCs takes at least; 0 where no link is known."""
+        return min(
+            (
+                min([hop.latency_s, *(seconds / 2 for _, seconds in hop.all_reduce)])
+                for hop in self._hops.values()
+                if not hop.local
+            ),
+            default=0.0,
+        )
+
     def knows(self, nodes: Sequence[NodeId]) -> bool:
         """Both directions between all of these PCs are known."""
         return all((a, b) in self._hops for a in nodes for b in nodes)
