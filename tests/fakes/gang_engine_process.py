@@ -36,7 +36,8 @@ def main() -> None:
         return
     rank = flag("--node-rank", "0")
     folder = Path(flag("--model") or flag("serve"))
-    words = dict(line.split() for line in (folder / "behaviour").read_text().splitlines())
+    told = folder / "behaviour"  # not among the files that PCs copy from each other
+    words = dict(line.split() for line in told.read_text().splitlines()) if told.exists() else {}
     word = words.get(rank, "good")
     signal.signal(signal.SIGTERM, signal.SIG_IGN if word == "stubborn" else signal.SIG_DFL)
     say("INFO 11-21 12:00:40 [x.py:68] Starting to load model x...")
