@@ -119,8 +119,8 @@ class _Work:
         )
         highest = 1 / least_s if least_s > 0 else 1e12
         rates = []
-        for step in range(_PRICES):
-            price = highest * 10 ** (-9 * step / _PRICES)
+        for turn in range(_PRICES):
+            price = highest * 10 ** (-9 * turn / _PRICES)
             total = price * asked.concurrent_requests
             for count, found in lines:
                 total += count * max(
