@@ -123,7 +123,8 @@ def remove_engine(paths: Paths, name: str) -> None:
             f"{', '.join(users)} uses it", hint=f"end it first: homecluster down {users[0]}"
         )
     with engine_store.exclusive(paths.engines):
-        for path in (*(engine.path for engine in chosen), *leftovers):
+        beside = [path for engine in chosen for path in engine_store.beside(engine.path)]
+        for path in (*(engine.path for engine in chosen), *beside, *leftovers):
             engine_store.remove(path)
 
 

@@ -8,6 +8,7 @@ import click
 
 from homecluster import wiring
 from homecluster.app import engine as use_case
+from homecluster.app.training_packages import install_training
 from homecluster.cli import render_jobs
 from homecluster.cli.output import print_document
 from homecluster.domain.hardware import DeviceKind
@@ -27,8 +28,9 @@ def engine() -> None:
 @engine.command()
 @click.option("--cpu", "kind", flag_value="cpu", help="vLLM for the CPU.")
 @click.option("--cuda", "kind", flag_value="cuda", help="vLLM for NVIDIA GPUs.")
+@click.option("--training", is_flag=True, help="Also DeepSpeed, for `up --train`.")
 @_json
-def install(*, kind: str | None, as_json: bool) -> int:
+def install(*, kind: str | None, training: bool, as_json: bool) -> int:
     """Install the engine: for CUDA where there is an NVIDIA GPU, else for the CPU.
 
     A second call is instant; an interrupted one goes on where it stopped.
@@ -42,6 +44,8 @@ def install(*, kind: str | None, as_json: bool) -> int:
     )
     with render_jobs.installing() as tell:
         installed = use_case.install_engine(wiring.paths(), wanted, tell)
+        if training:
+            install_training(installed, tell)
     if as_json:
         print_document({"schema": SCHEMA, "engines": [_table(installed)]})
     else:

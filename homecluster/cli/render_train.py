@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -58,6 +59,24 @@ def show_zero_memory(parameters: float, devices: int, rows: Sequence[ZeroMemory]
         )
     out.print(table)
     out.print("[dim]per device: weights, gradients and optimiser; activations come on top[/]")
+
+
+def show_trained(document: dict[str, Any]) -> None:
+    """Loss from first to last, and measured beside predicted."""
+    out = console()
+    measured, predicted = document["measured"], document["predicted"]["samples_per_s"]
+    losses = measured["losses"]
+    if losses:
+        out.print(
+            f"steps {measured['first_step'] + 1} to {measured['steps']}: loss {losses[0]:.4g} -> [bold]{losses[-1]:.4g}[/]"
+        )
+    if measured["samples_per_s"] is not None:
+        out.print(
+            f"{format_rate(measured['samples_per_s'])} samples/s measured, "
+            f"{format_rate(predicted['mid'])} ({format_rate(predicted['low'])} - {format_rate(predicted['high'])}) predicted"
+        )
+    out.print(f"the trained model: {escape(measured['model'])}")
+    out.print(f"[dim]homecluster up --model {escape(measured['model'])} serves it[/]")
 
 
 def _table(plans: Sequence[TrainPlan]) -> Table:

@@ -14,6 +14,8 @@ from homecluster.app.copies_places import Home
 from homecluster.app.plan import make_plans
 from homecluster.cli import render_jobs
 from homecluster.cli.output import print_document
+from homecluster.cli.train_options import train_options
+from homecluster.cli.up_training import run_options, up_train
 from homecluster.cli.workload_options import (
     node_names,
     pin_options,
@@ -43,6 +45,8 @@ _PATH = click.Path(path_type=Path)
 )
 @workload_options
 @pin_options
+@train_options
+@run_options
 @click.option("--quantization", metavar="METHOD", help="Only a checkpoint quantised this way.")
 @click.option(
     "--random-weights",
@@ -86,6 +90,7 @@ _PATH = click.Path(path_type=Path)
 def up(
     *,
     model: str | None,
+    train: bool,
     plan_file: Path | None,
     quantization: str | None,
     random_weights: bool,
@@ -105,7 +110,13 @@ def up(
     homecluster up --model gpt2 --random-weights
     homecluster up --model ./my-model --concurrency 8 --detach
     homecluster up --model gpt2 --replicas 2 --nodes desk,laptop
+    homecluster up --train --model ./my-model --method lora --data rows.jsonl --output tuned
     """  # noqa: D301 - click looks for the backspace itself
+    if train:
+        return up_train(
+            model, flags, quantization=quantization, random_weights=random_weights,
+            dry_run=dry_run, as_json=as_json,
+        )  # fmt: skip
     home = launching.home_of(wiring.here(), wiring.members(), _say)
     found, plans = _plans(home, model, plan_file, quantization, flags)
     wanted = use_case.Wanted(

@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -42,7 +44,8 @@ class Settings:
     sequence: int
     batch: int
     micro_batch: int
-    steps: int
+    steps: int | None
+    """None: one epoch."""
     save_every: int
     lora_rank: int
     seed: int
@@ -70,6 +73,7 @@ def train(
             hint="go on with --resume, or name another --output.",
         )
     samples, tokenizer = _samples(model_folder, data, settings)
+    steps = settings.steps or -(-len(samples) // settings.batch)
     engine, model = _engine(model_folder, settings)
     first = 0
     if begun is not None:
@@ -79,15 +83,13 @@ def train(
         first = begun
         _say(f"going on after step {begun}")
     losses, rates = [], []
-    for step in range(first, settings.steps):
+    for step in range(first, steps):
         begin = time.perf_counter()
         rows = batch_rows(len(samples), step, settings.batch, settings.seed)
         losses.append(_step(engine, [samples[row] for row in rows], settings))
         rates.append(settings.batch / (time.perf_counter() - begin))
-        _say(
-            f"step {step + 1} of {settings.steps}: loss {losses[-1]:.4f}, {rates[-1]:.3g} samples/s"
-        )
-        if (step + 1) % settings.save_every == 0 or step + 1 == settings.steps:
+        _say(f"step {step + 1} of {steps}: loss {losses[-1]:.4f}, {rates[-1]:.3g} samples/s")
+        if (step + 1) % settings.save_every == 0 or step + 1 == steps:
             _save(engine, checkpoints, step + 1)
     finished = _finish(model, tokenizer, output, settings)
     return {
@@ -95,7 +97,7 @@ def train(
         "method": settings.method,
         "samples": len(samples),
         "first_step": first,
-        "steps": settings.steps,
+        "steps": steps,
         "losses": losses,
         "samples_per_s": statistics.median(rates[_WARM_UP_STEPS:] or rates) if rates else None,
         "model": str(finished),
@@ -139,7 +141,7 @@ def _engine(model_folder: Path, settings: Settings) -> tuple[Any, Any]:
                 init_lora_weights=True,
             ),
         )
-    deepspeed.init_distributed(dist_backend="nccl" if torch.cuda.is_available() else "gloo")
+    _meet_oneself("nccl" if torch.cuda.is_available() else "gloo")
     engine, *_ = deepspeed.initialize(
         model=model,
         model_parameters=[p for p in model.parameters() if p.requires_grad],
@@ -147,6 +149,24 @@ def _engine(model_folder: Path, settings: Settings) -> tuple[Any, Any]:
     )
     engine.train()
     return engine, model
+
+
+def _meet_oneself(backend: str) -> None:
+    """The process group of one that DeepSpeed wants, met over a file: no port is needed."""
+    import deepspeed
+
+    alone = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "LOCAL_SIZE": "1"}
+    os.environ |= alone | {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29500"}
+    handle, meeting = tempfile.mkstemp(prefix="hc-meet-")
+    os.close(handle)
+    deepspeed.init_distributed(
+        dist_backend=backend,
+        auto_mpi_discovery=False,
+        verbose=False,
+        init_method=f"file://{meeting}",
+        rank=0,
+        world_size=1,
+    )
 
 
 def _step(engine: Any, samples: Sequence[Sample], settings: Settings) -> float:

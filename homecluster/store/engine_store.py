@@ -128,6 +128,11 @@ def partials(engines: Path) -> tuple[Path, ...]:
     return tuple(path for path in engines.iterdir() if path.name.startswith(PARTIAL_PREFIX))
 
 
+def beside(engine: Path) -> tuple[Path, ...]:
+    """Folders of packages that were installed for this engine only, such as DeepSpeed."""
+    return tuple(engine.parent.glob(f"training-*-{engine.name}"))
+
+
 def remove(path: Path) -> None:
     """Delete an environment: unseen at once, its files gone after."""
     doomed = path.with_name(f"{PARTIAL_PREFIX}removing-{path.name.removeprefix('.')}")

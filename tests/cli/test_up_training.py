@@ -1,0 +1,24 @@
+"""`homecluster up --train` as far as it needs no engine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.cli.shell import run
+
+
+def test_what_is_missing_is_named() -> None:
+    ran = run("up", "--train", "--model", "gpt2")
+    assert (ran.code, ran.out) == (2, ""), ran.err
+    assert "--data and --output" in ran.err
+
+
+def test_a_dry_run_says_the_command_and_its_settings(tmp_path: Path) -> None:
+    ran = run("up", "--train", "--model", "gpt2", "--random-weights", "--sequence", "32", "--batch", "2",
+              "--data", tmp_path / "rows.jsonl", "--output", tmp_path / "out", "--dry-run", "--json")  # fmt: skip
+    assert ran.code == 0, ran.err
+    (commands,) = [plan["commands"] for plan in ran.document["plans"] if plan["commands"]]
+    (command,) = commands
+    assert "homecluster.jobs.train_zero" in command["argv"]
+    assert command["settings"]["batch"] == 2
+    assert not (tmp_path / "out").exists()
