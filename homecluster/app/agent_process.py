@@ -21,7 +21,7 @@ from homecluster.agent.member import Address
 from homecluster.app.find_cluster import find_cluster
 from homecluster.app.link_watch import keep_watch
 from homecluster.app.verbs import all_verbs, job_port
-from homecluster.domain.hardware import WslMode
+from homecluster.app.wsl_advice import wsl_advice
 from homecluster.errors import HomeclusterError, MissingError
 from homecluster.inventory.addresses import address_on
 from homecluster.inventory.system import read_system
@@ -110,7 +110,7 @@ def _can_be_dialled() -> bool:
     """False behind WSL's NAT."""
     if read_system().os != "wsl2":
         return True
-    return read_mode() is WslMode.MIRRORED
+    return wsl_advice(read_mode()).can_be_dialled
 
 
 def _log_to(path: Path) -> None:

@@ -60,21 +60,3 @@ def wsl_advice(mode: WslMode) -> WslAdvice:
         summary=f"WSL2 in {mode} mode: what other PCs can reach is found out by trying.",
         steps=(),
     )
-
-
-def firewall_step(first_port: int, last_port: int) -> str:
-    """The one rule that lets the home network in, to be typed in an administrator's PowerShell.
-
-    Only worth asking for after a real connection from another PC has failed. A plain New-NetFirewallRule
-    does not open ports of a mirrored WSL; Hyper-V's own rule does.
-
-    Args:
-        first_port: of /proc/sys/net/ipv4/ip_local_port_range: Windows gives mirrored WSL one block of ports.
-        last_port: likewise.
-    """
-    vm_creator = "{40E0AC32-46A5-438A-A0B2-2B479E8F2E90}"  # every WSL, by Microsoft's documentation
-    return (
-        f"New-NetFirewallHyperVRule -Name homecluster -DisplayName homecluster -Direction Inbound "
-        f"-VMCreatorId '{vm_creator}' -Protocol TCP -LocalPorts '7433','{first_port}-{last_port}' "
-        f"-RemoteAddresses LocalSubnet -Action Allow"
-    )

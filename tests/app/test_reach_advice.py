@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from homecluster.agent.limits import DEFAULT_PORT
+from homecluster.app.probe_verbs import PORTS
 from homecluster.app.reach_advice import Cause, Dialled, Seen, explain
 from homecluster.domain.hardware import WslMode
 from homecluster.domain.home_network import HomeAddress
@@ -74,3 +77,14 @@ def test_law_every_failure_has_a_why_and_a_remedy(
     )
     assert told.why
     assert told.remedy
+
+
+def test_every_cause_has_its_remedy_in_the_docs() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "join.md").read_text()
+    assert [cause for cause in Cause if f"| `{cause}` |" not in page] == []
+
+
+def test_the_docs_name_the_ports_that_are_opened() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "join.md").read_text()
+    assert f"{PORTS[0]} to {PORTS[-1]}" in page
+    assert f"TCP {DEFAULT_PORT}" in page

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from homecluster.app.wsl_advice import MIRRORED_STEPS, firewall_step, wsl_advice
+from homecluster.app.wsl_advice import MIRRORED_STEPS, wsl_advice
 from homecluster.domain.hardware import WslMode
 
 
@@ -24,10 +24,3 @@ def test_mirrored_needs_no_step_before_something_failed() -> None:
 @pytest.mark.parametrize("mode", list(WslMode))
 def test_every_mode_has_its_words(mode: WslMode) -> None:
     assert "WSL2" in wsl_advice(mode).summary
-
-
-def test_the_firewall_rule_opens_the_real_ports_to_the_home_network_only() -> None:
-    rule = firewall_step(44620, 48715)
-    assert "44620-48715" in rule
-    assert "LocalSubnet" in rule
-    assert "HyperV" in rule
