@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import secrets
 from collections.abc import Iterator, Sequence
@@ -182,9 +183,8 @@ class Coordinator:
 
     async def ask(self, ask: Ask) -> Answer:
         """Pass on a request whose `asker` and `role` are known to be true."""
-        return await self._answers.once(
-            replace(ask, id=f"{ask.asker}:{ask.id}"[:160]), lambda: self._pass_on(ask)
-        )
+        own = replace(ask, id=_own_id(ask))
+        return await self._answers.once(own, lambda: self._pass_on(own))
 
     async def _pass_on(self, ask: Ask) -> Body:
         own = self.keeper.state.node
@@ -202,7 +202,7 @@ class Coordinator:
         if ask.to == own:
             answer = await self._desk.answer(ask)
         else:
-            answer = await self._ask_member(replace(ask, id=f"{ask.asker}:{ask.id}"[:160]))
+            answer = await self._ask_member(ask)
         if answer.error is not None:
             raise raised(answer)
         return answer.body
@@ -269,3 +269,8 @@ class Coordinator:
         wanted = self._streams.get(stream)
         if wanted is not None and wanted[0] == node and not wanted[1].done():
             wanted[1].set_exception(PeerError(reason))
+
+
+def _own_id(ask: Ask) -> str:
+    """Two members may choose the same id; neither may get the other's answer."""
+    return f"{ask.asker}:{hashlib.sha256(ask.id.encode()).hexdigest()[:32]}"

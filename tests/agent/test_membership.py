@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import socket
 import threading
+from dataclasses import replace
 
 import pytest
 
 from homecluster.agent.introduce import ask_who, first_pinned
 from homecluster.agent.local import COORDINATOR
+from homecluster.agent.messages import Ask
 from homecluster.agent.tokens import parse_token
 from homecluster.agent.verbs import Asked, Body, Verb
 from homecluster.app.backup import make_backup, take_over
@@ -303,3 +305,40 @@ def test_a_member_is_told_where_its_coordinator_is_now(town: Town) -> None:
     b.local.remember("127.0.0.1", town.port)
 
     within(15, lambda: b.local.status()["connected"])
+
+
+def test_two_members_may_use_the_same_request_id(town: Town) -> None:
+    a = town.coordinator()
+    b, c = town.member("b", a), town.member("c", a)
+
+    answers = [
+        town.do(
+            pc.agent.ask(
+                Ask(id="1", to=A, verb="agent.echo", body={"echo": pc.home.name}, deadline_s=30)
+            )
+        ).body
+        for pc in (b, c)
+    ]
+
+    assert answers == [{"echo": "b"}, {"echo": "c"}]
+
+
+def test_a_request_id_acts_once_and_is_not_taken_for_another_request(town: Town) -> None:
+    done: list[object] = []
+
+    def count(asked: Asked, body: Body) -> Body:
+        del asked
+        done.append(body["n"])
+        return {"done": len(done)}
+
+    verbs = (Verb(name="test.count", needs=Role.WORKER, handle=count),)
+    a = town.coordinator(verbs=verbs)
+    b = town.member("b", a, verbs=verbs)
+    first = Ask(id="1", to=A, verb="test.count", body={"n": 1}, deadline_s=30)
+
+    answers = [town.do(b.agent.ask(first)) for _ in range(3)]
+    other = town.do(b.agent.ask(replace(first, body={"n": 2})))
+
+    assert [answer.body for answer in answers] == [{"done": 1}] * 3
+    assert other.error == "input"
+    assert done == [1]
