@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from homecluster.domain.estimate import Interval, Terms
 from homecluster.domain.hardware import DType
 from homecluster.domain.ids import DeviceId, NodeId
 from homecluster.domain.model import ModelSpec
 from homecluster.domain.plan import Verdict
+
+REDUCE_BUCKET_BYTES: Final = 100_000_000
+"""Gradients that are sent at once: 5e7 elements of 2 bytes. DeepSpeed's own 5e8 elements would take a gigabyte
+of an 8 GB card. The planner prices it, and `engines.deepspeed` configures it."""
 
 
 class Method(StrEnum):

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 from homecluster.domain.hardware import DeviceKind, DType
-from homecluster.domain.training import Offload
-from homecluster.planner.training.training_priors import BUCKET_BYTES
+from homecluster.domain.training import REDUCE_BUCKET_BYTES, Offload
 
-BUCKET_ELEMENTS: Final = BUCKET_BYTES // 2
+BUCKET_ELEMENTS: Final = REDUCE_BUCKET_BYTES // 2
 LEARNING_RATE: Final = 2e-4
 GRADIENT_CLIPPING: Final = 1.0
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from homecluster.domain.hardware import Device
+from homecluster.domain.training import REDUCE_BUCKET_BYTES
 from homecluster.planner import network
 from homecluster.planner.network import Cost, Fabric
 from homecluster.planner.training.model_states import GRADIENT_BYTES, WEIGHT_BYTES
-from homecluster.planner.training.training_priors import BUCKET_BYTES
 
 GATHER_SHARE = 0.5
 """An all-reduce is a reduce-scatter and an all-gather, which cost the same on a ring."""
@@ -105,6 +105,6 @@ def _sharded_weights(
 
 def _in_buckets(fabric: Fabric, group: Sequence[Device], message_bytes: int) -> tuple[Cost, Cost]:
     """An all-reduce of the whole in equal buckets, and of one of them."""
-    buckets = max(1, math.ceil(message_bytes / BUCKET_BYTES))
+    buckets = max(1, math.ceil(message_bytes / REDUCE_BUCKET_BYTES))
     one = network.all_reduce(fabric, group, message_bytes / buckets)
     return one.times(buckets), one

@@ -8,7 +8,7 @@ from typing import Final
 
 from homecluster.domain.hardware import Device, DeviceKind, Node
 from homecluster.domain.ids import NodeId
-from homecluster.domain.training import TrainMemory
+from homecluster.domain.training import REDUCE_BUCKET_BYTES, TrainMemory
 from homecluster.domain.units import format_bytes
 from homecluster.planner import priors
 from homecluster.planner.rules import Refusal
@@ -80,7 +80,7 @@ def refuse_host(
 
 
 def overhead_bytes(device: Device, devices: int) -> int:
-    buckets = training_priors.OVERLAP_BUCKETS * training_priors.BUCKET_BYTES if devices > 1 else 0
+    buckets = training_priors.OVERLAP_BUCKETS * REDUCE_BUCKET_BYTES if devices > 1 else 0
     if device.kind is DeviceKind.CPU:
         return priors.CPU_PROCESS_BYTES + buckets
     collective = priors.NCCL_BYTES if devices > 1 else 0

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-BUCKET_BYTES: Final = 100_000_000
-"""What DeepSpeed reduces at once: 5e7 elements of 2 bytes, as `engines.deepspeed` configures it. DeepSpeed's
-own 5e8 elements would take a gigabyte of an 8 GB card."""
-
 OPTIMIZER_TRAFFIC_BYTES: Final = 30
 """Per parameter: Adam reads fp32 gradient, weight and two moments (16) and writes three of them and the 16-bit weight (14)."""
 
