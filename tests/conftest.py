@@ -5,11 +5,18 @@ from __future__ import annotations
 import os
 import signal
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 # The same cases on every machine: a submission is judged by its own changes, not by the luck of the draw.
 # `make laws` draws fresh ones.
-settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
+# How long an example took to draw is the machine's load, not the test's worth.
+settings.register_profile(
+    "repeatable",
+    derandomize=True,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.register_profile("hunt", deadline=None, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 

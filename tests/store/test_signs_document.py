@@ -16,7 +16,7 @@ from tests.planner.causes.homes import cable
 from tests.planner.causes.test_partial_signs import values
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(signs=values(Signs))
 def test_any_signs_come_back_as_they_were(signs: Signs) -> None:
     assert read_signs(json.loads(json.dumps(signs_document(signs))), "it") == signs

@@ -43,7 +43,7 @@ def values(hint: Any) -> st.SearchStrategy[Any]:
     return plain.get(hint, st.sampled_from((0, 1, 1500, 10**12)))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     signs=values(Signs),
     home=st.sampled_from(sorted(HOMES)),
@@ -55,7 +55,7 @@ def test_any_partial_signs_are_judged_beside_a_plan(signs: Signs, home: str, pin
     check(judged.diagnose())
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(signs=values(Signs))
 def test_any_partial_signs_are_judged_without_a_model(signs: Signs) -> None:
     check(diagnose_signs(HOMES["wifi"]().cluster, signs))
