@@ -39,6 +39,7 @@ class Brought:
     first_port: int
     model_is_here: bool
     cores: int
+    can_fence: bool
 
 
 def planned_nodes(layout: Layout, cluster: Cluster) -> tuple[NodeId, ...]:
@@ -119,6 +120,7 @@ def _brought(told: Mapping[str, Any]) -> Brought:
         first_port=int(told["first_port"]),
         model_is_here=bool(told["model_is_here"]),
         cores=int(told["cores"]),
+        can_fence=told["can_fence"] is True,
     )
 
 

@@ -21,6 +21,7 @@ from homecluster.engines.vllm_gang_order import ShareOrder
 from homecluster.errors import InputError, LaunchError
 from homecluster.inventory.software import engine_versions, own_versions
 from homecluster.inventory.system import read_system
+from homecluster.launch.gang_fence import can_fence
 from homecluster.launch.gang_ports import free_ports
 from homecluster.launch.identity import ProcessIdentity, send_signal
 from homecluster.launch.lease import write_lease
@@ -63,6 +64,7 @@ def check(paths: Paths, body: Body) -> dict[str, Any]:
         "first_port": free_ports(address, _number(body, "ports", 1, _MOST_PORTS)),
         "model_is_here": here is not None,
         "cores": len(read_system().engine_cores),
+        "can_fence": can_fence(),
     }
 
 

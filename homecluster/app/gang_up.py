@@ -175,6 +175,15 @@ def launch_gang(here: Here, plans: PlanSet, plan: Plan, wanted: Wanted, ready: R
     return Up(folder=folder, started=started)
 
 
+def open_on(ready: Ready) -> tuple[str, ...]:
+    """Names of the PCs on which the engine's ports cannot be fenced."""
+    return tuple(
+        one.member.name
+        for one, its in zip(ready.seats, ready.brought, strict=True)
+        if not its.can_fence
+    )
+
+
 def _model_folder(here: Here, wanted: Wanted) -> str:
     """On this PC, for those who measure the job from here: its tokenizer, its shape."""
     found = wanted.found

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from homecluster.app import copies_up, gang_up
+from homecluster.app import copies_up, gang_trust, gang_up
 from homecluster.app import up as single
 from homecluster.app.copies_places import Home
 from homecluster.app.live_cluster import live_cluster
@@ -45,6 +45,8 @@ class Options:
     """Who shall join the PCs of one copy; None: by rule."""
     fewer: bool = False
     """Go on when some copies fail to start."""
+    trust_network: bool = False
+    """The user trusts everybody in the network with a gang's open ports."""
 
 
 class Launcher(Protocol):
@@ -122,6 +124,7 @@ class _Gang:
     ) -> None:
         assert home.members is not None
         self._here, self._plans, self._plan, self._wanted = home.here, plans, plan, wanted
+        self._trust = options.trust_network
         self._ready = gang_up.make_ready(
             home.members, home.cluster, plans, plan, wanted, backend=options.backend
         )
@@ -135,6 +138,8 @@ class _Gang:
 
     def launch(self, tell: Tell) -> Up:
         del tell
+        open_on = gang_up.open_on(self._ready)
+        gang_trust.check_trust(self._here.paths, open_on, declared=self._trust)
         return gang_up.launch_gang(self._here, self._plans, self._plan, self._wanted, self._ready)
 
 

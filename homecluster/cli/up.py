@@ -82,6 +82,11 @@ _PATH = click.Path(path_type=Path)
     is_flag=True,
     help="Go on when some copies fail to start, as long as one comes up.",
 )
+@click.option(
+    "--trust-network",
+    is_flag=True,
+    help="Everybody in the network may reach the ports of one copy over several PCs; said once.",
+)
 @click.option("--detach", is_flag=True, help="Return once it runs; `homecluster down` ends it.")
 @click.option(
     "--dry-run", is_flag=True, help="Print every command with its environment, start nothing."
@@ -99,6 +104,7 @@ def up(
     api_key_file: Path | None,
     backend: str | None,
     fewer_copies: bool,
+    trust_network: bool,
     detach: bool,
     dry_run: bool,
     as_json: bool,
@@ -127,7 +133,11 @@ def up(
         api_key_file=api_key_file,
         tied=not detach,
     )
-    options = launching.Options(backend=Backend(backend) if backend else None, fewer=fewer_copies)
+    options = launching.Options(
+        backend=Backend(backend) if backend else None,
+        fewer=fewer_copies,
+        trust_network=trust_network,
+    )
     launcher = launching.make_ready(home, plans, wanted, options)
     if dry_run:
         return _dry_run(home, plans, launcher, as_json=as_json)

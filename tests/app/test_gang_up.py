@@ -7,6 +7,7 @@ import pytest
 
 from homecluster.app import gang_up
 from homecluster.app.gang_seats import seat
+from homecluster.app.gang_trust import check_trust
 from homecluster.app.plan import make_plans
 from homecluster.app.up import Here, Wanted
 from homecluster.domain.hardware import DeviceKind
@@ -19,6 +20,7 @@ from homecluster.planner.candidates import Pins
 from homecluster.store import gang_store, share_files
 from homecluster.store.job_store import JobFolder
 from homecluster.store.models import find_model
+from homecluster.store.paths import Paths
 from tests import builders
 from tests.fakes.gangs import FakeCluster, fake_cluster
 from tests.fakes.members import member
@@ -151,3 +153,19 @@ def test_a_secret_of_a_gang_is_readable_by_its_user_only(tmp_path: Path) -> None
     assert len(secrets) == 2
     assert all(path.stat().st_mode & 0o077 == 0 for path in secrets)
     assert gang_store.read_ray_token(folder) == "s" * 64
+
+
+def test_open_ports_are_agreed_to_once(tmp_path: Path) -> None:
+    paths = Paths(home=tmp_path / "home", engines=tmp_path / "engines")
+    check_trust(paths, (), declared=False)
+    with pytest.raises(InputError, match="b would be open"):
+        check_trust(paths, ("b",), declared=False)
+    check_trust(paths, ("b",), declared=True)
+    check_trust(paths, ("b",), declared=False)
+
+
+def test_a_pc_that_cannot_fence_is_named(pcs: FakeCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("homecluster.app.gang_share.can_fence", lambda: False)
+    assert gang_up.open_on(Case(pcs).ready()) == ("a", "b")
+    monkeypatch.setattr("homecluster.app.gang_share.can_fence", lambda: True)
+    assert gang_up.open_on(Case(pcs).ready()) == ()
