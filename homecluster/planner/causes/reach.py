@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 
 from homecluster.domain.hardware import WslMode
@@ -12,7 +13,8 @@ from homecluster.planner.causes.case import Case, Found, found
 
 _UNREACHED = ("timed_out", "no_route")
 _BEHIND_NAT = (WslMode.NAT, WslMode.VIRTIOPROXY, WslMode.CONSOMME)
-_NOT_HOME = ("vpn", "docker", "virtual", "loopback")
+_VPN = "vpn"
+_NOT_HOME = (_VPN, "docker", "virtual")
 _HOME = ("wired", "wifi", "hotspot", "thunderbolt")
 _SOON_S = 120.0
 """Ray marks a node dead 30 to 60 s after it stopped hearing of it."""
@@ -53,13 +55,39 @@ def multicast_dropped(case: Case) -> Found | None:
 
 
 def wrong_interface(case: Case) -> Found | None:
-    """A PC advertises a VPN's or container's address although it has one of the home network."""
+    """A PC advertises a container's address, or a VPN's although another PC is in its own home network.
+
+    A VPN is used only where somebody named it; between homes that is right.
+    """
     for node in case.signs.nodes:
         advertised = next((one for one in node.interfaces if one.is_advertised), None)
         home = next((one for one in node.interfaces if one.kind in _HOME), None)
-        if advertised is not None and advertised.kind in _NOT_HOME and home is not None:
+        if advertised is None or home is None or advertised.kind not in _NOT_HOME:
+            continue
+        if advertised.kind != _VPN or _has_neighbour(case, node, home):
             return _wrong(node, advertised, home)
     return None
+
+
+def _has_neighbour(case: Case, node: NodeSigns, home: InterfaceSigns) -> bool:
+    """Another PC has an address in the same /24, as home routers give them out."""
+    network = ipaddress.ip_network("0.0.0.0/32")
+    with contextlib.suppress(ValueError):
+        network = ipaddress.ip_network(f"{home.address}/24", strict=False)
+    return any(
+        _is_in(one.address, network)
+        for other in case.signs.nodes
+        if other.node != node.node
+        for one in other.interfaces
+        if one.kind in _HOME
+    )
+
+
+def _is_in(address: str, network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> bool:
+    try:
+        return ipaddress.ip_address(address) in network
+    except ValueError:
+        return False
 
 
 def _wrong(node: NodeSigns, advertised: InterfaceSigns, home: InterfaceSigns) -> Found:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from homecluster.domain.signs import Signs
+from homecluster.domain.signs import InterfaceSigns, Signs
 from homecluster.domain.workload import Goal, Serve
 from homecluster.planner.diagnosis import diagnose_signs
 from tests.planner.causes.homes import (
@@ -24,7 +24,7 @@ from tests.planner.causes.homes import (
     slow_second_card,
     wifi,
 )
-from tests.planner.causes.troubles import PAIRS, TROUBLES
+from tests.planner.causes.troubles import PAIRS, TROUBLES, VPN
 
 
 @pytest.mark.parametrize("home", HOMES)
@@ -138,3 +138,9 @@ def test_retransmissions_of_a_full_bloated_queue_are_not_called_loss() -> None:
 
 def test_an_idle_card_that_lowers_its_clock_is_not_throttled() -> None:
     assert gpu_is(throttled_by=("power",), clock_hz=0.2e9, busy_ratio=0.0)(cable()).ids() == []
+
+
+def test_a_vpn_between_two_homes_was_chosen_and_is_no_trouble() -> None:
+    elsewhere = InterfaceSigns(name="eth0", kind="wired", address="10.1.2.3")
+
+    assert node_is(interfaces=(VPN, elsewhere))(cable()).ids() == []
