@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from homecluster.errors import HomeclusterError
 from homecluster.launch.copies_step import CopyNow
-from homecluster.router.server import Router
 from homecluster.router.table import Backend, SeatState
 from homecluster.store.copies_store import OrderedCopy
+
+if TYPE_CHECKING:  # `down` and `up` must not load a web server for its name
+    from homecluster.router.server import Router
 
 LEASE_S: Final = 60
 """A copy goes on for so long without its router: a home's access point restarts in less."""

@@ -18,6 +18,7 @@ from homecluster.launch import cgroup, scratch, strays
 from homecluster.launch.identity import ProcessIdentity, is_alive, send_signal
 from homecluster.launch.meter import own_memory_bytes
 from homecluster.launch.supervise import GRACE_S
+from homecluster.store.copies_store import read_now
 from homecluster.store.job_document import job_table
 from homecluster.store.job_store import (
     JobEntry,
@@ -126,13 +127,14 @@ def processes_of(view: JobView) -> list[psutil.Process]:
 
 def document(view: JobView) -> dict[str, Any]:
     """The job as `up --json` and `status --json` print it."""
-    return job_table(
+    table = job_table(
         view.folder,
         view.launch,
         view.state,
         processes=view.processes,
         memory_bytes=view.memory_bytes,
     )
+    return table | {"copies": copies} if (copies := list(read_now(view.folder))) else table
 
 
 def living(views: tuple[JobView, ...]) -> tuple[JobView, ...]:

@@ -6,10 +6,11 @@ import click
 
 from homecluster import wiring
 from homecluster.app import gang_down, jobs
+from homecluster.app.copies_down import end_copies
 from homecluster.cli import render_jobs
 from homecluster.cli.output import print_document
 from homecluster.domain.job import is_over
-from homecluster.store import gang_store
+from homecluster.store import copies_store, gang_store
 from homecluster.store.job_document import STATUS_SCHEMA
 
 
@@ -51,6 +52,9 @@ def _stop(view: jobs.JobView) -> jobs.JobView:
         if members is not None:
             record = gang_store.read_gang(view.folder)
             gang_down.end_shares(members, gang_down.shares_of_record(record))
+    if copies_store.has_copies(view.folder) and not was_led:
+        for left in end_copies(view.folder, wiring.paths(), wiring.members()):
+            click.echo(f"warning: {left}", err=True)
     return ended
 
 

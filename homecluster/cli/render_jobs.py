@@ -25,9 +25,19 @@ from homecluster.app.engine import Step, is_current
 from homecluster.app.jobs import JobView
 from homecluster.cli.render_plan import console
 from homecluster.cli.render_probe import format_age
-from homecluster.domain.job import Command, Failed, JobState, LaunchSpec, Running, Starting, Stopped
+from homecluster.domain.job import (
+    Command,
+    Failed,
+    JobState,
+    LaunchSpec,
+    Running,
+    Starting,
+    Stopped,
+    is_over,
+)
 from homecluster.domain.units import format_bytes, format_rate, format_seconds
 from homecluster.launch.pip_step import Fetching
+from homecluster.store.copies_store import read_now
 from homecluster.store.engine_store import Engine
 from homecluster.store.job_document import state_name
 
@@ -126,6 +136,19 @@ def show_jobs(views: Sequence[JobView]) -> None:
             format_bytes(view.memory_bytes) if view.memory_bytes else "-",
         )
     out.print(table)
+    for view in views:
+        _show_copies(out, view)
+
+
+def _show_copies(out: Console, view: JobView) -> None:
+    """One line for each copy behind the job's address."""
+    if is_over(view.state):
+        return
+    for copy in read_now(view.folder):
+        how = "ready" if copy["serves"] else copy["failure"] or copy["phase"]
+        details = copy["details"]
+        batch = f", {details['batch']} requests at once" if "batch" in details else ""
+        out.print(f"  copy on {escape(copy['name'])}: {escape(str(how))}[dim]{batch}[/]")
 
 
 def _more(state: JobState) -> str:

@@ -10,6 +10,11 @@ from pathlib import Path
 
 
 class Api(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
         body = json.dumps({"choices": [{"text": " a"}], "usage": {"completion_tokens": 1}}).encode()

@@ -1,0 +1,63 @@
+"""Ending the copies of a job whose own process was killed before it could."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+from homecluster.app.copies_host import OtherPc, ThisPc
+from homecluster.app.copies_line import LEASE_S
+from homecluster.app.ports import Members
+from homecluster.errors import HomeclusterError
+from homecluster.launch.copies_step import MOST_STARTS
+from homecluster.store.copies_store import Copies, read_copies
+from homecluster.store.job_store import JobFolder
+from homecluster.store.paths import Paths
+
+END_WITHIN_S: Final = 40.0
+_ASK_AGAIN_S: Final = 1.0
+_ANSWER_WITHIN_S: Final = 10.0
+
+
+def end_copies(folder: JobFolder, paths: Paths, members: Members | None) -> tuple[str, ...]:
+    """Return once every copy is over; what cannot be told of some, in words.
+
+    A PC that does not answer ends its copy by the lease.
+    """
+    asked = tuple(_shares(read_copies(folder), paths, members))
+    with ThreadPoolExecutor(max_workers=max(1, len(asked))) as pool:
+        return tuple(word for word in pool.map(lambda one: _end(*one), asked) if word)
+
+
+def _shares(
+    copies: Copies, paths: Paths, members: Members | None
+) -> Iterator[tuple[ThisPc | OtherPc, str, str]]:
+    """(PC, its name, share) of every start that there may have been."""
+    for copy in copies.copies:
+        if not copy.is_here and members is None:
+            continue
+        host = ThisPc(paths) if copy.is_here else OtherPc(_there(members), copy.node)
+        for start in range(MOST_STARTS):
+            number = copy.order["number"] + start * len(copies.copies)
+            yield host, copy.name, f"{copy.order['job']}.{number}"
+
+
+def _there(members: Members | None) -> Members:
+    assert members is not None
+    return members
+
+
+def _end(host: ThisPc | OtherPc, name: str, share: str) -> str | None:
+    deadline_s = time.monotonic() + END_WITHIN_S
+    while time.monotonic() < deadline_s:
+        try:
+            told = host.ask("copy.stop", {"share": share}, deadline_s=_ANSWER_WITHIN_S)
+        except HomeclusterError as error:
+            is_unknown = "has no copy" in error.message
+            return None if is_unknown else f"{name}: {error.message}; it ends within {LEASE_S} s"
+        if told["state"] in ("stopped", "failed"):
+            return None
+        time.sleep(_ASK_AGAIN_S)
+    return f"{name}: its copy does not end; homecluster down there"
