@@ -20,12 +20,10 @@ from homecluster.agent.limits import NEWEST_PROTOCOL
 from homecluster.agent.member import Address
 from homecluster.app.find_cluster import find_cluster
 from homecluster.app.link_watch import keep_watch
+from homecluster.app.own_reach import limits_here
 from homecluster.app.verbs import all_verbs, job_port
-from homecluster.app.wsl_advice import wsl_advice
 from homecluster.errors import HomeclusterError, MissingError
 from homecluster.inventory.addresses import address_on
-from homecluster.inventory.system import read_system
-from homecluster.inventory.wsl import read_mode
 from homecluster.store.cluster_state import ClusterState, read_state
 from homecluster.store.paths import Paths, paths_from
 
@@ -88,7 +86,7 @@ def _surroundings(home: Path, state: ClusterState) -> Surroundings:
             "python": platform.python_version(),
         },
         interface=state.interface,
-        can_be_dialled=_can_be_dialled(),
+        can_be_dialled=limits_here(state.interface) is None,
     )
 
 
@@ -104,13 +102,6 @@ async def _find_addresses(state: ClusterState) -> Sequence[Address]:
         log.info("cannot look for the coordinator: %s", error)
         return ()
     return () if found is None else found.addresses
-
-
-def _can_be_dialled() -> bool:
-    """False behind WSL's NAT."""
-    if read_system().os != "wsl2":
-        return True
-    return wsl_advice(read_mode()).can_be_dialled
 
 
 def _log_to(path: Path) -> None:

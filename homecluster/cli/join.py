@@ -167,20 +167,16 @@ def _tell(state: ClusterState, trouble: str | None, home: Path, *, as_json: bool
         click.echo(f"{state.node} is a member of the cluster of {state.name}")
     if trouble is not None:
         click.echo(f"warning: {trouble}", err=True)
-    for line in _wsl_lines(is_coordinator=state.is_coordinator):
+    for line in _limits(state):
         click.echo(line, err=True)
 
 
-def _wsl_lines(*, is_coordinator: bool) -> tuple[str, ...]:
+def _limits(state: ClusterState) -> tuple[str, ...]:
     """What WSL2's networking mode keeps this PC from, and the steps that change it."""
-    from homecluster.app.wsl_advice import wsl_advice  # noqa: PLC0415 - as above
-    from homecluster.inventory.system import read_system  # noqa: PLC0415 - as above
-    from homecluster.inventory.wsl import read_mode  # noqa: PLC0415 - as above
+    from homecluster.app.own_reach import limits_here  # noqa: PLC0415 - as above
 
-    if read_system().os != "wsl2":
+    advice = limits_here(state.interface)
+    if advice is None:
         return ()
-    advice = wsl_advice(read_mode())
-    if advice.can_be_dialled:
-        return ()
-    warning = ("warning: no other PC can reach this coordinator",) if is_coordinator else ()
+    warning = ("warning: no other PC can reach this coordinator",) if state.is_coordinator else ()
     return (*warning, advice.summary, *(f"  {step}" for step in advice.steps))

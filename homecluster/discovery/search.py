@@ -28,6 +28,8 @@ _MAX_PACKETS_PER_S: Final = 500
 _TTL: Final = 1
 
 Enough = Callable[[PeerTable], bool]
+_Road = tuple[asyncio.DatagramTransport, HomeAddress]
+"""A socket on one of our addresses."""
 
 
 async def search(
@@ -45,10 +47,12 @@ async def search(
     nothing has satisfied `enough`. Nothing here is trusted: it yields addresses to try.
     """
     listener = _Listener(tuple(one.network for one in own), known)
-    listeners: list[asyncio.DatagramTransport] = []
+    roads: list[_Road] = []
     try:
-        listeners = [await _open(listener, one.address) for one in own]
-        work = asyncio.create_task(_ask(listeners, own, remembered, port))
+        for one in own:
+            with contextlib.suppress(OSError):  # the address went away a moment ago
+                roads.append((await _open(listener, one.address), one))
+        work = asyncio.create_task(_ask(roads, remembered, port))
         try:
             await listener.until(enough, look_s)
         finally:
@@ -56,7 +60,7 @@ async def search(
             with contextlib.suppress(asyncio.CancelledError):
                 await work
     finally:
-        for transport in listeners:
+        for transport, _ in roads:
             transport.close()
     return listener.table
 
@@ -77,8 +81,7 @@ async def _open(listener: _Listener, address: str) -> asyncio.DatagramTransport:
 
 
 async def _ask(
-    transports: Sequence[asyncio.DatagramTransport],
-    own: Sequence[HomeAddress],
+    roads: Sequence[_Road],
     remembered: Sequence[str],
     port: int,
 ) -> None:
@@ -87,10 +90,10 @@ async def _ask(
     for at, what in steps:
         await asyncio.sleep(max(0.0, begin + at - time.monotonic()))
         if what == "sweep":
-            for transport, one in zip(transports, own, strict=True):
+            for transport, one in roads:
                 await _sweep(transport, one, port)
             continue
-        for transport in transports:
+        for transport, _ in roads:
             for address in (MDNS_GROUP, *remembered):
                 transport.sendto(question(), (address, port))
 

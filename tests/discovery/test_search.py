@@ -84,3 +84,16 @@ def test_silence_ends_with_the_time_to_look() -> None:
 
 def test_without_any_address_there_is_nothing_to_find() -> None:
     assert asyncio.run(search([], look_s=0.05)).clusters() == ()
+
+
+def test_an_address_that_is_gone_does_not_keep_the_others_from_asking() -> None:
+    gone = HomeAddress(interface="eth9", address="192.0.2.77", prefix_bits=24)
+
+    async def scene() -> PeerTable:
+        port = unused_port()
+        async with responding(port, answer(advert(), "127.0.0.1")):
+            return await search(
+                [gone, LOOPBACK], remembered=["127.0.0.1"], port=port, look_s=15.0, enough=found
+            )
+
+    assert asyncio.run(scene()).clusters() == (CLUSTER,)
