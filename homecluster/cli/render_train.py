@@ -10,11 +10,19 @@ from rich.markup import escape
 from rich.table import Table
 
 from homecluster.app.plan_training import SupposedTraining
-from homecluster.cli.render_plan import console, show_verdict
+from homecluster.cli.render_plan import console
+from homecluster.domain.plan import Verdict, VerdictKind
 from homecluster.domain.training import Offload, TrainPlan, TrainPlanSet, TrainRejection
 from homecluster.domain.units import format_bytes, format_rate, format_seconds, format_traffic
 from homecluster.planner.training.model_states import ZeroMemory
 
+_HEADLINES = {
+    VerdictKind.SINGLE_NODE: ("one PC is best", "bold green"),
+    VerdictKind.REPLICAS: ("several PCs are worth it", "bold green"),
+    VerdictKind.MULTI_NODE_WORTH_IT: ("training over several PCs is worth it", "bold green"),
+    VerdictKind.MULTI_NODE_REQUIRED: ("only several PCs together can", "bold yellow"),
+    VerdictKind.CANNOT_RUN: ("nothing here can train it", "bold red"),
+}
 SHOWN = 8
 _GB = 1e9
 
@@ -30,7 +38,7 @@ def show_training(
         f"{plans.trainable_parameters / 1e6:.4g} M parameters, "
         f"{workload.global_batch} samples of {workload.sequence_tokens} tokens per step"
     )
-    show_verdict(out, plans.verdict)
+    _show_verdict(out, plans.verdict)
     if plans.plans:
         out.print()
         out.print(_table(plans.plans if show_all else plans.plans[:SHOWN]))
@@ -41,7 +49,7 @@ def show_training(
     for one in supposed:
         out.print()
         out.print(f"[bold]what if {escape(one.name)}[/]")
-        show_verdict(out, one.plans.verdict)
+        _show_verdict(out, one.plans.verdict)
 
 
 def show_zero_memory(parameters: float, devices: int, rows: Sequence[ZeroMemory]) -> None:
@@ -77,6 +85,11 @@ def show_trained(document: dict[str, Any]) -> None:
         )
     out.print(f"the trained model: {escape(measured['model'])}")
     out.print(f"[dim]homecluster up --model {escape(measured['model'])} serves it[/]")
+
+
+def _show_verdict(out: Console, verdict: Verdict) -> None:
+    headline, style = _HEADLINES[verdict.kind]
+    out.print(f"[{style}]{verdict.kind.value}: {headline}.[/] {escape(verdict.reason)}.")
 
 
 def _table(plans: Sequence[TrainPlan]) -> Table:
