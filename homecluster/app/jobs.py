@@ -18,7 +18,8 @@ from homecluster.launch import cgroup, scratch, strays
 from homecluster.launch.identity import ProcessIdentity, is_alive, send_signal
 from homecluster.launch.meter import own_memory_bytes
 from homecluster.launch.supervise import GRACE_S
-from homecluster.store.copies_store import read_now
+from homecluster.store.copies_store import has_copies, read_now
+from homecluster.store.gang_store import is_gang
 from homecluster.store.job_document import job_table
 from homecluster.store.job_store import (
     JobEntry,
@@ -139,7 +140,15 @@ def document(view: JobView) -> dict[str, Any]:
 
 def living(views: tuple[JobView, ...]) -> tuple[JobView, ...]:
     """Jobs of which something may still run."""
-    return tuple(view for view in views if not is_over(view.state) or view.processes)
+    return tuple(
+        view for view in views if not is_over(view.state) or view.processes or _was_leaderless(view)
+    )
+
+
+def _was_leaderless(view: JobView) -> bool:
+    """The process that led other PCs was killed: what they run for it may still be there."""
+    leads = has_copies(view.folder) or is_gang(view.folder)
+    return leads and view.entry is not None and not is_over(view.entry.state)
 
 
 def choose(views: tuple[JobView, ...], name: str | None) -> JobView:
