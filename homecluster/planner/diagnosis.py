@@ -43,7 +43,7 @@ def diagnose(
     With `on`, the PCs on which it runs already, only a plan on exactly these is judged.
     """
     seen = signs or Signs()
-    cluster = as_seen(cluster, seen)
+    believed, cluster = cluster, as_seen(cluster, seen)
     free = plan(cluster, spec, workload, Pins())
     pinned = free if pins.free else plan(cluster, spec, workload, pins)
     there = [one for one in pinned.plans if on is None or frozenset(one.nodes) == on]
@@ -57,6 +57,7 @@ def diagnose(
             cluster=cluster,
             signs=seen,
             judged=Judged(spec=spec, workload=workload, plan=judged, free=free),
+            believed=believed,
         )
     )
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from netprobe.report import report_document
-from netprobe.types import Report, RoundTrip, Throughput
+from netprobe.types import Loaded, LoadedRoundTrip, Report, RoundTrip, Throughput
 from tests.cli.shell import EXAMPLES, run
 
 HOTSPOT = ("--cluster", EXAMPLES / "hotspot.toml")
@@ -190,3 +190,77 @@ def test_a_job_that_is_not_there_is_wrong_input(
     monkeypatch.setenv("HOMECLUSTER_HOME", str(tmp_path / "home"))
 
     assert run("diagnose", "gpt2-8000-xyz").code == 2
+
+
+GIGABIT = """\
+schema = "homecluster.cluster/1"
+[nodes.alice]
+os = "linux"
+ram = "64 GiB"
+[[nodes.alice.devices]]
+kind = "cuda"
+name = "NVIDIA GeForce RTX 4090"
+[nodes.bob]
+os = "linux"
+ram = "64 GiB"
+[[nodes.bob.devices]]
+kind = "cuda"
+name = "NVIDIA GeForce RTX 4090"
+[[links]]
+between = ["alice", "bob"]
+rtt = "0.3 ms"
+bandwidth = "940 Mbit/s"
+"""
+PIPELINE = ("--model", "llama-2-13b", "--pipeline-parallel", "2", "--tensor-parallel", "1", "--concurrency", "16")  # fmt: skip
+
+SHORT = (*PIPELINE[:-1], "2", "--prompt-tokens", "32")
+
+
+def rates(forward: float, back: float) -> Throughput:
+    """In Mbit/s."""
+    return Throughput(
+        forward_bytes_per_s=forward / 8 * 1e6, back_bytes_per_s=back / 8 * 1e6, tool="builtin",
+        congestion_control="cubic", forward_retransmits=50, back_retransmits=50, steady=True,
+    )  # fmt: skip
+
+
+def trip(p50_s: float, lost: int = 0) -> RoundTrip:
+    return RoundTrip(min_s=0.8 * p50_s, p50_s=p50_s, p95_s=1.3 * p50_s, p99_s=1.5 * p50_s, sent=160, lost=lost)  # fmt: skip
+
+
+def full_queue(p50_s: float) -> LoadedRoundTrip:
+    way = Loaded(p50_s=p50_s, p95_s=1.2 * p50_s)
+    return LoadedRoundTrip(forward=way, back=way, grade="D")
+
+
+@pytest.mark.parametrize(
+    ("expected", "seen"),
+    [
+        ([], {"throughput": rates(935, 938)}),
+        (["asymmetric-uplink"], {"throughput": rates(2.9, 930)}),
+        (["packet-loss"], {"throughput": rates(30, 40), "round_trip": trip(3e-4, lost=9)}),
+        (["packet-loss"], {"throughput": rates(500, 600), "round_trip": trip(3e-4, lost=4)}),
+    ],
+)
+def test_what_a_probe_sees_of_a_hurt_cable_is_named_first(
+    tmp_path: Path, expected: list[str], seen: dict[str, Any]
+) -> None:
+    """Figures as netprobe takes them on an emulated gigabit home with that trouble."""
+    cluster = tmp_path / "home.toml"
+    cluster.write_text(GIGABIT)
+    path = report(tmp_path, **({"round_trip": trip(3e-4)} | seen))
+
+    found = causes(str(path), "--cluster", str(cluster), *PIPELINE)
+
+    assert [cause["id"] for cause in found][:1] == expected
+
+
+def test_a_queue_that_fills_is_named_where_bytes_do_not_bind(tmp_path: Path) -> None:
+    cluster = tmp_path / "home.toml"
+    cluster.write_text(GIGABIT)
+    bloated = {"throughput": rates(143, 143), "loaded_round_trip": full_queue(0.22)}
+    path = report(tmp_path, round_trip=trip(3e-4), **bloated)
+
+    found = causes(str(path), "--cluster", str(cluster), *SHORT)
+
+    assert [cause["id"] for cause in found][:1] == ["bufferbloat"]

@@ -46,6 +46,8 @@ class Case:
     """As last measured: the signs are in it already."""
     signs: Signs
     judged: Judged | None
+    believed: Cluster | None = None
+    """As it was believed before the signs; None: the same."""
 
     @property
     def measured_rate(self) -> float | None:
