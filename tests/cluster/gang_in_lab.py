@@ -123,7 +123,7 @@ def lab_gang(
             "backend": backend, "tensor_parallel": tensor_parallel, "partition": partition,
             "addresses": tuple(lab.host(name).address for name in names), "model": "tiny",
             "served_model": "tiny", "max_model_len": 256, "dtype": "float32", "cache_bytes": 64 * 1024**2,
-            "start_limit_s": 600.0,
+            "start_limit_s": 600.0, "meeting_port": 21000, "api_port": 27000,
         }  # fmt: skip
         orders = (order(**common), order(**(common | {"share": 1, "api_port": 0})))
         parts = tuple(
