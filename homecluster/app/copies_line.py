@@ -21,6 +21,10 @@ LOOK_EVERY_S: Final = 1.0
 START_AGAIN_AFTER_S: Final = 5.0
 LOST_AFTER_S: Final = 10.0
 """So long after a PC's last word, what still waits for it is asked of another."""
+REQUESTS_BY_SOCKET: Final = 56
+"""As many connections as the router keeps to a copy on another PC."""
+MOST_SEQUENCES: Final = 256
+"""vLLM's own default of sequences that it computes at once."""
 START_WITHIN_S: Final = 60.0
 ANSWER_WITHIN_S: Final = 6.0
 STOP_AGAIN_S: Final = 5.0
@@ -163,7 +167,9 @@ class CopyLine:
             host=host,
             port=port,
             tokens_per_s=max(1, int(report["milli_tokens_per_s"])) / 1000,
-            batch=max(1, int(report["batch"])),
+            batch=max(
+                1, min(int(report["batch"]), REQUESTS_BY_SOCKET if socket else MOST_SEQUENCES)
+            ),
         )
         self._router.join(backend)
         self._has_joined = True

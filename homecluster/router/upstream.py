@@ -13,6 +13,10 @@ CONNECT_WITHIN_S = 10.0
 """The way to a copy on another PC is opened by a message over Wi-Fi."""
 IDLE_S = 3.0
 """vLLM's server closes what was idle for 5 s: a request must not meet that."""
+REQUESTS_BY_SOCKET = 56
+ASIDES = 4
+"""Questions of the router itself, which must not wait behind requests. The agent carries 64 connections of
+a member at a time, its channel among them."""
 HEALTH_WITHIN_S = 10.0
 METRICS_WITHIN_S = 10.0
 _MAX_TEXT_BYTES = 4 * 1024**2
@@ -28,19 +32,24 @@ class Upstream:
     """Connections to one copy; `close` it. Made inside a running loop."""
 
     def __init__(self, backend: Backend, *, api_key: str | None, model: str) -> None:
+        self._base = "http://copy" if backend.socket else f"http://{backend.host}:{backend.port}"
+        self._model = model
+        self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        self._session = self._opened(backend, REQUESTS_BY_SOCKET if backend.socket else 0)
+        self._asides = self._opened(backend, ASIDES)
+
+    def _opened(self, backend: Backend, limit: int) -> aiohttp.ClientSession:
+        """At most `limit` connections at a time; 0: any number."""
         connector: aiohttp.BaseConnector
         if backend.socket is not None:
             connector = aiohttp.UnixConnector(
-                path=backend.socket, limit=0, keepalive_timeout=IDLE_S
+                path=backend.socket, limit=limit, keepalive_timeout=IDLE_S
             )
-            self._base = "http://copy"
         else:
-            connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE_S)
-            self._base = f"http://{backend.host}:{backend.port}"
-        self._model = model
-        self._session = aiohttp.ClientSession(
+            connector = aiohttp.TCPConnector(limit=limit, keepalive_timeout=IDLE_S)
+        return aiohttp.ClientSession(
             connector=connector,
-            headers={"Authorization": f"Bearer {api_key}"} if api_key else {},
+            headers=self._headers,
             # No time limit on an answer: a long one is a good one. Who is silent is found otherwise.
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_WITHIN_S),
             auto_decompress=False,
@@ -50,6 +59,7 @@ class Upstream:
 
     async def close(self) -> None:
         await self._session.close()
+        await self._asides.close()
 
     def request(
         self, method: str, path: str, *, headers: Mapping[str, str], body: bytes
@@ -69,7 +79,7 @@ class Upstream:
         try:
             async with (
                 asyncio.timeout(within_s),
-                self._session.post(self._base + "/v1/completions", json=body) as answer,
+                self._asides.post(self._base + "/v1/completions", json=body) as answer,
             ):
                 said = await answer.json(content_type=None)
                 return int(said["usage"]["completion_tokens"]) > 0
@@ -88,7 +98,7 @@ class Upstream:
         try:
             async with (
                 asyncio.timeout(within_s),
-                self._session.get(self._base + path) as answer,
+                self._asides.get(self._base + path) as answer,
             ):
                 if answer.status != 200:  # noqa: PLR2004 - an HTTP status
                     return None
