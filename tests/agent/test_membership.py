@@ -342,3 +342,26 @@ def test_a_request_id_acts_once_and_is_not_taken_for_another_request(town: Town)
     assert [answer.body for answer in answers] == [{"done": 1}] * 3
     assert other.error == "input"
     assert done == [1]
+
+
+def test_a_full_disk_refuses_changes_and_keeps_everything_else_going(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a = town.coordinator()
+    b = town.member("b", a, role="operator")
+
+    def full(path: object, state: object) -> None:
+        del path, state
+        raise MissingError("cannot write: no space left")
+
+    monkeypatch.setattr("homecluster.agent.keeper.write_state", full)
+
+    with pytest.raises(MissingError, match="no space left"):
+        b.local.ask(COORDINATOR, "cluster.token", {"role": "worker"}, deadline_s=30)
+    with pytest.raises(MissingError):
+        a.local.ask(COORDINATOR, "cluster.revoke", {"node": "b"}, deadline_s=30)
+    b.stop()
+    b.start()  # reconnects although it cannot remember the address anew
+    within(10, lambda: b.local.status()["connected"])
+    assert b.local.ask(A, "agent.echo", {"echo": 1}, deadline_s=30) == {"echo": 1}
+    assert [m.node for m in a.local.members()] == [A, B]
