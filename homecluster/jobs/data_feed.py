@@ -8,8 +8,8 @@ watch that notices a death. Runs inside the engine environment:
     watch(feed, {"desk": worker})
 
 `work(start, stop)` gets positions of the epoch's order. It may raise `TooManySamplesError` where they do not
-fit the device's memory: they come back in halves. What it did counts only once it returns and its lease is
-accepted: with gradients, apply them after `work` of the next call begins, or not at all.
+fit the device's memory: they come back in halves. Each sample is acknowledged exactly once; it is carried out
+once more where a worker died after the work and before its word, so effects should go out with the word.
 """
 
 from __future__ import annotations
