@@ -14,6 +14,7 @@ from typing import Any
 import aiohttp
 
 from homecluster import __version__
+from homecluster.agent.addresses import Address, with_address
 from homecluster.agent.announce import announce_cluster
 from homecluster.agent.cluster_verbs import CLUSTER_VERBS
 from homecluster.agent.coordinator import Coordinator
@@ -22,7 +23,7 @@ from homecluster.agent.folder import AgentFolder
 from homecluster.agent.keeper import Keeper
 from homecluster.agent.listener import Listener
 from homecluster.agent.local_server import LocalServer
-from homecluster.agent.member import Address, FindAddresses, MemberLink, with_address
+from homecluster.agent.member import FindAddresses, MemberLink
 from homecluster.agent.messages import COORDINATOR, JOB, Answer, Ask, Hello, raised
 from homecluster.agent.places import AddressOf, keep_listening
 from homecluster.agent.streams import pump

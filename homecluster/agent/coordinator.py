@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,17 +13,17 @@ from homecluster.agent.answers import Answers, Body
 from homecluster.agent.channel import Channel, ClosedError, WebSocket
 from homecluster.agent.cluster_verbs import ClusterVerb
 from homecluster.agent.desk import Desk, check_role
+from homecluster.agent.expected_streams import ExpectedStreams
 from homecluster.agent.health import Heard, forgiven, health_of, heard_now
 from homecluster.agent.keeper import Keeper
 from homecluster.agent.lease import boottime_s
 from homecluster.agent.limits import BEAT_S
-from homecluster.agent.messages import COORDINATOR, Answer, Ask, Dial, Ended, Hello, raised
+from homecluster.agent.messages import COORDINATOR, Answer, Ask, Ended, Hello, raised
 from homecluster.agent.verbs import Verb, find
 from homecluster.domain.ids import NodeId
 from homecluster.domain.member import Health, Member, Role
 from homecluster.errors import InputError, PeerError
 
-_DIAL_S = 10.0
 _AT_ONCE = 1024
 _WAIT_FOR_MEMBER_S = 6.0
 """A request waits that long for a member that is just reconnecting."""
@@ -57,7 +56,7 @@ class Coordinator:
         self.last: dict[NodeId, Live] = {}
         self._held: dict[NodeId, set[WebSocket]] = {}
         self._answers = Answers(_AT_ONCE)
-        self._streams: dict[str, tuple[NodeId, asyncio.Future[WebSocket]]] = {}
+        self.streams = ExpectedStreams()
         self.own_address: str | None = None
         self.own_interface: str | None = None
         self.trouble: str | None = "not listening yet"
@@ -236,8 +235,6 @@ class Coordinator:
                 )
             await asyncio.sleep(0.05)
 
-    # --- streams ---
-
     async def open_stream(self, node: NodeId, job: str) -> WebSocket:
         """A connection that the member brings to its job's port.
 
@@ -245,30 +242,7 @@ class Coordinator:
             PeerError: it is not connected or brings none.
         """
         live = await self._live_within(node, _WAIT_FOR_MEMBER_S)
-        stream = secrets.token_hex(16)
-        future: asyncio.Future[WebSocket] = asyncio.get_running_loop().create_future()
-        self._streams[stream] = (node, future)
-        try:
-            await live.channel.say(Dial(stream=stream, job=job))
-            async with asyncio.timeout(_DIAL_S):
-                return await future
-        except (TimeoutError, ClosedError):
-            raise PeerError(f"{node} brought no stream to {job}") from None
-        finally:
-            self._streams.pop(stream, None)
-
-    def stream_came(self, node: NodeId, stream: str, socket: WebSocket) -> bool:
-        """Whether somebody waits for this stream of this member."""
-        wanted = self._streams.get(stream)
-        if wanted is None or wanted[0] != node or wanted[1].done():
-            return False
-        wanted[1].set_result(socket)
-        return True
-
-    def stream_failed(self, node: NodeId, stream: str, reason: str) -> None:
-        wanted = self._streams.get(stream)
-        if wanted is not None and wanted[0] == node and not wanted[1].done():
-            wanted[1].set_exception(PeerError(reason))
+        return await self.streams.open(node, job, live.channel)
 
 
 def _own_id(ask: Ask) -> str:

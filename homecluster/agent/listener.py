@@ -16,7 +16,7 @@ from homecluster.agent.coordinator import Coordinator, Live
 from homecluster.agent.doorway import Doorway, refused
 from homecluster.agent.folder import AgentFolder
 from homecluster.agent.gate import Gate
-from homecluster.agent.identity import key_sha256_of_certificate
+from homecluster.agent.guard import REQUEST_S, guard, peer_key, say_little
 from homecluster.agent.limits import (
     ASKS_PER_S,
     CONNECT_S,
@@ -50,7 +50,6 @@ from homecluster.store.cluster_state import Pin
 
 log = logging.getLogger(__name__)
 _BURST_S = 5.0
-_REQUEST_S = 10.0
 _SHUTDOWN_S = 1.0
 DialJob = Callable[[str], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
 
@@ -62,8 +61,8 @@ class Listener:
         self._coordinator, self._dial_job = coordinator, dial_job
         self._doorway = Doorway(folder, coordinator.keeper)
         self._context = listener_context(folder)
-        self._app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_guard])
-        self._app.on_response_prepare.append(_say_little)
+        self._app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[guard])
+        self._app.on_response_prepare.append(say_little)
         self._app.router.add_get("/v1/hello", self._doorway.hello)
         self._app.router.add_post("/v1/join", self._doorway.join)
         self._app.router.add_get("/v1/channel", self._channel)
@@ -78,7 +77,7 @@ class Listener:
         runner = web.AppRunner(
             self._app,
             access_log=None,
-            keepalive_timeout=_REQUEST_S,
+            keepalive_timeout=REQUEST_S,
             max_field_size=8190,
             shutdown_timeout=_SHUTDOWN_S,
         )
@@ -95,14 +94,14 @@ class Listener:
         return self._pin(tls) is not None
 
     def _pin(self, tls: ssl.SSLObject | None) -> Pin | None:
-        key = _peer_key(tls)
+        key = peer_key(tls)
         return None if key is None else member_of(self._coordinator.keeper.state, key)
 
     def _member(self, request: web.Request) -> Pin | web.Response:
         """The member that asks, or why it is none."""
         transport = request.transport
         tls = transport.get_extra_info("ssl_object") if transport is not None else None
-        key = _peer_key(tls)
+        key = peer_key(tls)
         if key is None:
             return refused(401, "only members of this cluster")
         pin = member_of(self._coordinator.keeper.state, key)
@@ -172,7 +171,7 @@ class Listener:
                 case Ask():
                     live.channel.spawn(self._answer(live, pin, message))
                 case NoStream(stream=stream, reason=reason):
-                    self._coordinator.stream_failed(pin.node, stream, reason)
+                    self._coordinator.streams.failed(pin.node, stream, reason)
                 case _:
                     raise BadMessageError(f"a member does not say {type(message).__name__}")
 
@@ -219,7 +218,7 @@ class Listener:
         if "id" in query:
             await web_socket.prepare(request)
             with self._coordinator.holding(pin.node, web_socket):
-                if self._coordinator.stream_came(pin.node, query["id"], web_socket):
+                if self._coordinator.streams.came(pin.node, query["id"], web_socket):
                     await _until_closed(request)
             return web_socket
         node, job = query.get("to", ""), query.get("job", "")
@@ -249,45 +248,3 @@ async def _until_closed(request: web.Request) -> None:
     transport = request.transport
     while transport is not None and not transport.is_closing():  # noqa: ASYNC110 - transports have no event
         await asyncio.sleep(0.2)
-
-
-async def _say_little(request: web.Request, response: web.StreamResponse) -> None:
-    """Strangers need not know which server and version this is."""
-    del request
-    response.headers["Server"] = "homecluster"
-
-
-@web.middleware
-async def _guard(
-    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-) -> web.StreamResponse:
-    """Whatever a stranger sends ends in a 4xx with a short reason."""
-    if request.headers.get("Content-Encoding"):
-        return refused(415, "no compression")
-    try:
-        if "websocket" in request.headers.get("Upgrade", "").lower():
-            return await handler(request)
-        async with asyncio.timeout(_REQUEST_S):
-            return await handler(request)
-    except BadMessageError as error:
-        return refused(400, str(error))
-    except TimeoutError:
-        return refused(408, "too slow")
-    except MissingError as error:
-        log.warning("%s", error.message)
-        return refused(503, "the coordinator cannot write its state; its disk may be full")
-    except web.HTTPException as error:
-        return refused(error.status, error.reason)
-
-
-def _peer_key(tls: ssl.SSLObject | None) -> str | None:
-    """The pin of the certificate that TLS has verified; None without one."""
-    if tls is None:
-        return None
-    certificate = tls.getpeercert(binary_form=True)
-    if certificate is None:
-        return None
-    try:
-        return key_sha256_of_certificate(certificate)
-    except BadMessageError:
-        return None

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import aiohttp
 
+from homecluster.agent.addresses import Address, shown, url, why, with_address
 from homecluster.agent.channel import Channel, ClosedError
 from homecluster.agent.desk import Desk
 from homecluster.agent.folder import AgentFolder
@@ -41,10 +42,9 @@ from homecluster.agent.streams import CHUNK_BYTES, pump
 from homecluster.agent.trust import member_context
 from homecluster.errors import HomeclusterError, MissingError, PeerError
 from homecluster.inventory.addresses import interface_with
-from homecluster.store.cluster_state import MAX_ADDRESSES, ClusterState
+from homecluster.store.cluster_state import ClusterState
 
 log = logging.getLogger(__name__)
-Address = tuple[str, int]
 FindAddresses = Callable[[], Awaitable[Sequence[Address]]]
 _WAIT_FOR_COORDINATOR_S = 8.0
 _GONE, _NOT_A_MEMBER, _NO_MEMBER = 410, 403, 401
@@ -123,7 +123,7 @@ class MemberLink:
         try:
             async with asyncio.timeout(CONNECT_S):
                 socket = await session.ws_connect(
-                    _url(address, "channel"),
+                    url(address, "channel"),
                     ssl=self._context,
                     compress=0,
                     max_msg_size=MAX_ANSWER_BYTES,
@@ -132,7 +132,7 @@ class MemberLink:
             self._refused(address, error.status)
             return False
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            self.trouble = f"{_shown(address)}: {_why(error)}"
+            self.trouble = f"{shown(address)}: {why(error)}"
             return False
         return await self._stay(Channel(socket), address, session)
 
@@ -140,9 +140,9 @@ class MemberLink:
         if status == _GONE:
             self._lost = "this PC was put out of the cluster"
         elif status in {_NOT_A_MEMBER, _NO_MEMBER}:
-            self._lost = f"the coordinator at {_shown(address)} does not know this PC as a member"
+            self._lost = f"the coordinator at {shown(address)} does not know this PC as a member"
         else:
-            self.trouble = f"{_shown(address)}: refused with {status}"
+            self.trouble = f"{shown(address)}: refused with {status}"
 
     async def _stay(
         self, channel: Channel, address: Address, session: aiohttp.ClientSession
@@ -160,7 +160,7 @@ class MemberLink:
             finally:
                 beating.cancel()
         except (ClosedError, BadMessageError, ConnectionError) as error:
-            log.warning("connection to %s ended: %s", _shown(address), error)
+            log.warning("connection to %s ended: %s", shown(address), error)
         finally:
             self.channel = None
             self.trouble = self.trouble or "the connection to the coordinator broke"
@@ -176,7 +176,7 @@ class MemberLink:
             async with asyncio.timeout(2 * CONNECT_S):
                 welcome = message_from(await channel.socket.receive_str())
         except (TimeoutError, TypeError):
-            self.trouble = f"{_shown(address)}: said nothing"
+            self.trouble = f"{shown(address)}: said nothing"
             return False
         if isinstance(welcome, Ended):
             self.trouble = welcome.reason
@@ -186,13 +186,13 @@ class MemberLink:
         state = self._keeper.state
         if not isinstance(welcome, Welcome) or welcome.epoch < state.epoch:
             self.trouble = (
-                f"{_shown(address)} is a coordinator of the past: another PC has taken over"
+                f"{shown(address)} is a coordinator of the past: another PC has taken over"
             )
             return False
         await self._remember(lambda state: _after_welcome(state, welcome, address))
         self._address, self._heard_s = address, boottime_s()
         self.was_put_out = False
-        log.info("connected to the coordinator at %s", _shown(address))
+        log.info("connected to the coordinator at %s", shown(address))
         return True
 
     async def _remember(self, step: Callable[[ClusterState], ClusterState]) -> None:
@@ -253,13 +253,13 @@ class MemberLink:
             return
         try:
             far = await session.ws_connect(
-                f"{_url(address, 'stream')}?id={dial.stream}",
+                f"{url(address, 'stream')}?id={dial.stream}",
                 ssl=self._context,
                 compress=0,
                 max_msg_size=2 * CHUNK_BYTES,
             )
         except (aiohttp.ClientError, OSError) as error:
-            log.warning("no stream to the coordinator: %s", _why(error))
+            log.warning("no stream to the coordinator: %s", why(error))
             writer.close()
             return
         await pump(reader, writer, far)
@@ -312,35 +312,16 @@ class MemberLink:
         assert self._address is not None
         try:
             return await session.ws_connect(
-                f"{_url(self._address, 'stream')}?to={node}&job={job}",
+                f"{url(self._address, 'stream')}?to={node}&job={job}",
                 ssl=self._context,
                 compress=0,
                 max_msg_size=2 * CHUNK_BYTES,
             )
         except (aiohttp.ClientError, OSError) as error:
-            raise PeerError(f"no stream to {job} of {node}: {_why(error)}") from error
+            raise PeerError(f"no stream to {job} of {node}: {why(error)}") from error
 
 
 def _after_welcome(state: ClusterState, welcome: Welcome, address: Address) -> ClusterState:
     """Remember where the coordinator was, and never listen to an older one again."""
     known = with_address(state, address)
     return replace(known, epoch=max(state.epoch, welcome.epoch), role=welcome.role)
-
-
-def with_address(state: ClusterState, address: Address) -> ClusterState:
-    """`address` first, the others as they were."""
-    others = tuple(one for one in state.addresses if one != address)
-    return replace(state, addresses=(address, *others)[:MAX_ADDRESSES])
-
-
-def _url(address: Address, what: str) -> str:
-    return f"wss://{_shown(address)}/v1/{what}"
-
-
-def _shown(address: Address) -> str:
-    host, port = address
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _why(error: BaseException) -> str:
-    return str(error).split("\n", 1)[0] or type(error).__name__

@@ -14,10 +14,10 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 from homecluster import __version__
+from homecluster.agent.addresses import Address
 from homecluster.agent.agent import Agent, Surroundings
 from homecluster.agent.folder import AgentFolder, check_secrets, lock_folder, make_folder, sweep
 from homecluster.agent.limits import NEWEST_PROTOCOL
-from homecluster.agent.member import Address
 from homecluster.app.find_cluster import find_cluster
 from homecluster.app.link_watch import keep_watch
 from homecluster.app.own_reach import limits_here

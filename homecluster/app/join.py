@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 import secrets
-import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
@@ -23,28 +21,21 @@ from homecluster.agent.identity import (
     own_key,
 )
 from homecluster.agent.introduce import Introduction, ask_in
-from homecluster.agent.local import COORDINATOR, LocalAgent
+from homecluster.agent.local import LocalAgent
 from homecluster.agent.safe_json import BadMessageError
 from homecluster.agent.tokens import JoinToken
 from homecluster.domain.ids import NodeId
 from homecluster.domain.member import Role
 from homecluster.errors import HomeclusterError, InputError, MissingError, PeerError
-from homecluster.launch.identity import identity_of, is_alive, send_signal
 from homecluster.store.cluster_state import ClusterState, read_state, write_state
 from homecluster.store.files import write_private
 
 AGENT_MODULE = "homecluster.app.agent_process"
 _UP_WITHIN_S = 20.0
 _CONNECTED_WITHIN_S = 15.0
-_GONE_WITHIN_S = 10.0
-_LEAVE_S = 5.0
+
+
 _PAUSE_S = 0.05
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Left:
-    cluster: str
-    coordinator_knows: bool
 
 
 def current_state(home: Path) -> ClusterState | None:
@@ -205,86 +196,6 @@ def wait_until_connected(home: Path, limit_s: float = _CONNECTED_WITHIN_S) -> st
         if status["was_put_out"] or time.monotonic() > ends_s:
             return str(status["trouble"])
         time.sleep(_PAUSE_S)
-
-
-def leave(home: Path, *, force: bool) -> Left:
-    """This PC out of its cluster, its agent ended; its key stays, since it is this PC's for life.
-
-    Raises:
-        InputError: it is in no cluster, or it is the coordinator of others.
-        PeerError: the coordinator could not be told, and `force` was not asked for.
-    """
-    try:
-        state = current_state(home)
-    except HomeclusterError:
-        if not force:
-            raise
-        return _leave_blindly(home)
-    if state is None:
-        raise InputError("this PC is in no cluster")
-    agent = LocalAgent(home)
-    if state.is_coordinator and state.pins and not force:
-        raise InputError(
-            f"this PC is the coordinator of {len(state.pins)} others, and the cluster ends without it",
-            hint="revoke them first, or move it: homecluster token --backup FILE here, "
-            "homecluster join --new --from-backup FILE on another PC; or homecluster leave --force",
-        )
-    knows = True
-    if not state.is_coordinator:
-        knows = _tell_leaving(agent, force=force)
-    _end_agent(home)
-    _forget(AgentFolder(home=home))
-    return Left(cluster=state.name, coordinator_knows=knows)
-
-
-def _leave_blindly(home: Path) -> Left:
-    """Out of a cluster whose state cannot be read any more."""
-    _end_agent(home)
-    _forget(AgentFolder(home=home))
-    return Left(cluster="a name that cannot be read any more", coordinator_knows=False)
-
-
-def _tell_leaving(agent: LocalAgent, *, force: bool) -> bool:
-    try:
-        if not agent.status()["was_put_out"]:
-            agent.ask(COORDINATOR, "cluster.leave", {}, deadline_s=_LEAVE_S)
-    except HomeclusterError as error:
-        if not force:
-            raise PeerError(
-                f"the coordinator could not be told: {error.message}",
-                hint="homecluster leave --force leaves all the same; then type "
-                "homecluster revoke NODE on a PC of the cluster.",
-            ) from error
-        return False
-    return True
-
-
-def _end_agent(home: Path) -> None:
-    """End the daemon and wait until it is gone; one that does not end by itself is killed."""
-    agent = LocalAgent(home)
-    try:
-        process = identity_of(int(agent.status()["pid"]))
-        agent.stop()
-    except HomeclusterError:
-        return
-    ends_s = time.monotonic() + _GONE_WITHIN_S
-    while process is not None and is_alive(process):
-        if time.monotonic() > ends_s:
-            send_signal(process, signal.SIGKILL)
-            return
-        time.sleep(_PAUSE_S)
-
-
-def _forget(folder: AgentFolder) -> None:
-    """The state goes first: without it this PC is in no cluster, whatever else is left."""
-    for path in (
-        folder.backup,
-        folder.state,
-        folder.cluster_key,
-        folder.node_certificate,
-        folder.cluster_certificate,
-    ):
-        path.unlink(missing_ok=True)
 
 
 def run_agent_here(home: Path) -> NoReturn:

@@ -15,7 +15,7 @@ SCHEMA = "homecluster.left/1"
 @click.option("--json", "as_json", is_flag=True, help="Print one document.")
 def leave(*, force: bool, as_json: bool) -> int:
     """Take this PC out of its cluster and end its agent."""
-    from homecluster.app.join import leave as use_case  # noqa: PLC0415 - cryptography is not needed for --help
+    from homecluster.app.leave import leave as use_case  # noqa: PLC0415 - the agent is not needed for --help
 
     left = use_case(wiring.paths().home, force=force)
     if as_json:
