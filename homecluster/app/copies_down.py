@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final
+from typing import Any, Final
 
+from homecluster.app import jobs
 from homecluster.app.copies_host import OtherPc, ThisPc
 from homecluster.app.copies_line import LEASE_S
+from homecluster.app.copy_order import text
 from homecluster.app.ports import Members
-from homecluster.errors import HomeclusterError
+from homecluster.domain.ids import NodeId
+from homecluster.domain.member import Health
+from homecluster.engines.vllm_gang_document import JOB
+from homecluster.errors import HomeclusterError, InputError
 from homecluster.launch.copies_step import MOST_STARTS
-from homecluster.store.copies_store import Copies, read_copies
-from homecluster.store.job_store import JobFolder
+from homecluster.store.copies_store import Copies, has_copies, read_copies
+from homecluster.store.job_store import JobFolder, state_table
 from homecluster.store.paths import Paths
 
 END_WITHIN_S: Final = 40.0
@@ -29,6 +34,33 @@ def end_copies(folder: JobFolder, paths: Paths, members: Members | None) -> tupl
     asked = tuple(_shares(read_copies(folder), paths, members))
     with ThreadPoolExecutor(max_workers=max(1, len(asked))) as pool:
         return tuple(word for word in pool.map(lambda one: _end(*one), asked) if word)
+
+
+def end_here(paths: Paths, body: Mapping[str, Any]) -> dict[str, Any]:
+    """End a job of copies that this PC leads, asked by an operator on another PC.
+
+    Raises:
+        InputError: this PC leads no such job.
+    """
+    folder = JobFolder(path=paths.jobs / text(body, "job", JOB))
+    if not has_copies(folder):
+        raise InputError(f"this PC leads no {folder.job_id}")
+    return state_table(jobs.stop(jobs.look(folder)).state)
+
+
+def end_elsewhere(members: Members, job: str) -> NodeId | None:
+    """The member that led the job's copies and has ended them; None when none does."""
+    for one in members.members():
+        if one.health is not Health.ALIVE:
+            continue
+        try:
+            members.ask(one.node, "copies.stop", {"job": job}, deadline_s=END_WITHIN_S)
+        except HomeclusterError as error:
+            if "leads no" in error.message:
+                continue
+            raise
+        return one.node
+    return None
 
 
 def _shares(

@@ -133,6 +133,19 @@ def stop(paths: Paths, body: Body) -> dict[str, Any]:
     return _report(view)
 
 
+def listed(paths: Paths) -> tuple[tuple[str, NodeId], ...]:
+    """(share, who leads it) of every copy that lives here for another PC."""
+    found = []
+    for view in jobs.living(jobs.look_at_all(paths.shares)):
+        try:
+            order, led_by = read_kept(view.folder)
+        except InputError:
+            continue  # a gang's share, or a damaged folder
+        if led_by != HERE:
+            found.append((order.share_id, led_by))
+    return tuple(found)
+
+
 def read_kept_order(folder: JobFolder) -> CopyOrder:
     """The order in a copy's folder.
 

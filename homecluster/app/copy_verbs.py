@@ -41,6 +41,12 @@ def _stop(asked: Asked, body: Body) -> Mapping[str, Any]:
     return copy_share.stop(_paths(asked), body)
 
 
+def _stop_job(asked: Asked, body: Body) -> Mapping[str, Any]:
+    from homecluster.app import copies_down  # noqa: PLC0415 - as above
+
+    return copies_down.end_here(_paths(asked), body)
+
+
 def _list_files(asked: Asked, body: Body) -> Mapping[str, Any]:
     from homecluster.app import file_share  # noqa: PLC0415 - as above
 
@@ -65,6 +71,7 @@ VERBS = (
     Verb(name="copy.start", needs=Role.OPERATOR, handle=_start),
     Verb(name="copy.look", needs=Role.OPERATOR, handle=_look),
     Verb(name="copy.stop", needs=Role.OPERATOR, handle=_stop),
+    Verb(name="copies.stop", needs=Role.OPERATOR, handle=_stop_job),
     # Every member may ask: only models that an operator launched in the cluster are given.
     Verb(name="files.list", needs=Role.WORKER, handle=_list_files),
     Verb(name="files.read", needs=Role.WORKER, handle=_read_file),

@@ -6,7 +6,7 @@ import click
 
 from homecluster import wiring
 from homecluster.app import gang_down, jobs
-from homecluster.app.copies_down import end_copies
+from homecluster.app.copies_down import end_copies, end_elsewhere
 from homecluster.cli import render_jobs
 from homecluster.cli.output import print_document
 from homecluster.domain.job import is_over
@@ -25,6 +25,11 @@ def down(*, job: str | None, everything: bool, as_json: bool) -> int:
         shares = _end_elsewhere(job)
         if shares:
             click.echo(f"{job}: ended on {', '.join(one.node for one in shares)}")
+            return 0
+        members = wiring.members()
+        leader = end_elsewhere(members, job) if members is not None else None
+        if leader is not None:
+            click.echo(f"{job}: ended by {leader}, with every copy")
             return 0
     chosen = jobs.living(views) if everything else (jobs.choose(views, job),)
     ended = tuple(_stop(view) for view in chosen)
