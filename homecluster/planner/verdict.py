@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from homecluster.domain.ids import NodeId
+from homecluster.domain.layout import Copy
 from homecluster.domain.model import ModelSpec
 from homecluster.domain.plan import BreakEven, BreakEvenState, Rejection, Verdict, VerdictKind
 from homecluster.domain.topology import Cluster
@@ -83,7 +84,7 @@ def break_even(
     best = _best([one for one in found if one.one_copy and len(one.nodes) == _PAIR])
     if best is None:
         return NO_BREAK_EVEN
-    rate = _PairRate(_only(cluster, best.nodes), spec, workload)
+    rate = _PairRate(_only(cluster, best.nodes), spec, workload, best.layout.replicas[0])
     if rate.at(_FASTEST_RTT_S, _FASTEST_RATE) < baseline_rate:
         return NO_BREAK_EVEN
     if rate.at(SLOWEST_RTT_S, SLOWEST_RATE) >= baseline_rate:
@@ -106,11 +107,12 @@ def break_even(
 class _PairRate:
     """How fast the best single copy over two PCs is, by the link between them."""
 
-    def __init__(self, pair: Cluster, spec: ModelSpec, workload: Serve) -> None:
+    def __init__(self, pair: Cluster, spec: ModelSpec, workload: Serve, found: Copy) -> None:
+        """`found`: the best that is known; the exact search knows splits that are no candidates."""
         self._pair = pair
         self._estimator = Estimator(pair, spec, workload)
         made = candidates.spanning_copies(Problem(pair, spec, workload, Pins()))
-        ready = [self._estimator.prepare(copy) for copy in made]
+        ready = [self._estimator.prepare(copy) for copy in {found: None} | dict.fromkeys(made)]
         self._copies = [one for one in ready if not isinstance(one, Refusal)]
 
     def at(self, rtt_s: float | None, bandwidth: float | None) -> float:
