@@ -98,7 +98,7 @@ def read_order(table: object) -> CopyOrder:
     if unknown:
         raise InputError(f"unknown field {min(map(str, unknown))[:80]!r}")
     dtype = table.get("dtype")
-    if dtype is not None and dtype not in {one.value for one in DType}:
+    if dtype is not None and dtype not in [one.value for one in DType]:
         raise InputError("dtype is not allowed")
     length = table.get("max_model_len")
     order = CopyOrder(
