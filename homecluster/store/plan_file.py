@@ -35,6 +35,11 @@ def read_plan_file(path: Path) -> PlannedBefore:
         )
     if not document.get("plans"):
         raise InputError(f"{path} holds no plan: nothing fitted")
+    if document["plans"][0].get("engine") == "deepspeed":
+        raise InputError(
+            f"{path} is a plan to train, and --plan launches a server",
+            hint="homecluster up --train --model M --data FILE --output DIR",
+        )
     try:
         best, asked = document["plans"][0], dict(document["workload"])
         asked |= {"goal": Goal(asked["goal"])}

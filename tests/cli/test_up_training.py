@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.cli.shell import run
+from tests.cli.shell import EXAMPLES, run
 
 
 def test_what_is_missing_is_named() -> None:
@@ -22,3 +22,14 @@ def test_a_dry_run_says_the_command_and_its_settings(tmp_path: Path) -> None:
     assert "homecluster.jobs.train_zero" in command["argv"]
     assert command["settings"]["batch"] == 2
     assert not (tmp_path / "out").exists()
+
+
+def test_a_plan_to_train_is_no_plan_to_serve(tmp_path: Path) -> None:
+    planned = run(
+        "plan", "--train", "--model", "gpt2", "--cluster", EXAMPLES / "hotspot.toml", "--json"
+    )
+    file = tmp_path / "plan.json"
+    file.write_text(planned.out)
+    ran = run("up", "--plan", file, "--dry-run")
+    assert (ran.code, ran.out) == (2, ""), ran.err
+    assert "plan to train" in ran.err
