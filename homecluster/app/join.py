@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import NoReturn
+from typing import BinaryIO, NoReturn
 
 from homecluster.agent.folder import AgentFolder, make_folder
 from homecluster.agent.identity import (
@@ -162,8 +162,7 @@ def start_agent(home: Path) -> None:
     folder = AgentFolder(home=home)
     make_folder(folder)
     first_words = folder.path / "agent.start"
-    first_words.touch(mode=0o600)
-    with first_words.open("wb") as said:
+    with _emptied(first_words) as said:
         process = subprocess.Popen(
             agent_argv(home),
             stdin=subprocess.DEVNULL,
@@ -183,6 +182,17 @@ def start_agent(home: Path) -> None:
         if time.monotonic() > ends_s:
             raise MissingError("the agent does not answer", hint=f"its log is {folder.log}")
         time.sleep(_PAUSE_S)
+
+
+def _emptied(path: Path) -> BinaryIO:
+    try:
+        path.touch(mode=0o600)
+        return path.open("wb")
+    except OSError as error:
+        raise MissingError(
+            f"cannot write {path}: {error.strerror or error}",
+            hint="free some disk space there, or make the folder writable.",
+        ) from error
 
 
 def wait_until_connected(home: Path, limit_s: float = _CONNECTED_WITHIN_S) -> str | None:
