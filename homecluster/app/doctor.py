@@ -11,11 +11,10 @@ from homecluster.app.checks import machine, network, software, wsl
 from homecluster.app.checks.facts import Facts
 from homecluster.app.checks.read_facts import read_facts
 from homecluster.app.engine import list_engines, refresh_own_code
-from homecluster.app.jobs import living, look_at_all
+from homecluster.app.jobs import jobs_over
 from homecluster.domain.check import Check, Mark
 from homecluster.errors import HomeclusterError
 from homecluster.launch import strays
-from homecluster.store.job_store import job_folders
 from homecluster.store.paths import Paths
 
 _KILL_WITHIN_S = 15.0
@@ -94,10 +93,8 @@ def _refresh_engine_code(paths: Paths) -> str:
 
 def _end_leftovers(paths: Paths) -> str:
     """Of jobs that are over only; a living job's processes are never touched."""
-    alive = {view.folder.job_id for view in living(look_at_all(paths.jobs))}
-    over = [one.job_id for one in job_folders(paths.jobs) if one.job_id not in alive]
     ended = 0
-    for job in over:
+    for job in jobs_over(paths.jobs):
         ended += len(strays.tagged(job))
         strays.kill_tagged(job, _KILL_WITHIN_S)
     return f"{ended} processes of jobs that are over were ended"

@@ -151,6 +151,11 @@ def _was_leaderless(view: JobView) -> bool:
     return leads and view.entry is not None and not is_over(view.entry.state)
 
 
+def jobs_over(jobs: Path) -> frozenset[str]:
+    """Jobs whose state is final: what still runs of them belongs to nobody."""
+    return frozenset(view.folder.job_id for view in look_at_all(jobs) if is_over(view.state))
+
+
 def choose(views: tuple[JobView, ...], name: str | None) -> JobView:
     """The job of that name, or the only living one.
 

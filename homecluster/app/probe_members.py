@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any, Final
 
+from homecluster.app.link_watch import note_report
 from homecluster.app.links import believed_links, engine_kind
 from homecluster.app.member_nodes import inventory_of, node_in
 from homecluster.app.ports import Members
@@ -112,6 +113,7 @@ def keep_reports(paths: Paths, reports: Sequence[Report]) -> None:
     for report in reports:
         when = report.started_at.replace(":", "")
         write_json(paths.links / f"{when}-{report.src}-{report.dst}.json", report_document(report))
+        note_report(paths, report, NodeId(report.src), NodeId(report.dst))
 
 
 def measure_pair(members: Members, one: Member, other: Member, *, plan: str) -> Report | Unmeasured:

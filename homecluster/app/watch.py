@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from homecluster.app.job_signs import engine_counters, job_signs
-from homecluster.app.jobs import JobView, living, look_at_all, processes_of
+from homecluster.app.jobs import JobView, jobs_over, processes_of
 from homecluster.app.own_interfaces import own_interfaces
 from homecluster.app.ports import Members
 from homecluster.domain.ids import NodeId
@@ -90,7 +90,7 @@ def watch_here(
         first,
         second,
         interfaces=own_interfaces(here.address if here else None),
-        stale=left_engines({one.folder.job_id for one in living(look_at_all(paths.jobs))}),
+        stale=left_engines(jobs_over(paths.jobs)),
         wsl_mode=read_mode() if _is_wsl() else None,
     )
     return own, Signs(job=job)

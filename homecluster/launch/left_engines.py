@@ -14,10 +14,11 @@ _ENGINES = ("VLLM::", "ray::", "raylet", "gcs_server")
 _INIT = 1
 
 
-def left_engines(living_jobs: Collection[str]) -> tuple[StaleProcess, ...]:
+def left_engines(jobs_that_are_over: Collection[str]) -> tuple[StaleProcess, ...]:
     """Processes that name a job which is over, and engines whose parent is gone.
 
-    An engine that somebody started by hand and still owns is none.
+    An engine that somebody started by hand and still owns is none, and neither is one of a job that
+    this state directory does not know: another user or another directory owns it.
     """
     found = []
     for process in psutil.process_iter():
@@ -27,16 +28,16 @@ def left_engines(living_jobs: Collection[str]) -> tuple[StaleProcess, ...]:
                 continue
         except psutil.Error:
             continue
-        if is_left(name, parent, _job_of(process.pid), living_jobs):
+        if name.startswith(_ENGINES) and is_left(parent, _job_of(process.pid), jobs_that_are_over):
             found.append(StaleProcess(pid=process.pid, name=name, port=_listening_port(process)))
     return tuple(found)
 
 
-def is_left(name: str, parent: int, job: str | None, living_jobs: Collection[str]) -> bool:
-    """Pure: by its mark if it has one, else by its name and its lost parent."""
+def is_left(parent: int, job: str | None, jobs_that_are_over: Collection[str]) -> bool:
+    """Pure: by its mark if it has one, else by its lost parent."""
     if job is not None:
-        return job not in living_jobs and name.startswith(_ENGINES)
-    return parent == _INIT and name.startswith(_ENGINES)
+        return job in jobs_that_are_over
+    return parent == _INIT
 
 
 def _job_of(pid: int) -> str | None:

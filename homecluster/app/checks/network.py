@@ -6,7 +6,6 @@ import ipaddress
 from typing import Final
 
 from homecluster.app.checks.facts import Facts, FirewallFacts
-from homecluster.app.wsl_advice import firewall_step
 from homecluster.domain.check import Check, passed, warned
 from homecluster.domain.hardware import WslMode
 
@@ -17,6 +16,9 @@ PROBE_PORT: Final = 17523
 """Where netprobe listens while a link is measured."""
 GANG_PORTS: Final = (15_000, 31_900)
 """From which a job over several PCs takes its pinned ports."""
+
+_EVERY_WSL: Final = "{40E0AC32-46A5-438A-A0B2-2B479E8F2E90}"
+"""The creator of every WSL, by Microsoft's documentation of the Hyper-V firewall."""
 
 
 def interface(facts: Facts) -> Check:
@@ -68,7 +70,7 @@ def firewall(facts: Facts) -> Check:
         return warned(
             "firewall",
             "Hyper-V's firewall stands before this WSL; whether it lets others in only a connection from another PC tells",
-            f"only if that fails, in an administrator's PowerShell: {firewall_step(first, last)}",
+            f"only if that fails, in an administrator's PowerShell: {hyper_v_rule(first, last)}",
         )
     if not active:
         return passed("firewall", "no firewall of this PC is known to be active")
@@ -80,6 +82,19 @@ def firewall(facts: Facts) -> Check:
         f"{one.name} is active"
         + ("" if one.open_ports is None else " and keeps homecluster's ports closed"),
         _rule(one, facts),
+    )
+
+
+def hyper_v_rule(first_port: int, last_port: int) -> str:
+    """The one rule that lets the home network into a mirrored WSL; an ordinary Windows rule does not.
+
+    Args:
+        first_port: of the block of ports that Windows gives this WSL (ip_local_port_range).
+        last_port: likewise.
+    """
+    return (
+        f"New-NetFirewallHyperVRule -Name homecluster -DisplayName homecluster -Direction Inbound -VMCreatorId '{_EVERY_WSL}' "
+        f"-Protocol TCP -LocalPorts '{CLUSTER_PORT}','{first_port}-{last_port}' -RemoteAddresses LocalSubnet -Action Allow"
     )
 
 

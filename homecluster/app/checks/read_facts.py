@@ -16,7 +16,7 @@ import psutil
 
 from homecluster.app.checks.facts import EngineFacts, Facts, FirewallFacts, GpuFacts, WslFacts
 from homecluster.app.checks.network import CLUSTER_PORT, PROBE_PORT
-from homecluster.app.jobs import living, look_at_all
+from homecluster.app.jobs import jobs_over
 from homecluster.app.own_interfaces import own_interfaces
 from homecluster.errors import HomeclusterError
 from homecluster.inventory.host_files import read_host_text
@@ -81,7 +81,7 @@ def read_facts(paths: Paths, environment: Mapping[str, str]) -> Facts:
         shm_free_bytes=_free_bytes(Path("/dev/shm")),  # noqa: S108 - asked for its size only
         iperf3=dict(own_versions()).get("iperf3"),
         taken_ports=_taken_ports(),
-        stale=left_engines({view.folder.job_id for view in living(look_at_all(paths.jobs))}),
+        stale=left_engines(jobs_over(paths.jobs)),
         proxies=proxies_set(environment),
     )
 

@@ -16,6 +16,7 @@ _BEHIND_NAT = (WslMode.NAT, WslMode.VIRTIOPROXY, WslMode.CONSOMME)
 _VPN = "vpn"
 _NOT_HOME = (_VPN, "docker", "virtual")
 _HOME = ("wired", "wifi", "hotspot", "thunderbolt")
+_LONG_START_S = 600.0
 _SOON_S = 120.0
 """Ray marks a node dead 30 to 60 s after it stopped hearing of it."""
 
@@ -104,7 +105,13 @@ def _wrong(node: NodeSigns, advertised: InterfaceSigns, home: InterfaceSigns) ->
 
 
 def loopback_host_name(case: Case) -> Found | None:
-    """A PC's own name resolves to 127.x on it, so engines bind to loopback."""
+    """A PC's own name resolves to 127.x on it, so engines bind to loopback.
+
+    Every Debian has that line, and homecluster tells its engines the right address: it is a reason
+    only where workers vanish or a start lasts far too long.
+    """
+    if not _gathering_fails(case):
+        return None
     for node in case.signs.nodes:
         address = node.host_name_address
         if address is None or not _is_loopback(address) or len(case.cluster.nodes) < 2:  # noqa: PLR2004 - alone it harms nobody
@@ -122,6 +129,14 @@ def loopback_host_name(case: Case) -> Found | None:
             do=f"on {node.node} change /etc/hosts to: {home or 'ADDRESS'} {name}",
         )
     return None
+
+
+def _gathering_fails(case: Case) -> bool:
+    job = case.signs.job
+    if job is None or job.state == "running":
+        return False
+    expected_s = case.judged.plan.estimate.start_up_s.high if case.judged else _LONG_START_S
+    return bool(job.lost_workers) or (job.elapsed_s or 0.0) > expected_s
 
 
 def wsl_nat(case: Case) -> Found | None:

@@ -144,3 +144,8 @@ def test_a_vpn_between_two_homes_was_chosen_and_is_no_trouble() -> None:
     elsewhere = InterfaceSigns(name="eth0", kind="wired", address="10.1.2.3")
 
     assert node_is(interfaces=(VPN, elsewhere))(cable()).ids() == []
+
+
+def test_a_name_that_leads_to_loopback_is_no_trouble_while_everything_works() -> None:
+    """Every Debian has it."""
+    assert node_is(host_name_address="127.0.1.1")(cable()).ids() == []

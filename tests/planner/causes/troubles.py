@@ -27,6 +27,11 @@ from tests.planner.causes.homes import (
 )
 
 
+def _hangs_at_loopback(home: Home) -> Home:
+    starting = job_is(state="starting", phase="joining the other PCs", elapsed_s=3600.0)
+    return node_is(host_name_address="127.0.1.1")(starting(home))
+
+
 def _second_member_dead(home: Home) -> Home:
     members = tuple(
         replace(one, health=Health.DEAD, last_seen_s=40.0) if one.node == B else one
@@ -99,7 +104,7 @@ TROUBLES: MappingProxyType[str, tuple[str, Trouble]] = MappingProxyType(
         ),
         "multicast dropped": ("multicast-dropped", around_is(found_by_multicast=0, found_one_by_one=2, gateway_answers=True)),
         "VPN first": ("wrong-interface", node_is(interfaces=(VPN, LAN))),
-        "127.0.1.1": ("loopback-host-name", node_is(host_name_address="127.0.1.1")),
+        "127.0.1.1": ("loopback-host-name", _hangs_at_loopback),
         "WSL behind NAT": ("wsl-nat", node_is(os="wsl2", wsl_mode=WslMode.NAT)),
         "a firewall": ("firewall-drop", _firewall(one_way=False)),
         "a firewall, one way": ("firewall-drop", _firewall(one_way=True)),
