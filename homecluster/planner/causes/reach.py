@@ -140,9 +140,11 @@ def _gathering_fails(case: Case) -> bool:
 
 
 def wsl_nat(case: Case) -> Found | None:
-    """WSL2 behind Windows' NAT: others cannot call it, which every engine over several PCs needs."""
+    """WSL2 behind Windows' NAT: others cannot call it, which one copy over several PCs needs."""
     if len(case.cluster.nodes) < 2 and len(case.signs.members) < 2:  # noqa: PLR2004 - alone it harms nobody
         return None
+    if case.judged is not None and not case.judged.spans_pcs:
+        return None  # copies of their own are reached through the member's own connection
     for node in case.nodes():
         if node.wsl_mode in _BEHIND_NAT:
             return found(

@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from homecluster.domain.hardware import WslMode
 from homecluster.domain.signs import InterfaceSigns, Signs
 from homecluster.domain.workload import Goal, Serve
+from homecluster.planner.candidates import Pins
 from homecluster.planner.diagnosis import diagnose_signs
 from tests.planner.causes.homes import (
     HOMES,
@@ -149,3 +151,9 @@ def test_a_vpn_between_two_homes_was_chosen_and_is_no_trouble() -> None:
 def test_a_name_that_leads_to_loopback_is_no_trouble_while_everything_works() -> None:
     """Every Debian has it."""
     assert node_is(host_name_address="127.0.1.1")(cable()).ids() == []
+
+
+def test_a_wsl_behind_nat_that_serves_by_itself_is_no_trouble() -> None:
+    single = asked(model="gpt2", pins=Pins(replicas=1, tensor_parallel=1, pipeline_parallel=1))
+
+    assert "wsl-nat" not in node_is(os="wsl2", wsl_mode=WslMode.NAT)(single(cable())).ids()
