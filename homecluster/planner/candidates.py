@@ -23,6 +23,7 @@ _EXHAUSTIVE_ORDER = 5
 """Pipelines over up to so many PCs try every order; longer ones go to the nearest next PC."""
 _EXHAUSTIVE_PCS = 8
 """Choices of few PCs are made among the strongest; then come ever more PCs, the strongest first."""
+_EVERY_NUMBER = 32
 _CHOSEN_FREELY = 3
 """Choices of up to so many PCs are all tried, and of any number among up to five PCs; `planner.exact` finds what
 the larger ones leave out."""
@@ -58,7 +59,12 @@ class Problem:
         """The PC that comes first in a copy schedules it, whatever the order in the document."""
         self.devices = cluster.devices()
         self.like = Likeness(cluster)
+        self._linked = {link.src for link in cluster.links}
         self._wait_s = {(x.src, x.dst): x.latency_s + x.jitter_s for x in cluster.links}
+
+    def linked(self, node: NodeId) -> bool:
+        """Some link from this PC is known."""
+        return node in self._linked
 
     def strongest_first(self, node: Node) -> list[Device]:
         """A PC's devices in the order in which groups take them."""
@@ -95,7 +101,7 @@ def spanning_copies(problem: Problem) -> Iterator[Copy]:
     for kind in DeviceKind:
         nodes = [node for node in problem.nodes if any(d.kind is kind for d in node.devices)]
         taken: dict[Hashable, set[NodeId]] = {}
-        for chosen in _choices(nodes):
+        for chosen in _choices(problem, nodes):
             ids = {node.id for node in chosen}
             alike = taken.setdefault(problem.like.choice([node.id for node in chosen]), set())
             if not alike & ids:
@@ -111,14 +117,30 @@ def device_classes(node: Node) -> list[list[Device]]:
     return list(classes.values())
 
 
-def _choices(nodes: Sequence[Node]) -> Iterator[Sequence[Node]]:
-    strongest = sorted(nodes, key=lambda node: min(map(_weakness, node.devices)))
-    tried = [node for node in nodes if node in strongest[:_EXHAUSTIVE_PCS]]
+def _choices(problem: Problem, nodes: Sequence[Node]) -> Iterator[Sequence[Node]]:
+    strongest = sorted(
+        nodes, key=lambda node: (not problem.linked(node.id), min(map(_weakness, node.devices)))
+    )
+    strength = {node.id: place for place, node in enumerate(strongest)}
+
+    def among(count: int) -> list[Node]:
+        return [node for node in nodes if strength[node.id] < count]
+
+    tried = among(_EXHAUSTIVE_PCS)
     most = len(tried) if len(tried) <= _EXHAUSTIVE_ORDER else _CHOSEN_FREELY
     for count in range(2, most + 1):
         yield from combinations(tried, count)
-    for count in range(most + 1, len(nodes) + 1):
-        yield [node for node in nodes if node in strongest[:count]]
+    for count in growing(most + 1, len(nodes)):
+        yield among(count)
+
+
+def growing(least: int, most: int) -> list[int]:
+    """Every number up to thirty-two, then each a quarter larger than the one before, and the last."""
+    counts, count = [], least
+    while count < most:
+        counts.append(count)
+        count = max(count + 1, count * 5 // 4 if count >= _EVERY_NUMBER else 0)
+    return [*counts, most] if most >= least else []
 
 
 def _windows(problem: Problem, devices: Sequence[Device], width: int) -> Iterator[Sequence[Device]]:

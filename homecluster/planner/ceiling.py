@@ -170,14 +170,19 @@ class _Work:
     def _parts(
         self, device: Device, size: int, sequences: float, dtype: DType, *, decode: bool
     ) -> tuple[float, float]:
+        """Seconds of reading and of arithmetic that a layer adds; what a stage takes besides is left out."""
         asked = self._estimator.workload
         context = asked.prompt_tokens + asked.output_tokens / 2
-        return compute.parts(
-            self._estimator.spec,
-            Shard(layers=1, first=False, last=False, tensor_parallel=size),
-            device,
-            dtype,
-            sequences=sequences,
-            tokens_each=context if decode else asked.prompt_tokens,
-            decode=decode,
+        one, two = (
+            compute.parts(
+                self._estimator.spec,
+                Shard(layers=layers, first=False, last=False, tensor_parallel=size),
+                device,
+                dtype,
+                sequences=sequences,
+                tokens_each=context if decode else asked.prompt_tokens,
+                decode=decode,
+            )
+            for layers in (1, 2)
         )
+        return two[0] - one[0], two[1] - one[1]

@@ -207,12 +207,19 @@ class _Search:
     def _combine_pcs(self, sets: dict[NodeId, list[list[_Ready]]]) -> None:
         """Copies on two PCs, three …: the best PCs first, each with its best set at its share of the load."""
         able = [choices for choices in sets.values() if choices]
-        for count in range(2, len(able) + 1):
+        for count in candidates.growing(2, self._most_copies(len(able))):
             best = sorted((self._best_set(choices, count) for choices in able), key=lambda b: -b[0])
             self._keep([copy for _, chosen in best[:count] for copy in chosen])
         wanted = self.problem.pins.replicas
         if wanted is not None:
             self._combine_pinned(able, wanted)
+
+    def _most_copies(self, able: int) -> int:
+        """Of a closed loop, no more PCs than requests: the others would stand idle."""
+        asked = self.problem.workload
+        if asked.request_rate_per_s is not None or self.problem.pins.replicas is not None:
+            return able
+        return min(able, max(2, asked.concurrent_requests))
 
     def _combine_pinned(self, able: Sequence[list[list[_Ready]]], wanted: int) -> None:
         """Exactly the pinned number of copies of each shape: the fastest ones, wherever they are."""

@@ -6,7 +6,7 @@ import os
 from dataclasses import replace
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
 
 from homecluster.domain.model import ModelSpec
@@ -45,6 +45,7 @@ def judged(home: Cluster, spec: ModelSpec, workload: Serve, most_devices: int) -
     if expected_s is None:
         assert not proof.copies
         return
+    event("something runs")
     most_per_s = most_requests_per_s(estimator, devices)
     assert most_per_s * expected_s >= (asked_for(workload, expected_s)) * (1 - 1e-6)
     ready = [estimator.prepare(copy) for copy in proof.copies]
@@ -69,3 +70,35 @@ def test_the_search_equals_brute_force_on_small_homes(
     home: Cluster, spec: ModelSpec, workload: Serve, layers: int
 ) -> None:
     judged(home, small(spec, layers), workload, 4)
+
+
+@pytest.mark.slow
+@settings(parent=FEW, max_examples=300)
+@given(clusters(most=3), models(), WORKLOADS, st.integers(2, 5))
+def test_the_search_equals_brute_force_on_hundreds_of_small_homes(
+    home: Cluster, spec: ModelSpec, workload: Serve, layers: int
+) -> None:
+    judged(home, small(spec, layers), workload, 4)
+
+
+@pytest.mark.slow
+@settings(parent=FEW, max_examples=60)
+@given(clusters(most=5), models(), WORKLOADS, st.integers(3, 6))
+def test_the_best_copy_for_one_request_is_found_among_five_devices(
+    home: Cluster, spec: ModelSpec, workload: Serve, layers: int
+) -> None:
+    """One request at a time runs in one copy, so that all copies, not all sets, are what must be beaten."""
+    alone = replace(workload, concurrent_requests=1, request_rate_per_s=None)
+    devices = home.devices()
+    assume(len(devices) == 5)
+    spec = small(spec, layers)
+    estimator = Estimator(home, spec, alone)
+    ready = [estimator.prepare(copy) for copy in brute_force.every_copy(estimator, devices)]
+    times = [brute_force.time_of(estimator, [one]) for one in ready if isinstance(one, Prepared)]
+    proof = prove(estimator, devices, NOTHING_S)
+    assert proof is not None
+    assert bool(proof.copies) == bool(times)
+    if times:
+        copies = [estimator.prepare(copy) for copy in proof.copies]
+        found = brute_force.time_of(estimator, [one for one in copies if isinstance(one, Prepared)])
+        assert found == pytest.approx(min(filter(None, times)), rel=TOLERANCE * 1.01)

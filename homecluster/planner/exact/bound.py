@@ -82,11 +82,9 @@ def _step_s(clock: Clock, pipeline: Pipeline, load: Load) -> tuple[float, float]
     """
     groups, layers = pipeline.groups, clock.spec.layers
     tokens = load.sequences * (1 if load.decode else clock.workload.prompt_tokens)
-    layer_s = [clock.layer_s(group, load, last=False) for group in groups]
-    head_s = [
-        max(0.0, clock.layer_s(group, load, last=True) - one_s)
-        for group, one_s in zip(groups, layer_s, strict=True)
-    ]
+    least = [clock.least_s(group, load) for group in groups]
+    layer_s = [each_s for each_s, _ in least]
+    head_s = [ends_s for _, ends_s in least]
     ends = range(len(groups) - 1, len(groups)) if pipeline.ordered else range(len(groups))
     speed = sum(1 / one_s for one_s in layer_s)
     balanced_s = (layers + min(head_s[i] / layer_s[i] for i in ends)) / speed

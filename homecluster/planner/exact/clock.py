@@ -43,7 +43,7 @@ class Clock:
         """Copies timed so far: what a search has cost."""
         self._cache_tokens: dict[tuple[DeviceId, Shard, int], int | None] = {}
         self._costs: dict[tuple[object, ...], Cost] = {}
-        self._layers_s: dict[tuple[tuple[DeviceId, ...], Load, bool], float] = {}
+        self._least_s: dict[tuple[tuple[DeviceId, ...], Load], tuple[float, float]] = {}
 
     def response(self, groups: Sequence[Group], counts: Sequence[int]) -> Response | None:
         """None where a device lacks the memory for its share and one request."""
@@ -136,15 +136,24 @@ class Clock:
         link_s = step.busiest_link_s(self.fabric, self.spec, self.dtype, groups, tokens=tokens)
         return way_s, max(busiest_s, host_s, link_s)
 
-    def layer_s(self, group: Group, load: Load, *, last: bool) -> float:
-        """Seconds of a group for one layer in the middle of a pipeline; with the output head if it is the last."""
-        key = tuple(device.id for device in group), load, last
-        if key not in self._layers_s:
-            shard = Shard(layers=1, first=False, last=last, tensor_parallel=len(group))
-            device_s = max(self.pieces.seconds(device, shard, load) for device in group)
-            sent = self.inside(group, shard, self._tokens(load), load.sequences)
-            self._layers_s[key] = device_s + sent.total_s
-        return self._layers_s[key]
+    def least_s(self, group: Group, load: Load) -> tuple[float, float]:
+        """(seconds that each layer adds to a group's stage at least, and the output head there).
+
+        A group's layer is as slow as its slowest device's; the head counts what that device takes for it.
+        """
+        key = tuple(device.id for device in group), load
+        if key not in self._least_s:
+            middle, last = (
+                Shard(layers=1, first=False, last=is_last, tensor_parallel=len(group))
+                for is_last in (False, True)
+            )
+            slowest = max(group, key=lambda one: self.pieces.line(one, last, load).slope_s)
+            tokens = self._tokens(load)
+            sent_s = self.inside(group, middle, tokens, load.sequences).total_s
+            gathered_s = self.inside(group, last, tokens, load.sequences).total_s - sent_s
+            line = self.pieces.line(slowest, last, load)
+            self._least_s[key] = line.slope_s + sent_s, line.fixed_s + max(0.0, gathered_s)
+        return self._least_s[key]
 
     def _tokens(self, load: Load) -> float:
         return load.sequences * (1 if load.decode else self.workload.prompt_tokens)

@@ -22,7 +22,7 @@ class Load(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Line:
+class Line:
     """Seconds of reading and of arithmetic with one layer, and what each further layer adds."""
 
     memory_s: float
@@ -40,22 +40,41 @@ class _Line:
         busy_s = memory_s + compute_s if self.sums else max(memory_s, compute_s)
         return busy_s + layers * self.overhead_s
 
+    @property
+    def slope_s(self) -> float:
+        """What each layer adds at least."""
+        more = (self.memory_more_s, self.compute_more_s)
+        return (sum(more) if self.sums else max(more)) + self.overhead_s
+
+    @property
+    def fixed_s(self) -> float:
+        """What any number of layers takes at least beyond their slopes: embeddings, output head."""
+        memory_s = max(0.0, self.memory_s - self.memory_more_s)
+        compute_s = max(0.0, self.compute_s - self.compute_more_s)
+        if self.sums:
+            return memory_s + compute_s
+        return memory_s if self.memory_more_s >= self.compute_more_s else compute_s
+
 
 class Pieces:
     """Seconds of one device's share of a step; bytes and arithmetic grow by the same amount with every layer."""
 
     def __init__(self, spec: ModelSpec, dtype: DType, workload: Serve) -> None:
         self.spec, self.dtype, self.workload = spec, dtype, workload
-        self._lines: dict[tuple[DeviceId, int, bool, bool, Load], _Line] = {}
+        self._lines: dict[tuple[DeviceId, int, bool, bool, Load], Line] = {}
 
     def seconds(self, device: Device, shard: Shard, load: Load) -> float:
+        return self.line(device, shard, load).seconds(shard.layers)
+
+    def line(self, device: Device, shard: Shard, load: Load) -> Line:
+        """For any number of layers; those of `shard` do not count."""
         key = device.id, shard.tensor_parallel, shard.first, shard.last, load
         line = self._lines.get(key)
         if line is None:
             line = self._lines[key] = self._line(device, shard, load)
-        return line.seconds(shard.layers)
+        return line
 
-    def _line(self, device: Device, shard: Shard, load: Load) -> _Line:
+    def _line(self, device: Device, shard: Shard, load: Load) -> Line:
         one, two = (
             compute.parts(
                 self.spec,
@@ -73,7 +92,7 @@ class Pieces:
             )
             for layers in (1, 2)
         )
-        return _Line(
+        return Line(
             memory_s=one[0],
             memory_more_s=two[0] - one[0],
             compute_s=one[1],
