@@ -33,14 +33,19 @@ class Engine:
         return list(self.seen)
 
 
-def joined(wishes: list[Wish]) -> list[Mesh | Exception]:
-    engine = Engine(len(wishes))
-    return together(
-        [lambda rank=rank, wanted=wanted: join(
-            wanted=wanted, rank=rank, ranks=len(wishes), group="tp:0", address=HOST,
-            all_gather=lambda mine: engine.all_gather(rank, mine),
-        ) for rank, wanted in enumerate(wishes)]
+def joined(environments: list[dict[str, str]]) -> list[Mesh | Exception | None]:
+    """What each rank got, all at once; meshes are closed."""
+    engine = Engine(len(environments))
+    results = together(
+        [lambda rank=rank, environment=environment: join(
+            environment=environment, rank=rank, ranks=len(environments), group="tp:0",
+            address=HOST, all_gather=lambda mine: engine.all_gather(rank, mine),
+        ) for rank, environment in enumerate(environments)]
     )  # fmt: skip
+    for result in results:
+        if isinstance(result, Mesh):
+            result.close()
+    return results
 
 
 @pytest.fixture
@@ -85,21 +90,48 @@ def test_a_short_token_is_refused(token_file: Path) -> None:
         wish(ON | {TOKEN_VARIABLE: str(token_file)})
 
 
-@pytest.mark.parametrize("token", [None, TOKEN])
-def test_ranks_join_with_and_without_a_token_of_their_own(token: bytes | None) -> None:
-    meshes = joined([Wish(token=token, limit_s=GENEROUS_S)] * 3)
-    assert all(isinstance(mesh, Mesh) for mesh in meshes), meshes
-    for mesh in meshes:
-        assert isinstance(mesh, Mesh)
-        mesh.close()
+@pytest.mark.parametrize("ranks", [2, 3])
+def test_ranks_join_with_and_without_a_token_of_their_own(token_file: Path, ranks: int) -> None:
+    for environment in (ON, ON | {TOKEN_VARIABLE: str(token_file)}):
+        meshes = joined([environment] * ranks)
+        assert all(isinstance(mesh, Mesh) for mesh in meshes), meshes
 
 
-def test_ranks_with_unlike_tokens_do_not_join() -> None:
-    unlike = [Wish(token=TOKEN, limit_s=0.5), Wish(token=TOKEN[::-1], limit_s=0.5)]
-    results = joined(unlike)
+def test_no_rank_joins_where_all_want_the_engines_own() -> None:
+    assert joined([{}, {}]) == [None, None]
+
+
+def test_ranks_with_unlike_tokens_do_not_join(token_file: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.write_bytes(TOKEN[::-1])
+    other.chmod(0o600)
+    results = joined([ON | {TOKEN_VARIABLE: str(path), LIMIT_VARIABLE: "0.5"} for path in (token_file, other)])  # fmt: skip
     assert all(isinstance(result, ExchangeError) for result in results), results
 
 
-def test_a_token_on_one_rank_only_is_named_on_all() -> None:
-    results = joined([Wish(token=TOKEN, limit_s=9.0), Wish(token=None, limit_s=9.0)])
-    assert [TOKEN_VARIABLE in str(result) for result in results] == [True, True]
+@pytest.mark.parametrize(
+    ("second", "said"),
+    [
+        ({}, f"{CHOICE_VARIABLE}=exchange is set on some ranks only: not on 1"),
+        (ON, f"{TOKEN_VARIABLE} is set on some ranks only: not on 1"),
+        (ON | {TOKEN_VARIABLE: "/no/such/file"}, f"rank 1 at {HOST}: {TOKEN_VARIABLE}"),
+        (ON | {LIMIT_VARIABLE: "soon"}, f"rank 1 at {HOST}: {LIMIT_VARIABLE}"),
+    ],
+)
+def test_what_is_wrong_on_one_rank_is_told_by_all(
+    token_file: Path, second: dict[str, str], said: str
+) -> None:
+    results = joined([ON | {TOKEN_VARIABLE: str(token_file)}, second])
+    assert [said in str(result) for result in results] == [True, True], results
+    assert all(isinstance(result, ExchangeError) for result in results)
+
+
+def test_an_address_that_is_not_this_pcs_is_told_by_all() -> None:
+    engine = Engine(2)
+    results = together(
+        [lambda rank=rank, address=address: join(
+            environment=ON, rank=rank, ranks=2, group="tp:0", address=address,
+            all_gather=lambda mine: engine.all_gather(rank, mine),
+        ) for rank, address in enumerate((HOST, "192.0.2.1"))]
+    )  # fmt: skip
+    assert ["rank 1 at 192.0.2.1" in str(result) for result in results] == [True, True], results

@@ -6,6 +6,7 @@ prints a digest of everything it received: equal on all ranks.
 
 import hashlib
 import json
+import pickle
 import random
 import sys
 import time
@@ -16,23 +17,21 @@ import torch
 
 from homecluster.domain.small_collectives import all_reduce_limit_bytes
 from homecluster.jobs.vllm_plugin.exchange import Exchange
-from homecluster.jobs.vllm_plugin.joining import Wish, join
+from homecluster.jobs.vllm_plugin.joining import CHOICE_VARIABLE, join
 
 FLOATS = ("float64", "float32", "bfloat16", "float16")
 INTEGERS = ("int64", "int32", "int16", "int8", "uint8", "bool")
 
 
 def all_gather_by_files(folder: Path, rank: int, ranks: int, mine: Any) -> list[Any]:
-    address, token, without = mine
     part = folder / f"{rank}.part"
-    part.write_text(json.dumps([address, token and token.hex(), without]))
-    part.rename(folder / f"{rank}.json")
+    part.write_bytes(pickle.dumps(mine))
+    part.rename(folder / f"{rank}.card")
     seen = []
     for other in range(ranks):
-        while not (path := folder / f"{other}.json").exists():
+        while not (path := folder / f"{other}.card").exists():
             time.sleep(0.01)
-        where, made, bare = json.loads(path.read_text())
-        seen.append((where, made and bytes.fromhex(made), bare))
+        seen.append(pickle.loads(path.read_bytes()))
     return seen
 
 
@@ -62,9 +61,10 @@ def main() -> None:
     folder = Path(sys.argv[3])
     torch.set_num_threads(1)
     mesh = join(
-        wanted=Wish(token=None, limit_s=120.0), rank=rank, ranks=ranks, group="tp:0",
+        environment={CHOICE_VARIABLE: "exchange"}, rank=rank, ranks=ranks, group="tp:0",
         address="127.0.0.1", all_gather=lambda mine: all_gather_by_files(folder, rank, ranks, mine),
     )  # fmt: skip
+    assert mesh is not None
     exchange = Exchange(mesh)
     (folder / f"{rank}.met").touch()
     limit_bytes = all_reduce_limit_bytes(ranks)

@@ -15,7 +15,7 @@ from vllm.utils.network_utils import get_ip
 
 from homecluster.domain.small_collectives import MOST_RANKS
 from homecluster.jobs.vllm_plugin.exchange import Exchange
-from homecluster.jobs.vllm_plugin.joining import join, wish
+from homecluster.jobs.vllm_plugin.joining import join
 from homecluster.jobs.vllm_plugin.memory_identity import shared_memory_identity
 
 log = init_logger("vllm.homecluster.communicator")
@@ -45,18 +45,18 @@ class HomeCommunicator(CpuCommunicator):  # type: ignore[misc]  # vLLM is not he
         return named_alike and self._one_memory
 
     def _joined(self) -> Exchange | None:
-        wanted = wish(os.environ)
-        wishes = self._all_gather_object(wanted is not None)
-        if not all(wishes) or wanted is None or self.world_size > MOST_RANKS:
+        if self.world_size > MOST_RANKS:
             return None
         mesh = join(
-            wanted=wanted,
+            environment=os.environ,
             rank=self.rank_in_group,
             ranks=self.world_size,
             group=self.unique_name,
             address=get_ip(),
             all_gather=self._all_gather_object,
         )
+        if mesh is None:
+            return None
         log.info(
             "homecluster: small collectives of %s go by direct exchange (%d ranks)",
             self.unique_name,

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import secrets
+import socket
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from homecluster.domain.small_collectives import SmallCollectives
-from homecluster.jobs.vllm_plugin.meeting import Ticket, meet, open_listener
+from homecluster.jobs.vllm_plugin.meeting import Address, Ticket, meet, open_listener
 from homecluster.jobs.vllm_plugin.mesh import Mesh
 from homecluster.jobs.vllm_plugin.trouble import ExchangeError
 
@@ -50,31 +51,86 @@ def wish(environment: Mapping[str, str]) -> Wish | None:
     return Wish(token=_read_token(Path(path)) if path else None, limit_s=_limit_s(environment))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """What each rank tells all others before they meet."""
+
+    wants: bool = False
+    """The exchange; else the engine's own."""
+    address: Address | None = None
+    """Where it listens."""
+    has_token: bool = False
+    """From a file; only that it has one is told."""
+    made_token: bytes | None = field(default=None, repr=False)
+    """By the first rank, where the job has none."""
+    trouble: str = ""
+
+
 def join(
-    *, wanted: Wish, rank: int, ranks: int, group: str, address: str, all_gather: AllGather
-) -> Mesh:
-    """The mesh of this group; called by all its ranks at the same point.
+    *,
+    environment: Mapping[str, str],
+    rank: int,
+    ranks: int,
+    group: str,
+    address: str,
+    all_gather: AllGather,
+) -> Mesh | None:
+    """The mesh of this group, None where all ranks want the engine's own; called by all at the same point.
 
     Without a token of its own the group uses one that its first rank makes and the engine's own
     connections carry: that keeps strangers out who do not already listen to the engine.
+    Whatever is wrong on one rank is told to all, so that none waits for it.
 
     Raises:
-        ExchangeError: a rank is missing, or the ranks were started with different wishes.
+        ExchangeError: a rank is missing or in trouble, or the ranks have different wishes.
     """
-    listener = open_listener(address)
+    wanted, listener, card = _prepare(environment, rank, address)
     try:
-        made = secrets.token_bytes(TOKEN_BYTES) if rank == 0 and wanted.token is None else None
-        seen = all_gather((listener.getsockname()[:2], made, wanted.token is None))
+        seen: list[Card] = all_gather(card)
+        _check_alike(seen)
     except BaseException:
-        listener.close()
+        if listener is not None:
+            listener.close()
         raise
-    if len({without for _, _, without in seen}) > 1:
-        listener.close()
-        raise ExchangeError(f"some ranks have {TOKEN_VARIABLE} and some have not")
-    ticket = Ticket(rank=rank, ranks=ranks, group=group, token=wanted.token or seen[0][1])
-    addresses = [(str(host), int(port)) for (host, port), _, _ in seen]
+    if wanted is None:
+        return None
+    assert listener is not None
+    token = wanted.token or seen[0].made_token
+    assert token is not None
+    ticket = Ticket(rank=rank, ranks=ranks, group=group, token=token)
+    addresses = [each.address for each in seen if each.address is not None]
     met = meet(ticket, listener, addresses, limit_s=min(MEETING_LIMIT_S, wanted.limit_s))
     return Mesh(rank, met, limit_s=wanted.limit_s)
+
+
+def _prepare(
+    environment: Mapping[str, str], rank: int, address: str
+) -> tuple[Wish | None, socket.socket | None, Card]:
+    try:
+        wanted = wish(environment)
+        if wanted is None:
+            return None, None, Card()
+        listener = open_listener(address)
+    except (ExchangeError, OSError) as error:
+        return None, None, Card(trouble=f"rank {rank} at {address}: {error}")
+    host, port = listener.getsockname()[:2]
+    made = secrets.token_bytes(TOKEN_BYTES) if rank == 0 and wanted.token is None else None
+    has_token = wanted.token is not None
+    card = Card(wants=True, address=(host, port), has_token=has_token, made_token=made)
+    return wanted, listener, card
+
+
+def _check_alike(seen: Sequence[Card]) -> None:
+    troubles = [each.trouble for each in seen if each.trouble]
+    if troubles:
+        raise ExchangeError("; ".join(troubles))
+    for said, variable in (
+        ([each.wants for each in seen], f"{CHOICE_VARIABLE}={SmallCollectives.EXCHANGE}"),
+        ([each.has_token for each in seen], TOKEN_VARIABLE),
+    ):
+        if len(set(said)) > 1:
+            without = ", ".join(str(rank) for rank, has in enumerate(said) if not has)
+            raise ExchangeError(f"{variable} is set on some ranks only: not on {without}")
 
 
 def _read_token(path: Path) -> bytes:
