@@ -65,6 +65,12 @@ def _digest_file(asked: Asked, body: Body) -> Mapping[str, Any]:
     return file_share.digest(_paths(asked), body)
 
 
+def _offer_engine(asked: Asked, body: Body) -> Mapping[str, Any]:
+    from homecluster.app import engine_peers  # noqa: PLC0415 - as above
+
+    return engine_peers.offer_wheels(_paths(asked), body)
+
+
 VERBS = (
     Verb(name="copy.check", needs=Role.OPERATOR, handle=_check),
     Verb(name="copy.preview", needs=Role.OPERATOR, handle=_preview),
@@ -73,6 +79,7 @@ VERBS = (
     Verb(name="copy.stop", needs=Role.OPERATOR, handle=_stop),
     Verb(name="copies.stop", needs=Role.OPERATOR, handle=_stop_job),
     # Every member may ask: only models that an operator launched in the cluster are given.
+    Verb(name="engine.offer", needs=Role.WORKER, handle=_offer_engine),
     Verb(name="files.list", needs=Role.WORKER, handle=_list_files),
     Verb(name="files.read", needs=Role.WORKER, handle=_read_file),
     Verb(name="files.digest", needs=Role.WORKER, handle=_digest_file),

@@ -46,8 +46,16 @@ class Step:
 Progress = Callable[[Step | Fetching], None]
 
 
-def install_engine(paths: Paths, kind: DeviceKind, tell: Progress) -> Engine:
+def install_engine(
+    paths: Paths,
+    kind: DeviceKind,
+    tell: Progress,
+    *,
+    wheels: Callable[[], Path] | None = None,
+) -> Engine:
     """The engine of this kind, whole and checked; at once when it is there already.
+
+    `wheels` gives a folder to install from instead of the registry; it is called only if need be.
 
     Interrupted, it leaves only a partial folder, from which the next call goes on.
 
@@ -64,7 +72,7 @@ def install_engine(paths: Paths, kind: DeviceKind, tell: Progress) -> Engine:
         partial = paths.engines / f"{engine_store.PARTIAL_PREFIX}{name}"
         _check_disk(paths.engines, lock, partial)
         _make_environment(partial)
-        _install_groups(partial, lock, tell)
+        _install_groups(partial, lock, tell, wheels() if wheels else None)
         return _finish(partial, paths.engines / name, lock, tell)
 
 
@@ -178,13 +186,14 @@ def _make_environment(partial: Path) -> None:
         )
 
 
-def _install_groups(partial: Path, lock: EngineLock, tell: Progress) -> None:
+def _install_groups(partial: Path, lock: EngineLock, tell: Progress, wheels: Path | None) -> None:
     done = engine_store.read_steps(partial)
     for number, group in enumerate(lock.groups, start=1):
         if group.title in done:
             continue
         tell(Step(number=number, of=len(lock.groups) + 1, title=group.title))
-        _install_group(partial, group, shows_progress=_shows_progress(number), tell=tell)
+        progress = _shows_progress(number)
+        _install_group(partial, group, shows_progress=progress, tell=tell, wheels=wheels)
         done = (*done, group.title)
         engine_store.write_steps(partial, done)
 
@@ -195,7 +204,12 @@ def _shows_progress(number: int) -> bool:
 
 
 def _install_group(
-    partial: Path, group: LockGroup, *, shows_progress: bool, tell: Progress
+    partial: Path,
+    group: LockGroup,
+    *,
+    shows_progress: bool,
+    tell: Progress,
+    wheels: Path | None = None,
 ) -> None:
     python = engine_store.python_of(partial)
     with tempfile.TemporaryDirectory() as folder:
@@ -203,8 +217,11 @@ def _install_group(
         listed.write_text("\n".join(group.requirements) + "\n")
         # Written anew even where it is there: an interrupted call may have left half of it.
         arguments: tuple[str, ...] = ("--ignore-installed", "-r", str(listed))
+        if wheels is not None:
+            arguments += ("--no-index", "--find-links", str(wheels))
         failure = install(python, arguments, shows_progress=shows_progress, tell=tell)
-        if failure is not None and failure.trouble == "absent" and _is_cpu_build(group):
+        may_ask_torch = wheels is None and _is_cpu_build(group)
+        if failure is not None and failure.trouble == "absent" and may_ask_torch:
             arguments += ("--extra-index-url", TORCH_CPU_INDEX)
             failure = install(python, arguments, shows_progress=shows_progress, tell=tell)
     if failure is not None:

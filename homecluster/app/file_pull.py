@@ -31,6 +31,7 @@ DIGEST_WITHIN_S: Final = 1800.0
 """The other PC reads the file whole: tens of gigabytes from a slow disk."""
 SPARE_BYTES: Final = 256 * 1024**2
 """What the disk must keep free besides the files."""
+TELL_EVERY_S: Final = 1.0
 TRIES: Final = 3
 RETRY_PAUSES_S = (1.0, 2.0, 5.0, 10.0, 20.0)
 
@@ -124,13 +125,18 @@ def _alone(partial: Path, tell: Tell) -> Iterator[None]:
 
 
 def _pull_files(partial: Path, source: Source, files: tuple[ModelFile, ...], tell: Tell) -> None:
-    total, done = sum(file.size_bytes for file in files), 0
+    total, done, told_s = sum(file.size_bytes for file in files), 0, 0.0
     for file in files:
         before = done
 
         def say(of_file: int, before: int = before) -> None:
+            nonlocal told_s
+            now_s = time.monotonic()
+            if now_s - told_s < TELL_EVERY_S and before + of_file < total:
+                return
+            told_s = now_s
             words = f"{format_bytes(before + of_file)} of {format_bytes(total)}"
-            tell(f"copying the model from {source.node}: {words}")
+            tell(f"copying {source.model} from {source.node}: {words}")
 
         for left in reversed(range(TRIES)):
             if _pull_file(partial / file.name, source, file, say):

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
+from pathlib import Path
 
 import click
 
 from homecluster import wiring
 from homecluster.app import engine as use_case
+from homecluster.app import engine_peers
 from homecluster.app.training_packages import install_training
 from homecluster.cli import render_jobs
 from homecluster.cli.output import print_document
 from homecluster.domain.hardware import DeviceKind
 from homecluster.domain.units import format_bytes
+from homecluster.errors import MissingError
 from homecluster.store.engine_lock import bundled_lock
 from homecluster.store.engine_store import Engine
 
@@ -29,8 +34,13 @@ def engine() -> None:
 @click.option("--cpu", "kind", flag_value="cpu", help="vLLM for the CPU.")
 @click.option("--cuda", "kind", flag_value="cuda", help="vLLM for NVIDIA GPUs.")
 @click.option("--training", is_flag=True, help="Also DeepSpeed, for `up --train`.")
+@click.option(
+    "--from-peers",
+    is_flag=True,
+    help="Its wheels from an operator's PC of the cluster, not from a registry.",
+)
 @_json
-def install(*, kind: str | None, training: bool, as_json: bool) -> int:
+def install(*, kind: str | None, training: bool, from_peers: bool, as_json: bool) -> int:
     """Install the engine: for CUDA where there is an NVIDIA GPU, else for the CPU.
 
     A second call is instant; an interrupted one goes on where it stopped.
@@ -43,7 +53,9 @@ def install(*, kind: str | None, training: bool, as_json: bool) -> int:
         err=True,
     )
     with render_jobs.installing() as tell:
-        installed = use_case.install_engine(wiring.paths(), wanted, tell)
+        wheels = _wheels_of_peers(wanted) if from_peers else None
+        installed = use_case.install_engine(wiring.paths(), wanted, tell, wheels=wheels)
+        engine_peers.forget_wheels(wiring.paths())
         if training:
             install_training(installed, tell)
     if as_json:
@@ -51,6 +63,14 @@ def install(*, kind: str | None, training: bool, as_json: bool) -> int:
     else:
         click.echo(f"ready: {installed.path}")
     return 0
+
+
+def _wheels_of_peers(kind: DeviceKind) -> Callable[[], Path]:
+    members = wiring.members()
+    if members is None:
+        raise MissingError("this PC is in no cluster", hint="homecluster join makes it a member.")
+    say = partial(click.echo, err=True)
+    return lambda: engine_peers.pull_wheels(wiring.paths(), kind, members, say)
 
 
 @engine.command("list")

@@ -13,9 +13,9 @@ from typing import BinaryIO, Final
 
 from homecluster.errors import InputError
 
-WANTED: Final = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "*.tiktoken")
-"""Not `*.bin`: pickles run code when they are read."""
-FILE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+WANTED: Final = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "*.tiktoken", "*.whl")
+"""Not `*.bin`: pickles run code when they are read. Wheels lie in no model's folder, but in an engine's."""
+FILE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,199}")
 MOST_FILES: Final = 2000
 _SNAPSHOTS = "snapshots"
 _HASH_CHUNK_BYTES = 1024**2

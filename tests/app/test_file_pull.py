@@ -197,4 +197,4 @@ def test_progress_is_told_in_bytes(tmp_path: Path, members: FakeMembers) -> None
     told: list[str] = []
     source = Source(members=members, node=NodeId("there"), model="toy")
     pull_model(source, tmp_path / "here", only_config=False, tell=told.append)
-    assert told[-1] == "copying the model from there: 2.2 MiB of 2.2 MiB"
+    assert told[-1] == "copying toy from there: 2.2 MiB of 2.2 MiB"

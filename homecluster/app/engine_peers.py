@@ -1,0 +1,131 @@
+"""An engine's wheels from a member that has the engine, instead of from a registry."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import re
+import shutil
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from homecluster.app.copy_order import text
+from homecluster.app.file_pull import Source, Tell, pull_model
+from homecluster.app.ports import Members
+from homecluster.domain.hardware import DeviceKind
+from homecluster.domain.member import Health, Member, Role
+from homecluster.errors import InputError, MissingError, PeerError
+from homecluster.store.engine_lock import bundled_lock
+from homecluster.store.engine_store import PARTIAL_PREFIX, Engine, find_engine
+from homecluster.store.installed_wheel import write_wheel
+from homecluster.store.offers import offer
+from homecluster.store.paths import Paths
+
+OFFER_WITHIN_S: Final = 1800.0
+"""Packing gigabytes on a slow disk."""
+_LOCK_SHA: Final = re.compile(r"[0-9a-f]{64}")
+_PYTHON: Final = re.compile(r"3\.\d{1,2}")
+_packing = threading.Lock()
+
+Body = Mapping[str, Any]
+
+
+def offer_wheels(paths: Paths, body: Body) -> dict[str, Any]:
+    """Pack this PC's engine into wheels and offer them; names the offer.
+
+    Raises:
+        InputError: this PC's engine is of another lock, Python or kind of processor.
+        MissingError: it has none.
+    """
+    kind = DeviceKind(text(body, "kind", re.compile("cpu|cuda")))
+    engine = find_engine(paths.engines, kind)
+    asked = (text(body, "lock_sha256", _LOCK_SHA), text(body, "python", _PYTHON))
+    own = (engine.manifest.lock_sha256, _minor(engine.manifest.python))
+    if asked != own or body.get("machine") != platform.machine():
+        raise InputError(
+            f"its engine is {engine.name} on {platform.machine()}, which does not fit this PC",
+            hint="the same homecluster and the same Python are needed on both.",
+        )
+    with _packing:
+        folder = _packed(paths, engine)
+    name = f"engine/{engine.name}"
+    offer(paths, name, folder)
+    return {"offer": name}
+
+
+def pull_wheels(paths: Paths, kind: DeviceKind, members: Members, tell: Tell) -> Path:
+    """A folder with the engine's wheels, from the first operator's PC that has them.
+
+    Only operators are asked: a wheel is code that runs here.
+
+    Raises:
+        PeerError: no member gives them; names what each one said.
+    """
+    said = []
+    for one in members.members():
+        if one.is_here or one.role is not Role.OPERATOR or one.health is not Health.ALIVE:
+            continue
+        tell(f"{one.name} packs its engine")
+        try:
+            return _pull_from(paths, kind, members, one, tell)
+        except (InputError, MissingError, PeerError) as error:
+            said.append(f"{one.name}: {error.message}")
+    raise PeerError(
+        f"no other operator's PC gives the {kind} engine: {'; '.join(said) or 'there is none'}",
+        hint="without --from-peers it comes from the registry that pip is configured with.",
+    )
+
+
+def forget_wheels(paths: Paths) -> None:
+    """After the installation."""
+    shutil.rmtree(_pulled(paths), ignore_errors=True)
+
+
+def _pulled(paths: Paths) -> Path:
+    return paths.engines / f"{PARTIAL_PREFIX}wheels-of-a-peer"
+
+
+def _pull_from(paths: Paths, kind: DeviceKind, members: Members, one: Member, tell: Tell) -> Path:
+    body = {
+        "kind": str(kind),
+        "lock_sha256": bundled_lock(kind).sha256,
+        "python": _minor(platform.python_version()),
+        "machine": platform.machine(),
+    }
+    told = members.ask(one.node, "engine.offer", body, deadline_s=OFFER_WITHIN_S)
+    source = Source(members=members, node=one.node, model=str(told["offer"]))
+    paths.engines.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return pull_model(
+        source, paths.engines / f".wheels-from-{one.name}", only_config=False, tell=tell
+    )
+
+
+def _packed(paths: Paths, engine: Engine) -> Path:
+    """Wheels of everything that the engine's lock names; `engine remove partial` deletes them."""
+    folder = paths.engines / f"{PARTIAL_PREFIX}wheels-{engine.name}"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    lock = bundled_lock(engine.manifest.kind)
+    wanted = {_plain(line) for group in lock.groups for line in group.requirements}
+    (packages,) = (engine.path / "lib").glob("python3.*/site-packages")
+    try:
+        for distribution in importlib.metadata.distributions(path=[str(packages)]):
+            if _plain(str(distribution.metadata["Name"])) in wanted:
+                write_wheel(distribution, folder)
+    except OSError as error:
+        raise MissingError(
+            f"cannot pack the engine in {folder}: {error.strerror or error}",
+            hint="free some disk space there.",
+        ) from error
+    return folder
+
+
+def _plain(requirement: str) -> str:
+    """The normalised name of a requirement."""
+    name = re.split(r"[=<>!~\[ ]", requirement, maxsplit=1)[0]
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _minor(version: str) -> str:
+    return ".".join(version.split(".")[:2])
