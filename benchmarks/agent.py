@@ -26,6 +26,7 @@ from homecluster.agent.identity import certify, key_sha256, make_key, read_key
 from homecluster.agent.keeper import Keeper
 from homecluster.agent.local import LocalAgent
 from homecluster.agent.member import MemberLink
+from homecluster.agent.member_requests import MemberRequests
 from homecluster.agent.messages import Ask, Hello
 from homecluster.app.join import agent_argv, create_cluster
 from homecluster.domain.ids import NodeId
@@ -96,7 +97,7 @@ async def load(homes: Sequence[Path], state: ClusterState, requests: int) -> dic
         nonlocal errors
         for number in range(count):
             before_s = time.monotonic()
-            answer = await link.ask(
+            answer = await MemberRequests(link).ask(
                 Ask(
                     id=f"{number}",
                     to=NodeId("a"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import secrets
@@ -24,13 +23,15 @@ from homecluster.agent.keeper import Keeper
 from homecluster.agent.listener import Listener
 from homecluster.agent.local_server import LocalServer
 from homecluster.agent.member import FindAddresses, MemberLink
+from homecluster.agent.member_requests import MemberRequests
 from homecluster.agent.messages import COORDINATOR, JOB, Answer, Ask, Hello, raised
 from homecluster.agent.places import AddressOf, keep_listening
 from homecluster.agent.streams import pump
+from homecluster.agent.tunnels import Ends, Tunnels, join_local
 from homecluster.agent.verbs import Verb
 from homecluster.domain.ids import NodeId
 from homecluster.domain.member import Health
-from homecluster.errors import HomeclusterError, InputError, PeerError
+from homecluster.errors import InputError, PeerError
 from homecluster.store.cluster_state import ClusterState
 
 log = logging.getLogger(__name__)
@@ -67,7 +68,7 @@ class Agent:
         self._keeper = Keeper(folder.state, state)
         self._desk = Desk(surroundings.verbs, folder.home, state.node)
         self._ended = asyncio.Event()
-        self._tunnels: dict[str, asyncio.Server] = {}
+        self._tunnels = Tunnels()
         hello = Hello(
             instance=secrets.token_hex(8),
             versions=dict(surroundings.versions),
@@ -76,6 +77,7 @@ class Agent:
         )
         self._coordinator: Coordinator | None = None
         self._link: MemberLink | None = None
+        self._requests: MemberRequests | None = None
         self._last_members: list[dict[str, Any]] = []
         if state.is_coordinator:
             self._coordinator = Coordinator(
@@ -90,6 +92,7 @@ class Agent:
                 dial_job=self._dial_job,
                 find_addresses=surroundings.find_addresses,
             )
+            self._requests = MemberRequests(self._link)
 
     def end(self) -> None:
         self._ended.set()
@@ -109,8 +112,7 @@ class Agent:
             for task in (ended, *tasks):
                 task.cancel()
             await asyncio.gather(ended, *tasks, return_exceptions=True)
-            for server in self._tunnels.values():
-                server.close()
+            self._tunnels.close()
             await local.stop()
             self._desk.close()
 
@@ -160,7 +162,7 @@ class Agent:
         own = self._keeper.state.node
         if self._coordinator is not None:
             return {"members": [asdict(one) for one in self._coordinator.members(own)]}
-        assert self._link is not None
+        assert self._requests is not None
         ask = Ask(
             id=secrets.token_hex(16),
             to=COORDINATOR,
@@ -169,7 +171,7 @@ class Agent:
             deadline_s=_MEMBERS_S,
         )
         try:
-            answer = await self._link.ask(ask, _WAIT_TO_LIST_S)
+            answer = await self._requests.ask(ask, _WAIT_TO_LIST_S)
         except PeerError:
             if not self._last_members:
                 raise
@@ -187,8 +189,8 @@ class Agent:
             return await self._coordinator.ask(own)
         if ask.to == state.node:
             return await self._desk.answer(own)
-        assert self._link is not None
-        return await self._link.ask(own)
+        assert self._requests is not None
+        return await self._requests.ask(own)
 
     async def remember(self, address: Address) -> None:
         """Try the coordinator there first from now on; its key still decides."""
@@ -214,55 +216,22 @@ class Agent:
         if answer.error is not None:
             raise PeerError(answer.message, hint=answer.hint)
         path = self._folder.tunnel(node, job)
-        if str(path) not in self._tunnels:
-            path.unlink(missing_ok=True)
-            before = os.umask(0o177)
-            try:
-                self._tunnels[str(path)] = await asyncio.start_unix_server(
-                    lambda reader, writer: self._carry(node, job, reader, writer), path
-                )
-            finally:
-                os.umask(before)
+        await self._tunnels.open(path, lambda near: self._carry(node, job, near))
         return str(path)
 
-    async def _carry(
-        self, node: str, job: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        try:
-            if node == self._keeper.state.node:
-                await _join((reader, writer), await self._dial_job(job))
-            elif self._coordinator is not None:
-                far = await self._coordinator.open_stream(NodeId(node), job)
-                await pump(reader, writer, far)
-            else:
-                assert self._link is not None
-                async with aiohttp.ClientSession() as session:
-                    await pump(reader, writer, await self._link.open_stream(node, job, session))
-        except (HomeclusterError, OSError) as error:
-            log.warning("tunnel to %s of %s: %s", job, node, error)
-        finally:
-            writer.close()
+    async def _carry(self, node: str, job: str, near: Ends) -> None:
+        """Between one local connection and the job, wherever it runs."""
+        if node == self._keeper.state.node:
+            await join_local(near, await self._dial_job(job))
+        elif self._coordinator is not None:
+            await pump(*near, await self._coordinator.open_stream(NodeId(node), job))
+        else:
+            assert self._requests is not None
+            async with aiohttp.ClientSession() as session:
+                await pump(*near, await self._requests.open_stream(node, job, session))
 
-    async def _dial_job(self, job: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def _dial_job(self, job: str) -> Ends:
         return await asyncio.open_connection("127.0.0.1", self._around.job_port(job))
-
-
-async def _join(
-    one: tuple[asyncio.StreamReader, asyncio.StreamWriter],
-    other: tuple[asyncio.StreamReader, asyncio.StreamWriter],
-) -> None:
-    """Carry bytes between two local sockets until both directions have ended."""
-
-    async def along(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError):
-            while chunk := await reader.read(65536):
-                writer.write(chunk)
-                await writer.drain()
-            if writer.can_write_eof():
-                writer.write_eof()
-
-    await asyncio.gather(along(one[0], other[1]), along(other[0], one[1]))
-    other[1].close()
 
 
 def _unheard(member: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from homecluster.domain.member import Health, Member, Role
 from homecluster.errors import InputError, PeerError
 
 _AT_ONCE = 1024
+_PAUSE_S = 0.05
 _WAIT_FOR_MEMBER_S = 6.0
 """A request waits that long for a member that is just reconnecting."""
 log = logging.getLogger(__name__)
@@ -217,7 +218,7 @@ class Coordinator:
             try:
                 return await live.channel.ask(replace(ask, deadline_s=left_s))
             except ClosedError:
-                continue
+                await asyncio.sleep(_PAUSE_S)  # the listening side must get its turn to notice
 
     async def _live_within(self, node: NodeId, limit_s: float) -> Live:
         if all(pin.node != node for pin in self.keeper.state.pins):
@@ -233,7 +234,7 @@ class Coordinator:
                     f"{node} is not connected",
                     hint=f"is it on? On {node}: homecluster join starts its agent again.",
                 )
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(_PAUSE_S)
 
     async def open_stream(self, node: NodeId, job: str) -> WebSocket:
         """A connection that the member brings to its job's port.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -43,11 +42,8 @@ class LocalServer:
         path = self._folder.socket
         path.unlink(missing_ok=True)
         await self._runner.setup()
-        before = os.umask(0o177)
-        try:
-            await web.UnixSite(self._runner, str(path)).start()
-        finally:
-            os.umask(before)
+        await web.UnixSite(self._runner, str(path)).start()
+        path.chmod(0o600)
 
     async def stop(self) -> None:
         self._folder.socket.unlink(missing_ok=True)  # first: whoever comes now must not wait for us

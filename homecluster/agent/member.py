@@ -26,7 +26,6 @@ from homecluster.agent.limits import (
 )
 from homecluster.agent.listener import DialJob
 from homecluster.agent.messages import (
-    Answer,
     Ask,
     Beat,
     Dial,
@@ -40,13 +39,12 @@ from homecluster.agent.messages import (
 from homecluster.agent.safe_json import BadMessageError
 from homecluster.agent.streams import CHUNK_BYTES, pump
 from homecluster.agent.trust import member_context
-from homecluster.errors import HomeclusterError, MissingError, PeerError
+from homecluster.errors import HomeclusterError, MissingError
 from homecluster.inventory.addresses import interface_with
 from homecluster.store.cluster_state import ClusterState
 
 log = logging.getLogger(__name__)
 FindAddresses = Callable[[], Awaitable[Sequence[Address]]]
-_WAIT_FOR_COORDINATOR_S = 8.0
 _GONE, _NOT_A_MEMBER, _NO_MEMBER = 410, 403, 401
 
 
@@ -69,8 +67,8 @@ class MemberLink:
     ) -> None:
         self._folder, self._keeper, self._desk = folder, keeper, desk
         self._hello, self._dial_job, self._find = hello, dial_job, find_addresses
-        self._context = member_context(folder)
-        self._address: Address | None = None
+        self.context = member_context(folder)
+        self.address: Address | None = None
         self._heard_s = boottime_s()
         self._lost: str | None = None
         self.channel: Channel | None = None
@@ -124,7 +122,7 @@ class MemberLink:
             async with asyncio.timeout(CONNECT_S):
                 socket = await session.ws_connect(
                     url(address, "channel"),
-                    ssl=self._context,
+                    ssl=self.context,
                     compress=0,
                     max_msg_size=MAX_ANSWER_BYTES,
                 )
@@ -190,7 +188,7 @@ class MemberLink:
             )
             return False
         await self._remember(lambda state: _after_welcome(state, welcome, address))
-        self._address, self._heard_s = address, boottime_s()
+        self.address, self._heard_s = address, boottime_s()
         self.was_put_out = False
         log.info("connected to the coordinator at %s", shown(address))
         return True
@@ -254,7 +252,7 @@ class MemberLink:
         try:
             far = await session.ws_connect(
                 f"{url(address, 'stream')}?id={dial.stream}",
-                ssl=self._context,
+                ssl=self.context,
                 compress=0,
                 max_msg_size=2 * CHUNK_BYTES,
             )
@@ -263,62 +261,6 @@ class MemberLink:
             writer.close()
             return
         await pump(reader, writer, far)
-
-    # --- requests of this PC ---
-
-    async def ask(self, ask: Ask, wait_s: float = _WAIT_FOR_COORDINATOR_S) -> Answer:
-        """Ask through the coordinator, again with the same id when the connection breaks.
-
-        Raises:
-            PeerError: the coordinator is not reached, or nothing came in time.
-        """
-        ends_s = boottime_s() + ask.deadline_s
-        while True:
-            channel = await self._open_within(min(wait_s, ends_s - boottime_s()))
-            left_s = ends_s - boottime_s()
-            if left_s <= 0:
-                raise PeerError(f"no answer to {ask.verb} within {ask.deadline_s:g} s")
-            try:
-                return await channel.ask(replace(ask, deadline_s=left_s))
-            except ClosedError:
-                continue
-
-    async def _open_within(self, limit_s: float) -> Channel:
-        ends_s = boottime_s() + limit_s
-        while True:
-            channel = self.channel
-            if channel is not None and channel.is_open:
-                return channel
-            if self.was_put_out or boottime_s() >= ends_s:
-                raise PeerError(
-                    f"the coordinator is not reached: {self.trouble}",
-                    hint=(
-                        "homecluster leave, then join with a new token"
-                        if self.was_put_out
-                        else "is that PC on, and its agent? This PC keeps trying by itself."
-                    ),
-                )
-            await asyncio.sleep(0.05)
-
-    async def open_stream(
-        self, node: str, job: str, session: aiohttp.ClientSession
-    ) -> aiohttp.ClientWebSocketResponse:
-        """A stream to a job of another PC, through the coordinator.
-
-        Raises:
-            PeerError: the coordinator is not reached or refuses.
-        """
-        await self._open_within(_WAIT_FOR_COORDINATOR_S)
-        assert self._address is not None
-        try:
-            return await session.ws_connect(
-                f"{url(self._address, 'stream')}?to={node}&job={job}",
-                ssl=self._context,
-                compress=0,
-                max_msg_size=2 * CHUNK_BYTES,
-            )
-        except (aiohttp.ClientError, OSError) as error:
-            raise PeerError(f"no stream to {job} of {node}: {why(error)}") from error
 
 
 def _after_welcome(state: ClusterState, welcome: Welcome, address: Address) -> ClusterState:
