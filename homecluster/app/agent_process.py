@@ -9,16 +9,14 @@ import platform
 import resource
 import signal
 import sys
-from collections.abc import Sequence
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 from homecluster import __version__
-from homecluster.agent.addresses import Address
 from homecluster.agent.agent import Agent, Surroundings
 from homecluster.agent.folder import AgentFolder, check_secrets, lock_folder, make_folder, sweep
 from homecluster.agent.limits import NEWEST_PROTOCOL
-from homecluster.app.find_cluster import find_cluster
+from homecluster.app.coordinator_search import CoordinatorSearch
 from homecluster.app.link_watch import keep_watch
 from homecluster.app.own_reach import limits_here
 from homecluster.app.verbs import all_verbs, job_port
@@ -79,7 +77,7 @@ def _surroundings(home: Path, state: ClusterState) -> Surroundings:
         verbs=all_verbs(),
         job_port=lambda job: job_port(paths, job),
         address_of=lambda: address_on(state.interface),
-        find_addresses=lambda: _find_addresses(state),
+        find_addresses=CoordinatorSearch(state).addresses,
         versions={
             "homecluster": __version__,
             "protocol": str(NEWEST_PROTOCOL),
@@ -92,16 +90,6 @@ def _surroundings(home: Path, state: ClusterState) -> Surroundings:
 
 def paths_of_home(home: Path) -> Paths:
     return paths_from({**os.environ, "HOMECLUSTER_HOME": str(home)})
-
-
-async def _find_addresses(state: ClusterState) -> Sequence[Address]:
-    """Where our coordinator is announced now; nothing while this PC has no network."""
-    try:
-        found = await find_cluster(state.cluster_key_sha256, interface=state.interface)
-    except OSError as error:
-        log.info("cannot look for the coordinator: %s", error)
-        return ()
-    return () if found is None else found.addresses
 
 
 def _log_to(path: Path) -> None:

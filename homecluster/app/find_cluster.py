@@ -52,14 +52,15 @@ async def find_clusters(interface: str | None = None) -> tuple[FoundCluster, ...
 
 
 async def find_cluster(
-    cluster_key_sha256: str, *, interface: str | None = None, look_s: float = LOOK_S
+    cluster_key_sha256: str, *, interface: str | None = None, sweep: bool = True
 ) -> FoundCluster | None:
     """The cluster that a token or this PC's state names, as soon as it answers; None when nobody does."""
     wanted = id_prefix(cluster_key_sha256)
     table = await search(
         read_home_addresses(interface),
         known=frozenset({wanted}),
-        look_s=look_s,
+        look_s=LOOK_S,
+        sweep=sweep,
         enough=lambda so_far: bool(so_far.of(wanted)),
     )
     return _found(table, wanted) if table.of(wanted) else None

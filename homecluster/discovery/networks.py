@@ -14,8 +14,8 @@ MAX_SWEPT_NETWORKS: Final = 4
 
 
 def swept(own: Iterable[HomeAddress]) -> tuple[str, ...]:
-    """Every other address near one of ours, each once."""
-    ours = list(own)
+    """Every other address near one of ours, each once; nothing around loopback."""
+    ours = [one for one in own if not IPv4Address(one.address).is_loopback]
     mine = {one.address for one in ours}
     found: dict[str, None] = {}
     for one in ours[:MAX_SWEPT_NETWORKS]:

@@ -38,13 +38,15 @@ async def search(
     known: frozenset[str] = frozenset(),
     remembered: Sequence[str] = (),
     look_s: float = 2.5,
+    sweep: bool = True,
     enough: Enough = lambda _: False,
     port: int = MDNS_PORT,
 ) -> PeerTable:
     """Everything that answered within `look_s`, or as soon as there is `enough`.
 
     Remembered addresses are asked directly at once; the sweep of our own /24 starts only while
-    nothing has satisfied `enough`. Nothing here is trusted: it yields addresses to try.
+    nothing has satisfied `enough`, and only with `sweep`: on radio it costs everybody airtime.
+    Nothing here is trusted: it yields addresses to try.
     """
     listener = _Listener(tuple(one.network for one in own), known)
     roads: list[_Road] = []
@@ -52,7 +54,7 @@ async def search(
         for one in own:
             with contextlib.suppress(OSError):  # the address went away a moment ago
                 roads.append((await _open(listener, one.address), one))
-        work = asyncio.create_task(_ask(roads, remembered, port))
+        work = asyncio.create_task(_ask(roads, remembered, port, sweep=sweep))
         try:
             await listener.until(enough, look_s)
         finally:
@@ -84,9 +86,12 @@ async def _ask(
     roads: Sequence[_Road],
     remembered: Sequence[str],
     port: int,
+    *,
+    sweep: bool,
 ) -> None:
     begin = time.monotonic()
-    steps = sorted([(at, "group") for at in _ASKED_AT_S] + [(at, "sweep") for at in _SWEPT_AT_S])
+    swept_at_s = _SWEPT_AT_S if sweep else ()
+    steps = sorted([(at, "group") for at in _ASKED_AT_S] + [(at, "sweep") for at in swept_at_s])
     for at, what in steps:
         await asyncio.sleep(max(0.0, begin + at - time.monotonic()))
         if what == "sweep":

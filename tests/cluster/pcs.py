@@ -16,6 +16,17 @@ from tests.lab.guest import Host
 from tests.lab.lab import Lab
 from tests.waiting import within
 
+_AGENTS = """
+from pathlib import Path
+for one in Path("/proc").glob("[0-9]*/cmdline"):
+    try:
+        words = one.read_bytes().split(bytes(1))
+    except OSError:
+        continue
+    if b"homecluster.app.agent_process" in words and b"-m" in words:
+        print(one.parent.name)
+"""
+"""Needs no pgrep."""
 Ran = subprocess.CompletedProcess[str]
 
 
@@ -72,7 +83,7 @@ class Pc:
 
     def agent_pid(self) -> int:
         """As seen from inside the host."""
-        ran = self.host.run(["pgrep", "-f", "homecluster.app.agent_process"])
+        ran = self.host.run([sys.executable, "-c", _AGENTS], check=True)
         pids = [int(line) for line in ran.stdout.split()]
         assert len(pids) == 1, f"{self.name}: {pids}"
         return pids[0]

@@ -31,6 +31,10 @@ def test_a_narrow_network_is_not_left() -> None:
     assert swept([own("192.168.1.5", 30)]) == ("192.168.1.6",)
 
 
+def test_loopback_is_not_swept() -> None:
+    assert swept([own("127.0.0.1", 8)]) == ()
+
+
 @settings(max_examples=50)
 @given(st.lists(st.tuples(st.ip_addresses(v=4), st.integers(8, 32)), max_size=8))
 def test_law_a_sweep_is_bounded_whatever_the_addresses(found: list[tuple[object, int]]) -> None:
