@@ -41,7 +41,7 @@ class Cluster(Protocol):
 
 
 def watch_file(paths: Paths) -> Path:
-    return paths.links / "watch.log"
+    return paths.home / "link-watch.log"
 
 
 async def keep_watch(
