@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from homecluster.agent.lease import boottime_s
+from homecluster.agent.clock import boottime_s
 from homecluster.agent.limits import TOKEN_LIFE_S
 from homecluster.agent.messages import Ask, role_from
 from homecluster.agent.pairing import Now, give_token, put_out

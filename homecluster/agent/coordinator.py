@@ -11,12 +11,12 @@ from dataclasses import replace
 
 from homecluster.agent.answers import Answers, Body
 from homecluster.agent.channel import Channel, ClosedError, WebSocket
+from homecluster.agent.clock import boottime_s
 from homecluster.agent.cluster_verbs import ClusterVerb
 from homecluster.agent.desk import Desk, check_role
 from homecluster.agent.expected_streams import ExpectedStreams
 from homecluster.agent.health import Heard, forgiven, health_of, heard_now
 from homecluster.agent.keeper import Keeper
-from homecluster.agent.lease import boottime_s
 from homecluster.agent.limits import BEAT_S
 from homecluster.agent.messages import COORDINATOR, Answer, Ask, Ended, Hello, raised
 from homecluster.agent.verbs import Verb, find

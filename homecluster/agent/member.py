@@ -12,10 +12,10 @@ import aiohttp
 
 from homecluster.agent.addresses import Address, shown, url, why, with_address
 from homecluster.agent.channel import Channel, ClosedError
+from homecluster.agent.clock import boottime_s
 from homecluster.agent.desk import Desk
 from homecluster.agent.folder import AgentFolder
 from homecluster.agent.keeper import Keeper
-from homecluster.agent.lease import boottime_s
 from homecluster.agent.limits import (
     BEAT_S,
     CONNECT_S,

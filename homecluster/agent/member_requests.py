@@ -9,7 +9,7 @@ import aiohttp
 
 from homecluster.agent.addresses import url, why
 from homecluster.agent.channel import Channel, ClosedError
-from homecluster.agent.lease import boottime_s
+from homecluster.agent.clock import boottime_s
 from homecluster.agent.member import MemberLink
 from homecluster.agent.messages import Answer, Ask
 from homecluster.agent.streams import CHUNK_BYTES
