@@ -124,7 +124,7 @@ def _runs(folder: Path, engine: str, devices: set[DeviceId]) -> list[Run]:
         try:
             document = read_json(path, "measurement")
             if document["engine"] == engine and _usable(document):
-                run = _run(document)
+                run = run_of(document)
                 if set(run.layout.devices) <= devices:
                     found.append(run)
         except (InputError, LookupError, TypeError, ValueError, AttributeError, AssertionError):
@@ -145,7 +145,12 @@ def _usable(document: Mapping[str, Any]) -> bool:
     )
 
 
-def _run(document: Mapping[str, Any]) -> Run:
+def run_of(document: Mapping[str, Any]) -> Run:
+    """The run that a bench document tells of.
+
+    Raises:
+        LookupError, TypeError, ValueError, InputError: it tells of none, or of a model that is gone.
+    """
     table = {
         name: value
         for name, value in document["workload"].items()
