@@ -50,3 +50,20 @@ def test_a_killed_rank_ends_the_others_with_its_name(engine: Engine, tmp_path: P
             process.communicate()
     assert all("ExchangeError" in error for error in errors), errors
     assert any("rank 2" in error for error in errors), errors
+
+
+@pytest.mark.parametrize(("choice", "exchanges"), [("exchange", True), ("engine", False)])
+def test_vllms_communicator_gives_the_same_with_the_exchange_and_without(
+    engine: Engine, tmp_path: Path, choice: str, exchanges: bool
+) -> None:
+    script = Path(__file__).with_name("communicator_rank.py")
+    processes = [
+        subprocess.Popen(
+            [engine.python, script, str(rank), "3", tmp_path, choice],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path,
+        ) for rank in range(3)
+    ]  # fmt: skip
+    said = [process.communicate(timeout=300) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0], said
+    facts = [json.loads(out.splitlines()[-1]) for out, _ in said]
+    assert facts == [{"exchanges": exchanges, "agrees": True}] * 3

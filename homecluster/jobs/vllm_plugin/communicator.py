@@ -29,20 +29,26 @@ class HomeCommunicator(CpuCommunicator):  # type: ignore[misc]  # vLLM is not he
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._exchange: Exchange | None = None
-        self._one_memory = True
+        self._one_memory: bool | None = None
         super().__init__(*args, **kwargs)
-        if self.unique_name.startswith("tp") and not self._one_memory:
+        if self.unique_name.startswith("tp") and not self._share_memory():
             self._exchange = self._joined()
 
     def _all_group_ranks_share_shm_group_name(self) -> bool:
         named_alike = bool(super()._all_group_ranks_share_shm_group_name())
-        self._one_memory = len(set(self._all_gather_object(shared_memory_identity()))) == 1
-        if not self._one_memory:
-            log.info(
-                "homecluster: the ranks of %s do not share memory: gloo carries their messages",
-                self.unique_name,
-            )
-        return named_alike and self._one_memory
+        return named_alike and self._share_memory()
+
+    def _share_memory(self) -> bool:
+        """Asked of all ranks once."""
+        if self._one_memory is None:
+            seen = self._all_gather_object(shared_memory_identity())
+            self._one_memory = len(set(seen)) == 1
+            if not self._one_memory:
+                log.info(
+                    "homecluster: the ranks of %s do not share memory: gloo carries their messages",
+                    self.unique_name,
+                )
+        return self._one_memory
 
     def _joined(self) -> Exchange | None:
         if self.world_size > MOST_RANKS:
