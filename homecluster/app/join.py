@@ -31,8 +31,9 @@ from homecluster.store.cluster_state import ClusterState, read_state, write_stat
 from homecluster.store.files import write_private
 
 AGENT_MODULE = "homecluster.app.agent_process"
-_UP_WITHIN_S = 20.0
-_CONNECTED_WITHIN_S = 15.0
+_UP_WITHIN_S = 60.0
+"""Only a broken start takes that long; a starved PC needs some of it."""
+_CONNECTED_WITHIN_S = 20.0
 
 
 _PAUSE_S = 0.05

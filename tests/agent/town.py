@@ -102,7 +102,7 @@ class Town:
         self._thread.start()
 
     def do(self, work):
-        return asyncio.run_coroutine_threadsafe(work, self.loop).result(30)
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(120)
 
     def pc(self, name: str) -> Pc:
         made = Pc(home=self.folder / name, town=self)
