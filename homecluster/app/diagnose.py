@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from homecluster.app.bench import job_workload
@@ -27,6 +28,8 @@ from netprobe.report import parse_report
 from netprobe.types import Report
 
 _NEWEST_REPORTS = 64
+_FRESH = timedelta(days=7)
+"""A trouble of last month is no reason for today's speed."""
 
 
 def signs_of_file(path: Path, cluster: Cluster) -> Signs:
@@ -51,20 +54,25 @@ def signs_of_file(path: Path, cluster: Cluster) -> Signs:
     return Signs(links=_links(report, cluster))
 
 
-def saved_links(paths: Paths, cluster: Cluster) -> tuple[LinkSigns, ...]:
-    """The newest probe of each pair of PCs, as signs; files that cannot be read are passed over."""
+def saved_links(paths: Paths, cluster: Cluster, now: datetime) -> tuple[LinkSigns, ...]:
+    """The newest probe of each pair of PCs, as signs; old ones and files that cannot be read are passed over."""
     if not paths.links.is_dir():
         return ()
     files = sorted(paths.links.glob("*.json"), reverse=True)[:_NEWEST_REPORTS]
     found: dict[frozenset[NodeId], tuple[LinkSigns, ...]] = {}
     for path in files:
         try:
-            links = _links(parse_report(read_json(path, "measurement")), cluster)
-        except (InputError, ValueError, AttributeError):
+            report = parse_report(read_json(path, "measurement"))
+            links = _links(report, cluster) if _is_fresh(report, now) else ()
+        except (InputError, ValueError, AttributeError, TypeError):
             continue
         if links:
             found.setdefault(frozenset((links[0].src, links[0].dst)), links)
     return tuple(link for links in found.values() for link in links)
+
+
+def _is_fresh(report: Report, now: datetime) -> bool:
+    return now - datetime.fromisoformat(report.started_at) <= _FRESH
 
 
 def _links(report: Report, cluster: Cluster) -> tuple[LinkSigns, ...]:

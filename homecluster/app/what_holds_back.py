@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from homecluster.app import jobs
@@ -129,7 +130,9 @@ def _judge_live(
     what = view.folder.job_id if view is not None else "this PC"
     tell(f"watching {what} for {question.seconds:.3g} s")
     signs = watch(paths, view, members, question.seconds)
-    links = with_history((*signs.links, *saved_links(paths, cluster)), history(paths))
+    links = with_history(
+        (*signs.links, *saved_links(paths, cluster, datetime.now(UTC))), history(paths)
+    )
     signs = replace(signs, links=links)
     if view is None:
         return Found(diagnosis=diagnose_home(cluster, signs), signs=signs)

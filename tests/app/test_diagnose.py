@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import pytest
 
-from homecluster.app.diagnose import diagnose_job
+from homecluster.app.diagnose import diagnose_job, saved_links
 from homecluster.app.jobs import JobView
 from homecluster.app.what_holds_back import Question, what_holds_back
 from homecluster.domain.job import Command, JobId, LaunchSpec, Running
@@ -21,6 +23,8 @@ from homecluster.planner.plan import plan
 from homecluster.store.job_store import JobFolder, Launch
 from homecluster.store.paths import Paths
 from homecluster.store.plan_document import plan_table
+from netprobe.report import report_document
+from netprobe.types import Report, RoundTrip
 from tests.builders import model
 from tests.planner.causes.homes import ONE, PIPELINE, TENSOR, A, Home, wifi
 
@@ -130,3 +134,51 @@ def test_a_job_and_a_model_are_two_questions(tmp_path: Path) -> None:
             members=None,
             tell=lambda _: None,
         )
+
+
+def probed(paths: Paths, name: str, **changes: Any) -> None:
+    """A probe's own file, as `homecluster probe` keeps it."""
+    trip = RoundTrip(min_s=0.002, p50_s=0.003, p95_s=0.004, p99_s=0.004, sent=100, lost=0)
+    report = Report(
+        src="a", dst="b", plan="quick", started_at="2026-11-20T10:00:00+00:00", round_trip=trip
+    )
+    paths.links.mkdir(exist_ok=True)
+    (paths.links / name).write_text(json.dumps(report_document(replace(report, **changes))))
+
+
+NOW = datetime(2026, 11, 21, tzinfo=UTC)
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> Paths:
+    return Paths(home=tmp_path, engines=tmp_path / "engines")
+
+
+def test_the_newest_probe_of_a_pair_counts(paths: Paths) -> None:
+    slow = RoundTrip(min_s=0.02, p50_s=0.03, p95_s=0.04, p99_s=0.04, sent=100, lost=0)
+    probed(paths, "2026-11-20T100000-a-b.json")
+    probed(paths, "2026-11-19T100000-a-b.json", round_trip=slow)
+
+    assert [link.rtt_s for link in saved_links(paths, wifi().cluster, NOW)] == [0.003, 0.003]
+
+
+def test_a_probe_of_last_month_says_nothing_of_today(paths: Paths) -> None:
+    probed(paths, "2026-10-01T100000-a-b.json", started_at="2026-10-01T10:00:00+00:00")
+
+    assert saved_links(paths, wifi().cluster, NOW) == ()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"schema": "netprobe.report/1"}', "7"])
+def test_a_damaged_probe_hides_no_other(paths: Paths, text: str) -> None:
+    probed(paths, "2026-11-20T100000-a-b.json")
+    (paths.links / "2026-11-20T110000-a-b.json").write_text(text)
+
+    assert len(saved_links(paths, wifi().cluster, NOW)) == 2
+
+
+def test_a_probe_whose_clock_makes_no_sense_hides_no_other(paths: Paths) -> None:
+    probed(paths, "2026-11-20T100000-a-b.json")
+    probed(paths, "2026-11-20T110000-a-b.json", started_at="yesterday")
+    probed(paths, "2026-11-20T120000-a-b.json", started_at="2026-11-20T10:00:00")
+
+    assert len(saved_links(paths, wifi().cluster, NOW)) == 2
