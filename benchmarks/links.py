@@ -94,9 +94,9 @@ class Setting:
     tokens: int
 
     def pair(self, home: str, number: int) -> Pair:
-        """Odd pairs start with the other side, should the machine drift."""
+        """Every other pair starts with the other side, should the machine drift."""
         order = [SmallCollectives.ENGINE, SmallCollectives.EXCHANGE]
-        turns = order if number % 2 == 0 else order[::-1]
+        turns = order[::-1] if number % 2 == 0 else order
         measured = {choice: self.measure(home, choice) for choice in turns}
         (engine_rate, engine_ids), (rate, ids) = (measured[choice] for choice in order)
         return Pair(
