@@ -44,13 +44,16 @@ def test_tensor_parallel_crosses_the_link_and_gives_the_tokens_of_one_pc(
     assert planned < after - before < 1.4 * planned
 
 
-def test_an_uneven_pipeline_gives_the_tokens_of_one_pc(
+def test_an_uneven_pipeline_gives_the_tokens_of_one_pc_and_ends_whole_when_a_rank_is_killed(
     engine: Engine, tiny_llama: Path, single: list[list[int]]
 ) -> None:
     with lab_gang("wifi5", engine, tiny_llama, tensor_parallel=1, partition=(1, 3)) as gang:
         gang.wait_until_it_runs()
         assert [gang.complete(prompt, 24) for prompt in PROMPTS] == single
-        gang.stop()
+        gang.members.lab.host("b").run(["pkill", "-KILL", "-f", "VLLM::Worker"], check=True)
+        last = gang.wait_until_over()
+        assert isinstance(last, Failed), gang.told()
+        gang.check_nothing_is_left()
 
 
 def test_tensor_parallel_under_a_ray_of_its_own_gives_the_tokens_of_one_pc(
@@ -60,15 +63,3 @@ def test_tensor_parallel_under_a_ray_of_its_own_gives_the_tokens_of_one_pc(
         gang.wait_until_it_runs()
         assert [gang.complete(prompt, 24) for prompt in PROMPTS] == single
         gang.stop()
-
-
-def test_a_killed_rank_ends_the_gang_with_its_pc_named_and_leaves_nothing(
-    engine: Engine, tiny_llama: Path
-) -> None:
-    with lab_gang("1gbe", engine, tiny_llama) as gang:
-        gang.wait_until_it_runs()
-        gang.members.lab.host("b").run(["pkill", "-KILL", "-f", "VLLM::Worker"], check=True)
-        last = gang.wait_until_over(30)
-        assert isinstance(last, Failed)
-        assert last.node == "b"
-        gang.check_nothing_is_left()
