@@ -16,7 +16,7 @@ from homecluster.domain.layout import Layout, Stage
 from homecluster.domain.workload import Goal, Serve
 from homecluster.errors import InputError
 from homecluster.inventory.collect import Inventory, take_inventory, this_node
-from homecluster.planner.calibration import Origin, corrected, fit
+from homecluster.planner.calibration import FIELDS, Origin, corrected, fit
 from homecluster.store.calibrations import Calibration, save_calibration
 from homecluster.store.device_speeds import Fingerprint
 from homecluster.store.files import read_json
@@ -81,6 +81,7 @@ def calibration_table(found: tuple[Calibrated, ...]) -> list[dict[str, Any]]:
                 name: getattr(one.correction, name)
                 for name in ("step", "sequence", "memory", "arithmetic")
             },
+            "learned": list(one.correction.learned),
             "runs": one.correction.runs,
             "left_over": one.correction.left_over,
             "fitted_at": one.correction.fitted_at,
@@ -94,13 +95,13 @@ def _keep(
     folder: Path, device: Device, fingerprint: Fingerprint, correction: Correction
 ) -> Calibrated:
     now = corrected(device, correction)
-    assert now.calibration_error is not None
     kept = Calibration(
         step_overhead_s=now.step_overhead_s,
         sequence_overhead_s=now.sequence_overhead_s,
         memory_bandwidth_bytes_per_s=now.memory_bandwidth_bytes_per_s,
         peak_flop_per_s=now.peak_flop_per_s,
-        error=now.calibration_error,
+        fields=tuple(FIELDS[name] for name in correction.learned),
+        error=now.calibration_error or correction.left_over,
         runs=correction.runs,
         fitted_at=correction.fitted_at,
         engine=correction.engine,

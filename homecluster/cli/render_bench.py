@@ -58,7 +58,8 @@ def show_calibration(fitted: list[dict[str, Any]]) -> None:
     if not fitted:
         out.print("nothing was fitted: no undisturbed run of one copy inside this PC is kept")
     for one in fitted:
-        factors = ", ".join(f"{name} {value:.2f}x" for name, value in one["factors"].items())
+        factors = ", ".join(f"{name} {one['factors'][name]:.2f}x" for name in one["learned"])
+        factors = factors or "nothing could be learned"
         runs = f"{one['runs']} run{'s' if one['runs'] > 1 else ''}"
         out.print(
             f"[bold]{escape(one['device'])}[/]: times by {runs} of {escape(one['engine'])}: {factors}; "

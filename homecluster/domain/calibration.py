@@ -34,6 +34,8 @@ class Correction:
     """Reading weights and KV cache: the inverse of the effective bandwidth."""
     arithmetic: float
     """Multiplying: the inverse of the effective FLOP/s of a prefill."""
+    learned: tuple[str, ...]
+    """The factors that the runs say something of; the others stay as they were believed."""
     runs: int
     left_over: float
     """Typical relative error of the runs after the correction."""

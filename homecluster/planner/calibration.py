@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 from homecluster.domain.calibration import Correction, Run
 from homecluster.domain.estimate import Estimate
@@ -19,7 +19,7 @@ from homecluster.domain.hardware import Device, DeviceKind, Node, Provenance
 from homecluster.domain.topology import Cluster
 from homecluster.planner import priors
 from homecluster.planner.estimate import Estimator
-from homecluster.planner.linear import least_squares
+from homecluster.planner.linear import least_squares, spreads
 
 FIELDS: Final = {
     "step": "step_overhead_s",
@@ -30,6 +30,8 @@ FIELDS: Final = {
 """Factor -> the device's field that it corrects."""
 RUN_ERROR: Final = 0.05
 """How well a short run repeats on a PC that other programs share."""
+_LEARNED: Final = 0.5
+"""A figure counts as calibrated once the runs halved what was uncertain of it."""
 _ROUNDS, _NUDGE, _FARTHEST = 6, 0.01, math.log(8)
 
 
@@ -47,6 +49,7 @@ def fit(node: Node, kind: DeviceKind, runs: Sequence[Run], origin: Origin) -> Co
     Gauss and Newton's method on the logarithms, from no correction; deterministic.
     """
     logs = [0.0] * len(FIELDS)
+    rows: list[list[float]] = []
     believed = _believed(node, kind)
     measured = [value for run in runs for value in (run.first_token_s, run.token_interval_s)]
     for _ in range(_ROUNDS):
@@ -67,6 +70,11 @@ def fit(node: Node, kind: DeviceKind, runs: Sequence[Run], origin: Origin) -> Co
             rows.append([float(i == j) / error for j in range(len(logs))])
             wanted.append(0.0)
         logs = [max(-_FARTHEST, min(_FARTHEST, x)) for x in least_squares(rows, wanted)]
+    learned = tuple(
+        name
+        for name, before, after in zip(FIELDS, believed, spreads(rows), strict=True)
+        if after < _LEARNED * before
+    )
     left = _left_over(measured, _predicted(node, kind, runs, logs))
     factors = dict(zip(FIELDS, map(math.exp, logs), strict=True))
     return Correction(
@@ -75,6 +83,7 @@ def fit(node: Node, kind: DeviceKind, runs: Sequence[Run], origin: Origin) -> Co
         sequence=factors["sequence"],
         memory=factors["memory"],
         arithmetic=factors["arithmetic"],
+        learned=learned,
         runs=len(runs),
         left_over=left,
         fitted_at=origin.fitted_at,
@@ -86,23 +95,31 @@ def corrected(device: Device, correction: Correction) -> Device:
     """The device as the runs showed it: figures that hold as they are, marked as calibrated."""
     if device.kind is not correction.kind:
         return device
-    bandwidth_share = priors.BANDWIDTH_EFFICIENCY[device.provenance_of(FIELDS["memory"])]
-    flop_share = priors.FLOP_EFFICIENCY[device.provenance_of(FIELDS["arithmetic"])]
-    marks = dict(device.provenance) | dict.fromkeys(FIELDS.values(), Provenance.CALIBRATED)
+    changes: dict[str, Any] = {}
+    for name in correction.learned:
+        field, factor = FIELDS[name], getattr(correction, name)
+        changes[field] = _figure(device, field, factor)
+    if not changes:
+        return device
+    marks = dict(device.provenance) | dict.fromkeys(changes, Provenance.CALIBRATED)
     return replace(
         device,
-        step_overhead_s=device.step_overhead_s * correction.step,
-        sequence_overhead_s=device.sequence_overhead_s * correction.sequence,
-        memory_bandwidth_bytes_per_s=(
-            device.memory_bandwidth_bytes_per_s * bandwidth_share / correction.memory
-        ),
-        peak_flop_per_s=tuple(
-            (dtype, rate * flop_share / correction.arithmetic)
-            for dtype, rate in device.peak_flop_per_s
-        ),
+        **changes,
         calibration_error=max(RUN_ERROR, correction.left_over),
         provenance=tuple(sorted(marks.items())),
     )
+
+
+def _figure(device: Device, field: str, factor: float) -> object:
+    """The device's figure as it holds in the engine, its time `factor` times as long."""
+    provenance = device.provenance_of(field)
+    if field == FIELDS["memory"]:
+        share = priors.BANDWIDTH_EFFICIENCY[provenance]
+        return device.memory_bandwidth_bytes_per_s * share / factor
+    if field == FIELDS["arithmetic"]:
+        share = priors.FLOP_EFFICIENCY[provenance]
+        return tuple((dtype, rate * share / factor) for dtype, rate in device.peak_flop_per_s)
+    return getattr(device, field) * factor
 
 
 def _predicted(
@@ -112,6 +129,7 @@ def _predicted(
     trial = Correction(
         kind=kind,
         **dict(zip(FIELDS, map(math.exp, logs), strict=True)),
+        learned=tuple(FIELDS),
         runs=0,
         left_over=0.0,
         fitted_at="",
@@ -142,9 +160,13 @@ def _believed(node: Node, kind: DeviceKind) -> list[float]:
 
 
 def _left_over(measured: Sequence[float], predicted: Sequence[float]) -> float:
-    """Root mean square of the relative errors; each unknown that was fitted costs a row."""
+    """Root mean square of the relative errors; each unknown that was fitted costs a row.
+
+    Fewer rows than unknowns can be met without being right: then it is the error of the model at large.
+    """
     squares = sum(math.log(m / p) ** 2 for m, p in zip(measured, predicted, strict=True))
-    return math.sqrt(squares / max(1, len(measured) - len(FIELDS)))
+    spare = len(measured) - len(FIELDS)
+    return math.sqrt(squares / spare) if spare > 0 else priors.MODEL_ERROR
 
 
 def _product(a: float, b: float) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 
@@ -21,6 +22,20 @@ def least_squares(rows: Sequence[Sequence[float]], wanted: Sequence[float]) -> l
         for i in range(count)
     ]
     return _eliminate(normal)
+
+
+def spreads(rows: Sequence[Sequence[float]]) -> list[float]:
+    """Standard deviation of each unknown, where every row is divided by its own error.
+
+    Raises:
+        ValueError: the rows leave an unknown open.
+    """
+    count = len(rows[0])
+    normal = [[sum(row[i] * row[j] for row in rows) for j in range(count)] for i in range(count)]
+    return [
+        math.sqrt(_eliminate([[*normal[i], float(i == k)] for i in range(count)])[k])
+        for k in range(count)
+    ]
 
 
 def _eliminate(matrix: list[list[float]]) -> list[float]:

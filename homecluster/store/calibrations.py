@@ -29,6 +29,8 @@ class Calibration:
     sequence_overhead_s: float
     memory_bandwidth_bytes_per_s: float
     peak_flop_per_s: tuple[tuple[DType, float], ...]
+    fields: tuple[str, ...]
+    """Those of the four that runs said something of; the others are not to be used."""
     error: float
     """Relative error that the runs left."""
     runs: int
@@ -63,13 +65,11 @@ def load_calibration(folder: Path, fingerprint: Fingerprint) -> Calibration | No
 
 def calibrated(device: Device, known: Calibration) -> Device:
     """The device with the figures of its runs."""
-    marks = dict(device.provenance) | dict.fromkeys(_FIELDS, Provenance.CALIBRATED)
+    marks = dict(device.provenance) | dict.fromkeys(known.fields, Provenance.CALIBRATED)
+    figures: dict[str, Any] = {field: getattr(known, field) for field in known.fields}
     return replace(
         device,
-        step_overhead_s=known.step_overhead_s,
-        sequence_overhead_s=known.sequence_overhead_s,
-        memory_bandwidth_bytes_per_s=known.memory_bandwidth_bytes_per_s,
-        peak_flop_per_s=known.peak_flop_per_s,
+        **figures,
         calibration_error=known.error,
         calibrated_at=known.fitted_at,
         provenance=tuple(sorted(marks.items())),
@@ -85,6 +85,7 @@ def _read(document: Mapping[str, Any]) -> Calibration:
         sequence_overhead_s=float(document["sequence_overhead_s"]),
         memory_bandwidth_bytes_per_s=float(document["memory_bandwidth_bytes_per_s"]),
         peak_flop_per_s=flops,
+        fields=tuple(field for field in _FIELDS if field in document["fields"]),
         error=float(document["error"]),
         runs=int(document["runs"]),
         fitted_at=str(document["fitted_at"]),

@@ -101,7 +101,7 @@ def test_intervals_cover_nine_in_ten_of_unseen_runs() -> None:
             width += interval.high / interval.mid - 1
             all_of_them += 1
     assert 0.8 <= inside / all_of_them <= 1.0
-    assert width / all_of_them <= 0.3
+    assert width / all_of_them <= 0.6
 
 
 def test_without_runs_nothing_is_corrected() -> None:
@@ -109,15 +109,28 @@ def test_without_runs_nothing_is_corrected() -> None:
     assert (found.step, found.sequence, found.memory, found.arithmetic) == (1, 1, 1, 1)
 
 
-def test_a_calibrated_device_keeps_its_effective_speeds_and_says_where_they_come_from() -> None:
+def test_a_calibrated_figure_holds_as_it_is_and_says_where_it_comes_from() -> None:
+    """Reading takes twice as long as 90 % of a data sheet's 20 GB/s: 9 GB/s, of which all is reached."""
     start = replace(
         believed(DeviceKind.CPU),
         provenance=(("memory_bandwidth_bytes_per_s", Provenance.CATALOGUE),),
     )
-    found = fit(node("a", start), DeviceKind.CPU, (), ORIGIN)
+    found = replace(
+        fit(node("a", start), DeviceKind.CPU, (), ORIGIN), memory=2.0, learned=("memory",)
+    )
     now = corrected(start, found)
-    assert now.memory_bandwidth_bytes_per_s == pytest.approx(0.9 * 2e10)
+    assert now.memory_bandwidth_bytes_per_s == pytest.approx(9e9)
     assert now.provenance_of("memory_bandwidth_bytes_per_s") is Provenance.CALIBRATED
+    assert now.peak_flop_per_s == start.peak_flop_per_s
+
+
+def test_one_request_at_a_time_teaches_nothing_of_a_further_sequence() -> None:
+    noise = random.Random(5)
+    run = run_on(truth(DeviceKind.CPU, noise), LOADS[0], noise, 0.0)
+    found = fit(node("a", believed(DeviceKind.CPU)), DeviceKind.CPU, [run], ORIGIN)
+    assert "memory" in found.learned
+    assert "sequence" not in found.learned
+    assert found.left_over >= 0.2
 
 
 def test_a_correction_of_cpus_leaves_cards_alone() -> None:
