@@ -69,6 +69,14 @@ class Case:
         """What the judged layout would gain there; 0 without a model."""
         return max(0.0, self.rate_on(cluster) - self.judged.rate) if self.judged else 0.0
 
+    def missing_rate(self) -> float:
+        """How far the running job stays behind its prediction, tokens per second; 0 within the interval."""
+        measured = self.measured_rate
+        if measured is None or self.judged is None:
+            return 0.0
+        low = self.judged.plan.estimate.output_tokens_per_s.low
+        return self.judged.rate - measured if measured < low else 0.0
+
     def gain_per_speed(self, ratio: float) -> float:
         """Tokens per second lost where a PC of the layout works at `ratio` of its speed.
 

@@ -1,4 +1,4 @@
-"""Links that are worse than their kind: loss, bufferbloat, power saving, shared air, a lost MTU, a change for the worse."""
+"""Links that are worse than their kind: loss, bufferbloat, power saving, shared air, a lost MTU."""
 
 from __future__ import annotations
 
@@ -28,14 +28,11 @@ _WAKES_TIMES = 4.0
 _RADIO = ("wifi", "hotspot")
 _SHARED_RATIO = 0.7
 """Two pairs on a switch keep over 95 % of their rate, two on one radio get about half."""
-_WORSE_RTT_TIMES = 2.0
-_WORSE_RTT_S = 0.002
-_WORSE_RATE_TIMES = 2.0
 
 
 def packet_loss(case: Case) -> Found | None:
     """A link loses packets, each of which waits for a retransmission."""
-    link = _worst(case, _loss_ratio, _is_lossy)
+    link = worst(case, _loss_ratio, _is_lossy)
     if link is None:
         return None
     ratio = _loss_ratio(link)
@@ -47,7 +44,7 @@ def packet_loss(case: Case) -> Found | None:
         "packet-loss",
         f"{link.src} to {link.dst} loses {100 * ratio:.2g} % of its packets: every loss stops a chain of messages "
         "for a retransmission of 200 ms or more",
-        evidence=(*_loss_evidence(link), *_then(case, gain)),
+        evidence=(*_loss_evidence(link), *then(case, gain)),
         do="a cable; or move the PCs closer to the access point, take the 5 GHz band, and renew a damaged cable or plug",
         effect=gain,
         mended=mended,
@@ -69,7 +66,7 @@ def _lossless(case: Case, link: Link, ratio: float) -> Link:
 
 def bufferbloat(case: Case) -> Found | None:
     """A full link makes every small message wait in a long queue."""
-    link = _worst(case, _bloat_s, _is_bloated)
+    link = worst(case, _bloat_s, _is_bloated)
     if link is None or link.rtt_s is None or link.loaded_rtt_s is None:
         return None
     added_s = link.loaded_rtt_s - link.rtt_s
@@ -92,7 +89,7 @@ def bufferbloat(case: Case) -> Found | None:
 
 def wifi_power_save(case: Case) -> Found | None:
     """A Wi-Fi adapter sleeps between packets and answers late after every pause."""
-    link = _worst(case, _wake_s, _is_sleepy)
+    link = worst(case, _wake_s, _is_sleepy)
     if link is None or link.rtt_s is None:
         return None
     wake_s = _wake_s(link)
@@ -104,7 +101,7 @@ def wifi_power_save(case: Case) -> Found | None:
         "wifi-power-save",
         f"{link.src} to {link.dst}: the first packet after a pause takes {format_seconds(link.rtt_s + wake_s)}, "
         f"the next ones {format_seconds(link.rtt_s)}: the Wi-Fi adapter sleeps in between",
-        evidence=_then(case, gain),
+        evidence=then(case, gain),
         do="switch the adapter's power saving off: sudo iw dev INTERFACE set power_save off (Windows: adapter, Advanced, "
         "power saving: maximum performance)",
         effect=gain,
@@ -114,7 +111,7 @@ def wifi_power_save(case: Case) -> Found | None:
 
 def shared_medium(case: Case) -> Found | None:
     """Several pairs of PCs share one radio, and the document does not know it yet."""
-    link = _worst(case, lambda one: 1 - (one.together_ratio or 1.0), _is_shared)
+    link = worst(case, lambda one: 1 - (one.together_ratio or 1.0), _is_shared)
     if link is None or link.together_ratio is None:
         return None
     return found(
@@ -144,28 +141,10 @@ def mtu_blackhole(case: Case) -> Found | None:
     return None
 
 
-def link_got_worse(case: Case) -> Found | None:
-    """The link watch saw this link change for the worse."""
-    link = _worst(case, _worsening, _is_worse)
-    if link is None:
-        return None
-    mended = change_links(case.cluster, {link.src, link.dst}, lambda one: _as_usual(one, link))
-    gain = case.gain_on(mended)
-    since = f" since {link.worse_since}" if link.worse_since else ""
-    return found(
-        "link-got-worse",
-        f"{link.src} to {link.dst} got worse{since}: {'; '.join(_changes(link))}",
-        evidence=_then(case, gain),
-        do="look for what changed: another Wi-Fi band or place, a new VPN, a download that runs, a cable that negotiates "
-        "100 Mbit/s; then homecluster probe",
-        effect=gain,
-        mended=mended,
-    )
-
-
-def _worst(
+def worst(
     case: Case, weight: Callable[[LinkSigns], float], holds: Callable[[LinkSigns], bool]
 ) -> LinkSigns | None:
+    """Of the links that count and for which it holds, the one that weighs most."""
     return max((link for link in case.links() if holds(link)), key=weight, default=None)
 
 
@@ -235,44 +214,8 @@ def _is_shared(link: LinkSigns) -> bool:
     return ratio is not None and ratio < _SHARED_RATIO and link.medium is None
 
 
-def _watched_s(link: LinkSigns) -> float | None:
-    """Comparable to `usual_rtt_s`: by the watch itself, else just measured."""
-    return link.watched_rtt_s or link.rtt_s
-
-
-def _worsening(link: LinkSigns) -> float:
-    slower = (_watched_s(link) or 0.0) / link.usual_rtt_s if link.usual_rtt_s else 1.0
-    rate = link.bandwidth_bytes_per_s
-    thinner = (link.usual_bandwidth_bytes_per_s or 0.0) / rate if rate else 1.0
-    return max(slower, thinner)
-
-
-def _is_worse(link: LinkSigns) -> bool:
-    return bool(_changes(link))
-
-
-def _changes(link: LinkSigns) -> list[str]:
-    said = []
-    usual, now = link.usual_rtt_s, _watched_s(link)
-    if usual and now and now >= _WORSE_RTT_TIMES * usual and now - usual >= _WORSE_RTT_S:
-        said.append(f"its round trip was {format_seconds(usual)} and is {format_seconds(now)}")
-    before, rate = link.usual_bandwidth_bytes_per_s, link.bandwidth_bytes_per_s
-    if before and rate and before >= _WORSE_RATE_TIMES * rate:
-        said.append(f"it carried {format_link_rate(before)} and carries {format_link_rate(rate)}")
-    return said
-
-
-def _as_usual(link: Link, signs: LinkSigns) -> Link:
-    usual_s, rate = signs.usual_rtt_s, signs.usual_bandwidth_bytes_per_s
-    slower_s = max(0.0, (_watched_s(signs) or 0.0) - usual_s) if usual_s else 0.0
-    return replace(
-        link,
-        latency_s=max(0.1 * link.latency_s, link.latency_s - slower_s / 2),
-        bandwidth_bytes_per_s=max(link.bandwidth_bytes_per_s, rate or 0.0),
-    )
-
-
-def _then(case: Case, gain: float) -> tuple[str, ...]:
+def then(case: Case, gain: float) -> tuple[str, ...]:
+    """What the layout would do on the mended link, as evidence."""
     if case.judged is None or not gain:
         return ()
     return (f"mended: {format_rate(case.judged.rate + gain)} tokens/s",)

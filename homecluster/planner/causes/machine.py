@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from homecluster.domain.signs import GpuSigns, NodeSigns
-from homecluster.domain.units import GIB, format_bytes, format_rate, format_traffic
+from homecluster.domain.signs import NodeSigns
+from homecluster.domain.units import format_bytes, format_rate, format_traffic
 from homecluster.planner.causes.case import Case, Found, found
 
 _SLOWED_RATIO = 0.85
@@ -14,13 +14,7 @@ _IDLE_RATIO = 0.2
 """An idle device lowers its clock, and that is no trouble."""
 _STALL_RATIO = 0.10
 """Idle PCs show less than one percent."""
-_SWAPPING_BYTES_PER_S = 1e6
 _IO_STALL_RATIO = 0.30
-_WSL_SHARE = 0.6
-"""WSL2 gives itself half of Windows' memory unless told otherwise."""
-_ROOMY_BYTES = 16 * GIB
-_DESKTOP_BYTES = 1 * GIB
-_DESKTOP_SHARE = 0.15
 _SAVERS = ("power-saver", "powersave", "low-power", "quiet")
 _ELSEWHERE = 0.5
 _SCHEDULER_BUSY = 0.9
@@ -74,68 +68,6 @@ def power_saving(case: Case) -> Found | None:
     return None
 
 
-def wsl_memory_cap(case: Case) -> Found | None:
-    """WSL gets much less memory than the PC has, and runs short of it."""
-    for node in case.nodes():
-        total, pc = node.ram_total_bytes, node.windows_ram_bytes
-        if not total or not pc or total >= _WSL_SHARE * pc or total >= _ROOMY_BYTES:
-            continue
-        if not _short(node):
-            continue
-        return found(
-            "wsl-memory-cap",
-            f"WSL on {node.node} gets {format_bytes(total)} of the PC's {format_bytes(pc)} and runs short of it",
-            evidence=tuple(_memory_figures(node)),
-            do=f"in Windows write memory={max(1, int(0.75 * pc / GIB))}GB under [wsl2] in .wslconfig, then wsl --shutdown",
-            effect=_below_prediction(case),
-        )
-    return None
-
-
-def memory_pressure(case: Case) -> Found | None:
-    """Programs wait for memory, or the PC swaps."""
-    for node in case.nodes():
-        if not _pressed(node):
-            continue
-        return found(
-            "memory-pressure",
-            f"{node.node} runs out of memory: programs wait for it {100 * (node.memory_stall_ratio or 0):.0f} % of the time"
-            + (
-                f" and it swaps {format_traffic(node.swapped_bytes_per_s)} a second"
-                if node.swapped_bytes_per_s
-                else ""
-            ),
-            evidence=tuple(_memory_figures(node)),
-            do="close what else holds memory there, or take a smaller or quantised model, fewer or shorter requests "
-            "(--max-model-len), or leave this PC out",
-            effect=_below_prediction(case),
-        )
-    return None
-
-
-def desktop_holds_video_memory(case: Case) -> Found | None:
-    """Other programs hold so much video memory that the KV cache or the model misses it."""
-    for node in case.nodes():
-        for gpu in node.gpus:
-            held, total = gpu.memory_of_desktop_bytes, gpu.memory_total_bytes
-            if held and total and held >= _DESKTOP_BYTES and held >= _DESKTOP_SHARE * total:
-                return _desktop(node, gpu, held, total)
-    return None
-
-
-def _desktop(node: NodeSigns, gpu: GpuSigns, held: int, total: int) -> Found:
-    left = max(0.05, (total - held) / total - 0.05)
-    return found(
-        "desktop-holds-video-memory",
-        f"the desktop and other programs hold {format_bytes(held)} of the {format_bytes(total)} of {gpu.name or 'the GPU'} on {node.node}",
-        evidence=(
-            "the engine claims 90 % of the card and fails to start, or keeps a small KV cache",
-        ),
-        do=f"close browsers and games there, plug the screen into the other GPU, or start with --memory-utilization {left:.2f}",
-        argv=("homecluster", "up", "--memory-utilization", f"{left:.2f}"),
-    )
-
-
 def stale_processes(case: Case) -> Found | None:
     """Engines that nobody owns any more hold GPUs or ports."""
     for node in case.signs.nodes:
@@ -171,7 +103,7 @@ def busy_elsewhere(case: Case) -> Found | None:
             f"other programs keep {format_rate(other)} of the {cores} cores of {node.node} busy: the engine waits for a core "
             f"{100 * (node.cpu_stall_ratio or 0):.0f} % of the time",
             do="end or pause them (top shows which), or leave this PC out with --nodes",
-            effect=max(case.gain_per_speed(max(0.1, 1 - other / cores)), _below_prediction(case)),
+            effect=max(case.gain_per_speed(max(0.1, 1 - other / cores)), case.missing_rate()),
         )
     return None
 
@@ -205,7 +137,7 @@ def host_overhead_bound(case: Case) -> Found | None:
         evidence=(f"predicted host time {1000 * host_s:.3g} ms a token",) if host_s else (),
         do="more requests at a time (--concurrency), a second copy on the same card (--replicas 2), or a larger model: "
         "a small one leaves a fast card idle",
-        effect=_below_prediction(case),
+        effect=case.missing_rate(),
     )
 
 
@@ -239,32 +171,3 @@ def _temperatures(node: NodeSigns) -> Iterator[str]:
             power = f", {gpu.power_w:.0f} W" if gpu.power_w else ""
             limit = f" of {gpu.power_limit_w:.0f} W" if gpu.power_w and gpu.power_limit_w else ""
             yield f"{gpu.name or f'GPU {gpu.index}'} {gpu.temperature_c:.0f} °C{power}{limit}"
-
-
-def _pressed(node: NodeSigns) -> bool:
-    stalls = (node.memory_stall_ratio or 0.0) >= _STALL_RATIO
-    swaps = (node.swapped_bytes_per_s or 0.0) >= _SWAPPING_BYTES_PER_S
-    return stalls or (swaps and _short(node))
-
-
-def _short(node: NodeSigns) -> bool:
-    """Less than a tenth of the memory is left, or programs wait for some."""
-    total, left = node.ram_total_bytes, node.ram_available_bytes
-    little = total is not None and left is not None and left < 0.1 * total
-    return little or (node.memory_stall_ratio or 0.0) >= _STALL_RATIO
-
-
-def _memory_figures(node: NodeSigns) -> Iterator[str]:
-    if node.ram_available_bytes is not None and node.ram_total_bytes is not None:
-        yield f"{format_bytes(node.ram_available_bytes)} of {format_bytes(node.ram_total_bytes)} are left"
-    if node.swapped_bytes_per_s:
-        yield f"swapping {format_traffic(node.swapped_bytes_per_s)} a second"
-
-
-def _below_prediction(case: Case) -> float:
-    """How far the running job stays behind the prediction, tokens per second."""
-    measured = case.measured_rate
-    if measured is None or case.judged is None:
-        return 0.0
-    low = case.judged.plan.estimate.output_tokens_per_s.low
-    return case.judged.rate - measured if measured < low else 0.0

@@ -7,8 +7,10 @@ from typing import Final
 from homecluster.planner.causes import (
     choice,
     likeness,
+    link_history,
     link_quality,
     machine,
+    memory,
     moving,
     reach,
     serving,
@@ -33,7 +35,7 @@ BLOCKS: Final[tuple[Rule, ...]] = (
 """Keep PCs apart or a job from running: nothing else matters before."""
 
 LINKS: Final[tuple[Rule, ...]] = (
-    link_quality.link_got_worse,
+    link_history.link_got_worse,
     link_quality.packet_loss,
     link_quality.wifi_power_save,
     moving.asymmetric_uplink,
@@ -43,13 +45,13 @@ LINKS: Final[tuple[Rule, ...]] = (
 """A link worse than it could be; what a layout suffers from it is their symptom."""
 
 MACHINES: Final[tuple[Rule, ...]] = (
-    machine.wsl_memory_cap,
-    machine.memory_pressure,
+    memory.wsl_memory_cap,
+    memory.memory_pressure,
     machine.throttled,
     machine.power_saving,
     machine.quota_throttled,
     machine.busy_elsewhere,
-    machine.desktop_holds_video_memory,
+    memory.desktop_holds_video_memory,
     machine.host_overhead_bound,
     machine.disk_bound_load,
 )
