@@ -27,6 +27,7 @@ from homecluster.agent.member_requests import MemberRequests
 from homecluster.agent.messages import COORDINATOR, JOB, Answer, Ask, Hello, raised
 from homecluster.agent.places import AddressOf, keep_listening
 from homecluster.agent.streams import pump
+from homecluster.agent.tokens import fingerprint
 from homecluster.agent.tunnels import Ends, Tunnels, join_local
 from homecluster.agent.verbs import Verb
 from homecluster.domain.ids import NodeId
@@ -148,6 +149,7 @@ class Agent:
             "role": state.role,
             "cluster": state.name,
             "cluster_id": state.cluster_id,
+            "fingerprint": fingerprint(state.cluster_key_sha256),
             "is_coordinator": state.is_coordinator,
             "epoch": state.epoch,
             "connected": connected,

@@ -32,6 +32,7 @@ def nodes(*, as_json: bool) -> int:
             {
                 "schema": SCHEMA,
                 "cluster": status["cluster"],
+                "fingerprint": status["fingerprint"],
                 "connected": status["connected"],
                 "trouble": status["trouble"],
                 "nodes": [_table(member, told.get(member.node)) for member in members],

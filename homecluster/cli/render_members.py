@@ -43,6 +43,9 @@ def show(members: Sequence[Member], status: Mapping[str, Any], told: Mapping[Nod
             _remarks(member),
         )
     out.print(table)
+    out.print(
+        f"[dim]cluster of {escape(status['cluster'])}, fingerprint {status['fingerprint']}[/]"
+    )
     if status["trouble"]:
         out.print(f"[yellow]{escape(str(status['trouble']))}[/]", soft_wrap=True)
 
