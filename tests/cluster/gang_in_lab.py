@@ -18,7 +18,7 @@ from homecluster.domain.plan import Backend
 from homecluster.store.engine_store import Engine
 from homecluster.store.gang_store import Part
 from tests.cluster.lab_members import LabMembers, lab_members
-from tests.fakes.gangs import order
+from tests.fakes.gangs import new_job, order
 from tests.lab.lab import Lab
 from tests.lab.plan import HomePlan
 from tests.waiting import within
@@ -120,7 +120,7 @@ def lab_gang(
             shutil.copytree(model, desk.paths.models / "tiny")
         names = tuple(members.desks)
         common = {
-            "backend": backend, "tensor_parallel": tensor_parallel, "partition": partition,
+            "job": new_job(), "backend": backend, "tensor_parallel": tensor_parallel, "partition": partition,
             "addresses": tuple(lab.host(name).address for name in names), "model": "tiny",
             "served_model": "tiny", "max_model_len": 256, "dtype": "float32", "cache_bytes": 64 * 1024**2,
             "start_limit_s": 600.0, "meeting_port": 21000, "api_port": 27000,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,11 @@ from tests.fakes.members import FakeMembers
 from tests.ports import unused_port
 
 LOOPBACK = "127.0.0.1"
+
+
+def new_job() -> str:
+    """A job's processes are found by its name over the whole PC, so no two tests may share one."""
+    return f"toy-8000-{secrets.token_hex(4)}"
 
 
 def order(**changes: object) -> ShareOrder:
@@ -43,7 +49,7 @@ class FakeCluster:
 
     def parts(self) -> tuple[Part, ...]:
         meeting, api = unused_port(), unused_port()
-        common = {"meeting_port": meeting, "api_port": api}
+        common = {"job": new_job(), "meeting_port": meeting, "api_port": api}
         first = order(**common)
         second = order(**(common | {"share": 1, "api_port": 0}))
         names = tuple(self.homes)
