@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 REREAD_S: Final = 2.0
 """How often the addresses are read again: a cable plugged in later must work."""
+_NONE_YET_S: Final = 0.2
+"""Sooner while there is no address: whoever just made a cluster lets others in at once."""
 _CLOSE_S: Final = 3.0
 
 ReadAddresses = Callable[[], tuple[str, ...]]
@@ -54,7 +56,7 @@ async def announce(advert: Advert, addresses: ReadAddresses, *, reread_s: float 
                 await _close(running)
                 running = await _started(advert, wanted)
                 current = wanted
-            await asyncio.sleep(reread_s)
+            await asyncio.sleep(reread_s if current else min(reread_s, _NONE_YET_S))
     finally:
         await _close(running)
 
