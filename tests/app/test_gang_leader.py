@@ -1,10 +1,10 @@
 """A leader over real processes on two homes: a gang starts, answers, and leaves nothing whatever ends it."""
 
-import os
 import signal
 import threading
 from pathlib import Path
 
+import psutil
 import pytest
 
 from homecluster.app import gang_line, jobs
@@ -12,6 +12,7 @@ from homecluster.app.gang_leader import Charge, Leader
 from homecluster.domain.job import Failed, JobState, Running, Stopped
 from homecluster.launch.first_token import token_came
 from homecluster.launch.strays import tagged
+from tests.fakes.gang_engine import PROGRAM
 from tests.fakes.gangs import FakeCluster, fake_cluster
 from tests.waiting import within
 
@@ -41,6 +42,18 @@ class Led:
 def share_runs(cluster: FakeCluster, name: str) -> bool:
     (view,) = jobs.look_at_all(cluster.homes[name].shares)
     return isinstance(view.state, Running)
+
+
+def engines_of(share_id: str) -> list[psutil.Process]:
+    """The engine's first process, without the keeper that holds it."""
+    return [one for one in tagged(share_id) if PROGRAM.name in " ".join(words_of(one)[:4])]
+
+
+def words_of(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:  # it ended between being listed and being asked
+        return []
 
 
 @pytest.fixture(autouse=True)
@@ -84,9 +97,8 @@ def test_a_killed_engine_on_one_pc_ends_the_gang(tmp_path: Path) -> None:
     with fake_cluster(tmp_path) as cluster:
         led = Led(cluster)
         within(60, led.runs, lambda: str(led.states[-3:] + led.log[-5:]))
-        for process in tagged(led.parts[1].order.share_id):
-            if "--headless" in process.cmdline():
-                os.kill(process.pid, signal.SIGKILL)
+        (engine,) = engines_of(led.parts[1].order.share_id)
+        engine.send_signal(signal.SIGKILL)
         last = led.until_over()
         assert isinstance(last, Failed)
         assert "SIGKILL" in last.reason
