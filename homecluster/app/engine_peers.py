@@ -108,11 +108,13 @@ def _packed(paths: Paths, engine: Engine) -> Path:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     lock = bundled_lock(engine.manifest.kind)
     wanted = {_plain(line) for group in lock.groups for line in group.requirements}
+    python = f"cp{_minor(engine.manifest.python).replace('.', '')}"
+    tag = f"{python}-{python}-linux_{platform.machine()}"
     (packages,) = (engine.path / "lib").glob("python3.*/site-packages")
     try:
         for distribution in importlib.metadata.distributions(path=[str(packages)]):
             if _plain(str(distribution.metadata["Name"])) in wanted:
-                write_wheel(distribution, folder)
+                write_wheel(distribution, folder, tag)
     except OSError as error:
         raise MissingError(
             f"cannot pack the engine in {folder}: {error.strerror or error}",

