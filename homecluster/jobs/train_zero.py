@@ -152,9 +152,14 @@ def _engine(model_folder: Path, settings: Settings) -> tuple[Any, Any]:
 
 
 def _meet_oneself(backend: str) -> None:
-    """The process group of one that DeepSpeed wants, met over a file: no port is needed."""
+    """The process group of one that DeepSpeed wants, met over a file: no port is needed.
+
+    Nor is a compiler: ranks that share memory would have DeepSpeed build an extension, which takes minutes on
+    a busy PC; one rank has nobody to share it with.
+    """
     import deepspeed
 
+    deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
     alone = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "LOCAL_SIZE": "1"}
     os.environ |= alone | {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29500"}
     handle, meeting = tempfile.mkstemp(prefix="hc-meet-")
