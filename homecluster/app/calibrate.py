@@ -16,7 +16,7 @@ from homecluster.domain.layout import Layout, Stage
 from homecluster.domain.workload import Goal, Serve
 from homecluster.errors import InputError
 from homecluster.inventory.collect import Inventory, take_inventory, this_node
-from homecluster.planner.calibration import FIELDS, Origin, corrected, fit
+from homecluster.planner.calibration import FIELDS, Origin, corrected, explainable, fit
 from homecluster.store.calibrations import Calibration, save_calibration
 from homecluster.store.device_speeds import Fingerprint
 from homecluster.store.files import read_json
@@ -61,7 +61,7 @@ def refit(paths: Paths, engine: str) -> tuple[Calibrated, ...]:
     origin = Origin(fitted_at=datetime.now(UTC).isoformat(timespec="seconds"), engine=engine)
     found = []
     for kind in DeviceKind:
-        own = [run for run in runs if _kind(run) is kind][-MOST_RUNS:]
+        own = [run for run in runs if _kind(run) is kind and explainable(node, run)][-MOST_RUNS:]
         if own:
             correction = fit(node, kind, own, origin)
             found += [

@@ -21,6 +21,8 @@ _LEFT_OUT_WHEN_NARROW = ("first token", "start-up", "mostly")
 SHOWN = 6
 """Plans and refusals shown unless all are asked for."""
 
+_AS_GOOD = 0.02
+
 _HEADLINES = {
     VerdictKind.SINGLE_NODE: ("one PC is best", "bold green"),
     VerdictKind.REPLICAS: ("a whole copy on each of several PCs is best", "bold cyan"),
@@ -65,6 +67,7 @@ def show(plans: PlanSet, supposed: Sequence[Supposed] = (), *, show_all: bool = 
         out.print(_plan_table(shown, narrow=out.width < WIDE))
         _more(out, len(plans.plans), SHOWN, show_all=show_all, what="plan")
         _show_best(out, plans.plans[0])
+        _show_gap(out, plans.gap)
     if plans.rejections and (show_all or not plans.plans):
         out.print()
         out.print(_rejection_table(plans.rejections if show_all else plans.rejections[:SHOWN]))
@@ -77,6 +80,16 @@ def show(plans: PlanSet, supposed: Sequence[Supposed] = (), *, show_all: bool = 
         show_verdict(out, one.plans.verdict)
         if one.plans.plans:
             out.print(f"  best: {escape(one.plans.plans[0].reason)}")
+
+
+def _show_gap(out: Console, gap: float | None) -> None:
+    """How much any other layout could gain; nothing where sizes are pinned."""
+    if gap is None:
+        return
+    if gap <= _AS_GOOD:
+        out.print(f"[dim]  searched: no layout here delivers more than {gap:.1%} more[/]")
+    else:
+        out.print(f"[dim]  searched: another layout could deliver up to {gap:.0%} more[/]")
 
 
 def show_verdict(out: Console, verdict: Verdict) -> None:

@@ -122,6 +122,13 @@ def _figure(device: Device, field: str, factor: float) -> object:
     return getattr(device, field) * factor
 
 
+def explainable(node: Node, run: Run) -> bool:
+    """The planner would let this run: an engine of another version may have more room than it allows."""
+    free = tuple(replace(one, memory_free_bytes=one.memory_total_bytes) for one in node.devices)
+    home = Cluster(nodes=(replace(node, devices=free),))
+    return isinstance(Estimator(home, run.spec, run.workload).estimate(run.layout), Estimate)
+
+
 def _predicted(
     node: Node, kind: DeviceKind, runs: Sequence[Run], logs: Sequence[float]
 ) -> list[float]:

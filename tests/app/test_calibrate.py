@@ -19,20 +19,21 @@ from tests.app.test_measure import DESK
 ENGINE = "vllm-some"
 
 
+def plan_of(layers: int) -> dict[str, Any]:
+    """One copy of so many layers on the CPU."""
+    stage = {"replica": 0, "devices": ["desk/cpu:0"], "layers": [0, layers]}
+    return {"replicas": 1, "nodes": ["desk"], "stages": [stage]}
+
+
 def record(requests: int, token_interval_s: float, **changes: Any) -> dict[str, Any]:
     """A bench document of GPT-2 on the one CPU of this PC."""
     load = Serve(concurrent_requests=requests, prompt_tokens=32, output_tokens=64)
-    plan = {
-        "replicas": 1,
-        "nodes": ["desk"],
-        "stages": [{"replica": 0, "devices": ["desk/cpu:0"], "layers": [0, 12]}],
-    }
     return {
         "schema": "homecluster.bench/1",
         "engine": ENGINE,
         "model_folder": "gpt2",
         "failed": 0,
-        "layout": plan,
+        "layout": plan_of(12),
         "workload": workload_table(load),
         "utilisation": {"other_cores": 0.1},
         "measured": {
@@ -75,6 +76,7 @@ def test_runs_that_took_twice_as_long_make_the_pc_slower(paths: Paths) -> None:
         {"model_folder": "/gone"},
         {"layout": {"replicas": 2, "nodes": ["desk"], "stages": []}},
         {"measured": {}},
+        {"model_folder": "llama-2-70b", "layout": plan_of(80)},
         {"workload": {}},
     ],
 )
