@@ -1,4 +1,8 @@
-"""Real vLLM over emulated PCs: the same tokens as one PC, over the link, and nothing left of it."""
+"""Real vLLM over emulated PCs: the same tokens as one PC, over the link, and nothing left of it.
+
+Asked for by name, since each case starts engines on two PCs for minutes:
+`python -m pytest tests/cluster/gangs_with_vllm.py`.
+"""
 
 from pathlib import Path
 
