@@ -31,7 +31,7 @@ class Proof:
     copies: tuple[Copy, ...]
     """A better layout; empty where the one given is within 0.1 % of the best."""
     gap: float | None
-    """The best layout is at most this share faster than the better of both; None where nothing can run."""
+    """The best layout is at most this share faster than the better of both; None where nothing can run or be proved."""
 
 
 def prove(estimator: Estimator, devices: Sequence[Device], time_s: float) -> Proof | None:
@@ -54,7 +54,7 @@ def prove(estimator: Estimator, devices: Sequence[Device], time_s: float) -> Pro
 def _gap(packed: Packed, given_s: float) -> float | None:
     if not packed.copies and given_s >= NOTHING_S:
         return None
-    return packed.time_s / packed.least_s - 1 if packed.least_s > 0 else math.inf
+    return packed.time_s / packed.least_s - 1 if packed.least_s > 0 else None
 
 
 def _copy(best: Best) -> Copy:

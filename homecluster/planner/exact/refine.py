@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from homecluster.domain.hardware import Device
@@ -29,7 +30,8 @@ def refine(problem: Problem, cluster: Cluster, result: Result) -> tuple[Result, 
     devices = _ordered(problem)
     if len(devices) > MOST_DEVICES:
         best = max((one.estimate.requests_per_s.mid for one in result.found), default=0.0)
-        return result, most_requests_per_s(estimator, devices) / best - 1 if best else None
+        gap = most_requests_per_s(estimator, devices) / best - 1 if best else math.inf
+        return result, gap if math.isfinite(gap) else None
     proof = prove(estimator, devices, _time_s(result, workload))
     if proof is None:
         return result, None
