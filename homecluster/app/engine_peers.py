@@ -97,9 +97,7 @@ def _pull_from(paths: Paths, kind: DeviceKind, members: Members, one: Member, te
     told = members.ask(one.node, "engine.offer", body, deadline_s=OFFER_WITHIN_S)
     source = Source(members=members, node=one.node, model=str(told["offer"]))
     paths.engines.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return pull_model(
-        source, paths.engines / f".wheels-from-{one.name}", only_config=False, tell=tell
-    )
+    return pull_model(source, _pulled(paths), only_config=False, tell=tell)
 
 
 def _packed(paths: Paths, engine: Engine) -> Path:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import base64
 import hashlib
 import importlib.metadata
+import os
 import stat
 import zipfile
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Final
 
 _MADE_BY_PIP: Final = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json")
 """In `*.dist-info`, about this very installation."""
-_OUTSIDE: Final = ("..", "..", "..")
-"""From site-packages to the environment's root."""
+_PACKAGES: Final = ("lib", "pythonX", "site-packages")
+"""Where a record's paths start, seen from the environment's root."""
 _TIME = (2020, 1, 1, 0, 0, 0)
 """The same files make the same wheel, bit for bit."""
 
@@ -74,19 +75,18 @@ def _entries(distribution: importlib.metadata.Distribution) -> list[_Entry]:
     made = {entry.name for entry in distribution.entry_points if entry.group.endswith("_scripts")}
     found = []
     for file in sorted(distribution.files or ()):
-        inside = PurePosixPath(file)
+        parts = Path(os.path.normpath(Path(*_PACKAGES, file))).parts
         source = Path(str(distribution.locate_file(file)))
-        if "__pycache__" in inside.parts or not source.is_file():
+        if "__pycache__" in parts or ".." in parts or not source.is_file():
             continue
-        if inside.parent.name.endswith(".dist-info") and inside.name in _MADE_BY_PIP:
+        if parts[-2].endswith(".dist-info") and parts[-1] in _MADE_BY_PIP:
             continue
-        if inside.parts[:3] != _OUTSIDE:
-            found.append(_Entry(source=source, inside=str(inside)))
-        elif inside.parts[3] != "bin":
-            data = PurePosixPath(*inside.parts[3:])
-            found.append(_Entry(source=source, inside=f"{stem}.data/data/{data}"))
-        elif inside.name not in made:  # pip makes the others anew from the entry points
-            name = f"{stem}.data/scripts/{inside.name}"
+        if parts[:3] == _PACKAGES:
+            found.append(_Entry(source=source, inside="/".join(parts[3:])))
+        elif parts[0] != "bin":
+            found.append(_Entry(source=source, inside=f"{stem}.data/data/{'/'.join(parts)}"))
+        elif parts[-1] not in made:  # pip makes the others anew from the entry points
+            name = f"{stem}.data/scripts/{parts[-1]}"
             found.append(_Entry(source=source, inside=name, is_script=True))
     return found
 

@@ -31,13 +31,20 @@ def toy(tmp_path: Path) -> importlib.metadata.Distribution:
         info / "INSTALLER": "pip\n",
         info / "entry_points.txt": "[console_scripts]\nmade = toy:main\n",
         tmp_path / "env" / "lib" / "libtoy.so": "binary",
+        tmp_path / "env" / "lib" / "libnear.so": "binary",
         tmp_path / "env" / "bin" / "made": "#!/somewhere/python\n",
         tmp_path / "env" / "bin" / "own": "#!/somewhere/env/bin/python\nprint('own')\n",
     }
     for path, text in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    names = ["toy.py", "../../../lib/libtoy.so", "../../../bin/made", "../../../bin/own"]
+    names = [
+        "toy.py",
+        "../../../lib/libtoy.so",
+        "../../libnear.so",
+        "../../../bin/made",
+        "../../../bin/own",
+    ]
     names += [
         f"{info.name}/{n}" for n in ("METADATA", "WHEEL", "INSTALLER", "entry_points.txt", "RECORD")
     ]
@@ -61,6 +68,7 @@ def test_everything_but_pips_own_notes_is_in_it_with_its_hash(
         assert names == {
             "toy.py",
             "toy_kit-1.0+cpu.data/data/lib/libtoy.so",
+            "toy_kit-1.0+cpu.data/data/lib/libnear.so",
             "toy_kit-1.0+cpu.data/scripts/own",
             "toy_kit-1.0+cpu.dist-info/METADATA",
             "toy_kit-1.0+cpu.dist-info/WHEEL",
