@@ -139,7 +139,7 @@ def test_folders_and_keys_that_others_may_read_are_refused(tmp_path: Path) -> No
 
 
 def test_a_long_home_gets_short_sockets(tmp_path: Path) -> None:
-    near = AgentFolder(home=Path("/tmp/x"))
+    near = AgentFolder(home=Path("/home/kim"))
     far = AgentFolder(home=tmp_path / ("long" * 30))
 
     assert near.socket == near.path / "agent.sock"
