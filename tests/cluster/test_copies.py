@@ -96,9 +96,8 @@ def test_a_model_is_copied_a_crash_mended_and_nothing_left_whoever_is_killed(
         assert copied.read_bytes() == (tmp_path / "models/toy/config.json").read_bytes()
 
         kill(b, "gang_engine_process")
-        within(30, lambda: not serves(a, "b"), lambda: str(copies(a)))
-        assert ask(a, "tokens", "toy", "x", 1)["status"] == 200
-        within(60, lambda: serves(a, "b"), lambda: str(copies(a)))
+        assert ask(a, "tokens", "toy", "x", 2)["status"] == 200
+        within(60, lambda: copies(a)["b"]["starts"] == 2 and serves(a, "b"), lambda: str(copies(a)))
 
         kill(a, "copies_process")
         ended = a.type("down", "--all", timeout_s=120)
