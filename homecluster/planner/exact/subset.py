@@ -75,14 +75,22 @@ class Subset:
         stages = sum(map(len, inside))
         whole = stages <= _ORDERED_STAGES and shapes.few_splits(self.clock.spec.layers, stages)
         for groups in shapes.orders(inside) if stages <= _ORDERED_STAGES else [_flat(inside)]:
-            wanted = max(1.0, self._target(time_s))
-            pipeline = Pipeline(groups=groups, ordered=True)
-            if bound.least_time_s(self.clock, pipeline, wanted) > time_s:
-                continue
-            self._keep(groups, self._split(groups, wanted), time_s)
+            self._try_splits(groups, time_s)
             if self.held(time_s) >= enough:
                 break
         return whole
+
+    def _try_splits(self, groups: tuple[Group, ...], time_s: float) -> None:
+        """The cut that holds most within the time: best for ever more requests, until none answers them in time."""
+        pipeline = Pipeline(groups=groups, ordered=True)
+        while True:
+            before = self.held(time_s)
+            wanted = max(1.0, self._target(time_s))
+            if bound.least_time_s(self.clock, pipeline, wanted) > time_s:
+                return
+            self._keep(groups, self._split(groups, wanted), time_s)
+            if self.held(time_s) <= before:
+                return
 
     def _split(self, groups: tuple[Group, ...], requests: float) -> tuple[int, ...]:
         """The cut of the layers that answers so many requests soonest."""
