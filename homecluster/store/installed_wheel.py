@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import csv
 import hashlib
 import importlib.metadata
+import io
 import os
 import stat
 import zipfile
@@ -43,10 +45,10 @@ def write_wheel(distribution: importlib.metadata.Distribution, folder: Path, tag
     with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as wheel:
         for entry in entries:
             content = _content(entry)
-            record.append(f"{entry.inside},sha256={_hash(content)},{len(content)}")
+            record.append((entry.inside, f"sha256={_hash(content)}", str(len(content))))
             wheel.writestr(_head(entry), content)
-        text = "\n".join([*record, f"{info}/RECORD,,"]) + "\n"
-        wheel.writestr(zipfile.ZipInfo(f"{info}/RECORD", date_time=_TIME), text)
+        record.append((f"{info}/RECORD", "", ""))
+        wheel.writestr(zipfile.ZipInfo(f"{info}/RECORD", date_time=_TIME), _csv(record))
     temporary.rename(path)
     return path
 
@@ -89,6 +91,13 @@ def _entries(distribution: importlib.metadata.Distribution) -> list[_Entry]:
             name = f"{stem}.data/scripts/{parts[-1]}"
             found.append(_Entry(source=source, inside=name, is_script=True))
     return found
+
+
+def _csv(rows: list[tuple[str, str, str]]) -> str:
+    """vLLM has files with commas in their names."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
 
 
 def _content(entry: _Entry) -> bytes:

@@ -26,6 +26,7 @@ def toy(tmp_path: Path) -> importlib.metadata.Distribution:
     info = packages / "toy_kit-1.0+cpu.dist-info"
     files = {
         packages / "toy.py": "def main(): print('toy')\n",
+        packages / "N=1,K=2.json": "{}",
         info / "METADATA": METADATA,
         info / "WHEEL": WHEEL,
         info / "INSTALLER": "pip\n",
@@ -67,6 +68,7 @@ def test_everything_but_pips_own_notes_is_in_it_with_its_hash(
         names = set(wheel.namelist())
         assert names == {
             "toy.py",
+            "N=1,K=2.json",
             "toy_kit-1.0+cpu.data/data/lib/libtoy.so",
             "toy_kit-1.0+cpu.data/data/lib/libnear.so",
             "toy_kit-1.0+cpu.data/scripts/own",
