@@ -213,7 +213,7 @@ bandwidth = "940 Mbit/s"
 """
 PIPELINE = ("--model", "llama-2-13b", "--pipeline-parallel", "2", "--tensor-parallel", "1", "--concurrency", "16")  # fmt: skip
 
-SHORT = (*PIPELINE[:-1], "2", "--prompt-tokens", "32")
+SHORT = (*PIPELINE[:-1], "1", "--prompt-tokens", "16")
 
 
 def rates(forward: float, back: float) -> Throughput:
@@ -258,7 +258,7 @@ def test_what_a_probe_sees_of_a_hurt_cable_is_named_first(
 def test_a_queue_that_fills_is_named_where_bytes_do_not_bind(tmp_path: Path) -> None:
     cluster = tmp_path / "home.toml"
     cluster.write_text(GIGABIT)
-    bloated = {"throughput": rates(143, 143), "loaded_round_trip": full_queue(0.22)}
+    bloated = {"throughput": rates(28, 28), "loaded_round_trip": full_queue(0.28)}
     path = report(tmp_path, round_trip=trip(3e-4), **bloated)
 
     found = causes(str(path), "--cluster", str(cluster), *SHORT)

@@ -18,7 +18,7 @@ from tests.netprobe.in_lab import probe, served
 Hurt = Callable[[Lab], None]
 
 PIPELINE: Final = ("--model", "llama-2-13b", "--pipeline-parallel", "2", "--tensor-parallel", "1", "--replicas", "1", "--concurrency", "16")  # fmt: skip
-SHORT: Final = (*PIPELINE[:-1], "2", "--prompt-tokens", "32")
+SHORT: Final = (*PIPELINE[:-1], "1", "--prompt-tokens", "16")
 TENSOR: Final = ("--model", "gpt2", "--tensor-parallel", "2", "--pipeline-parallel", "1", "--replicas", "1")  # fmt: skip
 DOCUMENT: Final = """\
 schema = "homecluster.cluster/1"
@@ -70,8 +70,8 @@ def loss(lab: Lab) -> None:
 
 
 def bloat(lab: Lab) -> None:
-    """4 MiB at 150 Mbit/s are 220 ms."""
-    lab.link("a").set(rate_mbit=150, queue_kib=4096)
+    """1 MiB at 30 Mbit/s is 280 ms."""
+    lab.link("a").set(rate_mbit=30, queue_kib=1024)
 
 
 CASES: Final[Mapping[str, Case]] = MappingProxyType(

@@ -20,7 +20,7 @@ def _lab_possible() -> None:
     require_lab()
 
 
-@pytest.mark.parametrize("name", ["thin uplink", "loss", "bufferbloat", "founding hotspot"])
+@pytest.mark.parametrize("name", ["thin uplink", "loss"])
 def test_the_injected_trouble_is_named_first(name: str, tmp_path: Path) -> None:
     case = CASES[name]
     for _ in range(ATTEMPTS):
@@ -28,12 +28,3 @@ def test_the_injected_trouble_is_named_first(name: str, tmp_path: Path) -> None:
         if found[:1] == [case.expected]:
             break
     assert found[:1] == [case.expected]
-
-
-def test_a_healthy_gigabit_home_is_left_in_peace(tmp_path: Path) -> None:
-    case = CASES["healthy gigabit"]
-    for _ in range(ATTEMPTS):
-        found = [cause["id"] for cause in judged(case, tmp_path)]
-        if not found:
-            break
-    assert found == []
