@@ -44,11 +44,12 @@ def find_knee(points: Sequence[Point]) -> Knee:
         "load": "there are no more requests to share",
     }
     most = max(point.replicas for point in points)
-    after = f"up to {most} copies add nothing" if most > knee.replicas else "more were not tried"
+    after = f"more, up to {most}, add nothing" if most > knee.replicas else "more were not tried"
+    copies = "1 copy reaches" if knee.replicas == 1 else f"{knee.replicas} copies reach"
     return Knee(
         replicas=knee.replicas,
         binds=binds,
-        reason=f"{knee.replicas} copies reach {ENOUGH:.0%} of the best throughput: {words[binds]}; {after}",
+        reason=f"{copies} {ENOUGH:.0%} of the best throughput: {words[binds]}; {after}",
     )
 
 
