@@ -41,6 +41,7 @@ def toy(tmp_path: Path) -> importlib.metadata.Distribution:
         path.write_text(text)
     names = [
         "toy.py",
+        "N=1,K=2.json",
         "../../../lib/libtoy.so",
         "../../libnear.so",
         "../../../bin/made",
@@ -49,7 +50,7 @@ def toy(tmp_path: Path) -> importlib.metadata.Distribution:
     names += [
         f"{info.name}/{n}" for n in ("METADATA", "WHEEL", "INSTALLER", "entry_points.txt", "RECORD")
     ]
-    (info / "RECORD").write_text("".join(f"{name},,\n" for name in names))
+    (info / "RECORD").write_text("".join(f'"{name}",,\n' for name in names))
     (found,) = importlib.metadata.distributions(path=[str(packages)])
     return found
 
