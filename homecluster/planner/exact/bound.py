@@ -36,7 +36,7 @@ def least_response(clock: Clock, pipeline: Pipeline) -> Response:
     numbers, power = {most}, 1.0
     while power < most:
         numbers.add(power)
-        power *= 2
+        power *= 2**0.5  # a coarser line would lie above what it bounds
     numbers |= _together(clock, pipeline.groups, most)  # where a copy's own response bends
     found, each_s = [], float("inf")
     for requests in sorted(numbers):
