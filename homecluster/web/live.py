@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -11,8 +12,9 @@ from urllib.parse import urlsplit
 
 from homecluster.app.job_log import last_lines
 from homecluster.app.jobs import JobView, document, living, look_at_all
+from homecluster.app.live_cluster import merged_clusters
 from homecluster.domain.job import is_over
-from homecluster.domain.member import Member
+from homecluster.domain.member import Health, Member
 from homecluster.domain.model import ModelSpec
 from homecluster.domain.topology import Cluster
 from homecluster.domain.workload import Serve
@@ -28,7 +30,7 @@ _SHOWN_JOBS = 5
 _LOG_LINES = 200
 _METRICS_LIMIT_S = 1.0
 _METRICS_BYTES = 1_000_000
-_CLUSTER_EVERY_S = 2.0
+_CLUSTER_EVERY_S = 5.0
 
 
 class Live:
@@ -52,14 +54,13 @@ class Live:
         self._models = models
         self._spec = find_spec(model)
         self._workload = workload
-        self._cluster = cluster()
-        self._read_at_s = time.monotonic()
-        self._saved = self._plan()
+        self._saved = self._plan(cluster())
         self._counters: dict[str, Counters] = {}
+        # Asking members takes as long as the slowest of them; the page must not wait for one that is gone.
+        threading.Thread(target=self._keep_looking, daemon=True).start()
 
     def page(self) -> dict[str, Any]:
         """The page as of now."""
-        self._look_again()
         jobs = look_at_all(self._paths.jobs)[-_SHOWN_JOBS:]
         shown = living(jobs) or jobs[-1:]
         facts = PageFacts(
@@ -85,20 +86,30 @@ class Live:
         spec = self._find_spec(str(asked.get("model", self._spec.name))[:200])
         return answer(self._saved.cluster, spec, self._workload, asked)
 
-    def _plan(self) -> PageFacts:
-        return saved_facts(self._cluster, self._spec, self._workload, Pins())
+    def _plan(self, cluster: Cluster) -> PageFacts:
+        return saved_facts(cluster, self._spec, self._workload, Pins())
 
-    def _look_again(self) -> None:
-        if time.monotonic() - self._read_at_s < _CLUSTER_EVERY_S:
-            return
-        self._read_at_s = time.monotonic()
-        try:
-            cluster = self._read_cluster()
-        except HomeclusterError:
-            return  # half of a document that is just being replaced; the next look has it
-        if _lasting(cluster) != _lasting(self._cluster):
-            self._cluster = cluster
-            self._saved = self._plan()
+    def _keep_looking(self) -> None:
+        while True:
+            time.sleep(_CLUSTER_EVERY_S)
+            try:
+                cluster = self._with_the_silent(self._read_cluster())
+            except HomeclusterError:
+                continue  # half of a document that is just being replaced, or nobody answers: what was known stays
+            if _lasting(cluster) != _lasting(self._saved.cluster):
+                self._saved = self._plan(cluster)
+
+    def _with_the_silent(self, now_there: Cluster) -> Cluster:
+        """What is there now, and members that were there and do not answer: the page shows them as dead."""
+        belonging = {
+            member.node for member in self._members_now() if member.health is not Health.LEFT
+        }
+        whole = merged_clusters(self._saved.cluster, now_there)
+        present = {node.id for node in now_there.nodes} | belonging
+        return Cluster(
+            nodes=tuple(node for node in whole.nodes if node.id in present),
+            links=tuple(link for link in whole.links if {link.src, link.dst} <= present),
+        )
 
     def _members_now(self) -> tuple[Member, ...]:
         try:
