@@ -7,7 +7,7 @@ import logging
 import ssl
 from collections.abc import Awaitable, Callable
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 from homecluster.agent.doorway import refused
 from homecluster.agent.identity import key_sha256_of_certificate
@@ -24,6 +24,16 @@ async def say_little(request: web.Request, response: web.StreamResponse) -> None
     response.headers["Server"] = "homecluster"
 
 
+async def expected(request: web.Request) -> web.StreamResponse | None:
+    """The go-ahead for `Expect: 100-continue`; aiohttp's own answer to anything else is a 500 when it is no UTF-8."""
+    if request.headers.get("Expect", "").lower() != "100-continue":
+        return refused(417, "nothing but 100-continue can be expected")
+    if request.version >= HttpVersion11:
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0
+    return None
+
+
 @web.middleware
 async def guard(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -38,6 +48,10 @@ async def guard(
             return await handler(request)
     except BadMessageError as error:
         return refused(400, str(error))
+    except (
+        UnicodeEncodeError
+    ):  # aiohttp repeats a header in its own refusal, and this one cannot be repeated
+        return refused(400, "a header is not UTF-8")
     except TimeoutError:
         return refused(408, "too slow")
     except MissingError as error:

@@ -16,7 +16,7 @@ from homecluster.agent.coordinator import Coordinator, Live
 from homecluster.agent.doorway import Doorway, refused
 from homecluster.agent.folder import AgentFolder
 from homecluster.agent.gate import Gate
-from homecluster.agent.guard import REQUEST_S, guard, peer_key, say_little
+from homecluster.agent.guard import REQUEST_S, expected, guard, peer_key, say_little
 from homecluster.agent.limits import (
     ASKS_PER_S,
     CONNECT_S,
@@ -63,10 +63,11 @@ class Listener:
         self._context = listener_context(folder)
         self._app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[guard])
         self._app.on_response_prepare.append(say_little)
-        self._app.router.add_get("/v1/hello", self._doorway.hello)
-        self._app.router.add_post("/v1/join", self._doorway.join)
-        self._app.router.add_get("/v1/channel", self._channel)
-        self._app.router.add_get("/v1/stream", self._stream)
+        router = self._app.router
+        router.add_get("/v1/hello", self._doorway.hello, expect_handler=expected)
+        router.add_post("/v1/join", self._doorway.join, expect_handler=expected)
+        router.add_get("/v1/channel", self._channel, expect_handler=expected)
+        router.add_get("/v1/stream", self._stream, expect_handler=expected)
 
     def paths(self) -> set[str]:
         """What it answers at all."""

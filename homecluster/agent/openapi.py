@@ -75,8 +75,10 @@ def document() -> dict[str, Any]:
     }
 
 
-_JOIN_NOES = (400, 403, 408, 409, 413, 415, 426, 429, 503)
+_JOIN_NOES = (400, 403, 408, 409, 413, 426, 429, 503)
 _MEMBER_NOES = (400, 401, 403, 410, 429)
+_EVERYWHERE = (415, 417)
+"""The guard says these before the operation itself is asked."""
 _WHY = {
     400: "not what is described here",
     401: "no certificate of this cluster",
@@ -86,6 +88,7 @@ _WHY = {
     410: "this PC was put out",
     413: "too large",
     415: "compressed bodies are not taken",
+    417: "`Expect` takes 100-continue and nothing else",
     426: "the protocols do not meet; the reason says which side to upgrade",
     429: "too often",
     503: "the coordinator cannot write its state",
@@ -112,7 +115,7 @@ def _socket(summary: str, queries: tuple[str, ...]) -> dict[str, Any]:
 def _refusals(statuses: tuple[int, ...]) -> dict[str, Any]:
     return {
         str(status): {"description": _WHY[status], "content": _json(_REFUSED)}
-        for status in statuses
+        for status in sorted((*statuses, *_EVERYWHERE))
     }
 
 

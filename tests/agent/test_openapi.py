@@ -45,6 +45,29 @@ def test_every_answer_to_a_stranger_is_a_described_one(town: Town, path: str) ->
     assert missing(json.loads(response.read()), schema) == []
 
 
+@pytest.mark.parametrize("value", ["a miracle", "\x80"])
+def test_what_cannot_be_expected_is_refused_in_few_words(town: Town, value: str) -> None:
+    town.coordinator()
+    connection = http.client.HTTPSConnection("127.0.0.1", town.port, timeout=30, context=anyone())
+
+    connection.request("GET", "/v1/hello", headers={"Expect": value})
+    response = connection.getresponse()
+
+    assert response.status == 417
+    assert json.loads(response.read())["schema"] == "homecluster.refused/1"
+
+
+def test_an_upgrade_that_cannot_be_repeated_to_its_sender_is_refused(town: Town) -> None:
+    b = town.member("b", town.coordinator())
+    context = anyone()
+    context.load_cert_chain(b.folder.node_certificate, b.folder.node_key)
+    connection = http.client.HTTPSConnection("127.0.0.1", town.port, timeout=30, context=context)
+
+    connection.request("GET", "/v1/channel", headers={"Upgrade": "\x80"})
+
+    assert connection.getresponse().status == 400
+
+
 def missing(answer: dict[str, Any], schema: dict[str, Any]) -> list[str]:
     """Keys that the schema requires and the answer lacks or fills with another constant."""
     return [
