@@ -26,6 +26,8 @@ ABANDONED_GRACE_S = 10.0
 LINGER_S = 3.0
 """What its children get after the engine's first process ended."""
 KILL_WITHIN_S = 10.0
+NOTE_EVERY_S = 5.0
+"""How often it is noted which shared memory the engine holds: a few milliseconds each time."""
 ASK: Final = b"t"
 KILL: Final = b"k"
 
@@ -62,10 +64,15 @@ def _watch(engine_pid: int) -> int:
     deadline: float | None = None
     listening, engine_ended = True, False
     held: frozenset[Path] = frozenset()
+    noted_s = 0.0
     while status is None or strays.descendants():
         waited_for = ([line] if listening else []) + ([] if engine_ended else [ended])
         ready, _, _ = select.select(waited_for, [], [], 0.2 if deadline is not None else 1.0)
         status = strays.reap().get(engine_pid, status)
+        if time.monotonic() - noted_s > NOTE_EVERY_S:
+            # A rank whose peer on another PC ended ends by itself, at once: nobody asked it before.
+            noted_s = time.monotonic()
+            held |= files_held_by(child.pid for child in strays.descendants())
         if status is not None and not engine_ended:
             engine_ended = True
             deadline = min(deadline or math.inf, time.monotonic() + LINGER_S)

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+import psutil
+
 SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - looked through for files of named processes
 _MAPPED = re.compile(rf"{SHARED_MEMORY}/(\S+)$", re.MULTILINE)
 _ENGINE_NAMES: Final = ("psm_", "sem.mp-", "vllm_", "torch_", "nccl-")
@@ -38,5 +40,13 @@ def remove_left(held: Iterable[Path], folder: Path = SHARED_MEMORY) -> None:
         return
     for path in folder.iterdir():
         mark = _OPENMP_MARK.fullmatch(path.name)
-        if mark and int(mark[2]) == os.getuid() and not Path(f"/proc/{mark[1]}").exists():
+        if mark and int(mark[2]) == os.getuid() and not _lives(int(mark[1])):
             path.unlink(missing_ok=True)
+
+
+def _lives(pid: int) -> bool:
+    """Whether it runs; one that ended and whose parent has not asked for its status does not."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

@@ -21,6 +21,7 @@ from homecluster.launch import cgroup, keeper, strays
 from homecluster.launch.bounded_log import BoundedLog, split_lines
 from homecluster.launch.first_token import token_came
 from homecluster.launch.lease import overdue_s
+from homecluster.launch.shared_memory import files_held_by, remove_left
 from homecluster.launch.supervise import (
     Act,
     EngineEnded,
@@ -80,6 +81,7 @@ class Supervisor:
         self._events: SimpleQueue[Event] = SimpleQueue()
         self._started_at_s = time.monotonic()
         self._over = threading.Event()
+        self._shared_memory: frozenset[Path] = frozenset()
 
     def run(self) -> JobState:
         """The job's last state, once nothing of it is left."""
@@ -186,15 +188,22 @@ class Supervisor:
             case Record(job=job):
                 self._record(job)
             case Terminate(grace_s=grace_s):
+                self._note_shared_memory()
                 self._tell_keeper(keeper.ASK)
                 timer = threading.Timer(grace_s, lambda: self._events.put(GraceOver()))
                 timer.daemon = True
                 timer.start()
             case KillAll():
+                self._note_shared_memory()
                 self._kill_all()
+                remove_left(self._shared_memory)
                 self._events.put(NothingLeft())
             case Finish():
                 self._over.set()
+
+    def _note_shared_memory(self) -> None:
+        """The keeper does the same and removes it; but it may be killed before, with its whole group."""
+        self._shared_memory |= files_held_by(child.pid for child in strays.descendants())
 
     def _tell_keeper(self, word: bytes) -> None:
         assert self._keeper.stdin is not None
