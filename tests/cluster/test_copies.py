@@ -1,6 +1,5 @@
 """Whole copies behind one address, as a person starts them: one PC of the two lies behind WSL's NAT.
 
-Asked for by name, since it starts two engines on one machine: `python -m pytest tests/cluster/copies_with_vllm.py`.
 test_copies_on_loopback.py guards the same way with a stand-in for vLLM.
 """
 

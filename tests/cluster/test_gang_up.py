@@ -1,6 +1,6 @@
 """One copy over two PCs as a person starts it: join, probe, `up`, a token, `down` from the other PC.
 
-With a stand-in for vLLM, so that this is about the way there; gangs_with_vllm.py runs the real one.
+With a stand-in for vLLM, so that this is about the way there; test_gangs.py runs the real one.
 """
 
 from __future__ import annotations
