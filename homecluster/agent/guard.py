@@ -34,6 +34,12 @@ async def expected(request: web.Request) -> web.StreamResponse | None:
     return None
 
 
+async def nowhere(request: web.Request) -> web.StreamResponse:
+    """No such path, or not in this way."""
+    del request
+    return refused(404, "not found")
+
+
 @web.middleware
 async def guard(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]

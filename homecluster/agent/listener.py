@@ -16,7 +16,7 @@ from homecluster.agent.coordinator import Coordinator, Live
 from homecluster.agent.doorway import Doorway, refused
 from homecluster.agent.folder import AgentFolder
 from homecluster.agent.gate import Gate
-from homecluster.agent.guard import REQUEST_S, expected, guard, peer_key, say_little
+from homecluster.agent.guard import REQUEST_S, expected, guard, nowhere, peer_key, say_little
 from homecluster.agent.limits import (
     ASKS_PER_S,
     CONNECT_S,
@@ -54,6 +54,9 @@ _SHUTDOWN_S = 1.0
 DialJob = Callable[[str], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
 
 
+_ANYWHERE = "/{anything:.*}"
+
+
 class Listener:
     """Serves one bound socket for one coordinator."""
 
@@ -68,10 +71,13 @@ class Listener:
         router.add_post("/v1/join", self._doorway.join, expect_handler=expected)
         router.add_get("/v1/channel", self._channel, expect_handler=expected)
         router.add_get("/v1/stream", self._stream, expect_handler=expected)
+        # aiohttp's own answer to what it does not know repeats the caller's headers before our guard sees them.
+        router.add_route("*", _ANYWHERE, nowhere, expect_handler=expected)
 
     def paths(self) -> set[str]:
         """What it answers at all."""
-        return {resource.canonical for resource in self._app.router.resources()}
+        known = {resource.canonical for resource in self._app.router.resources()}
+        return known - {_ANYWHERE.partition(":")[0] + "}"}
 
     async def serve(self, bound: socket.socket) -> None:
         """Until cancelled."""

@@ -45,12 +45,18 @@ def test_every_answer_to_a_stranger_is_a_described_one(town: Town, path: str) ->
     assert missing(json.loads(response.read()), schema) == []
 
 
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "/v1/hello"), ("POST", "/v1/hello"), ("GET", "/nowhere"), ("DELETE", "/")],
+)
 @pytest.mark.parametrize("value", ["a miracle", "\x80"])
-def test_what_cannot_be_expected_is_refused_in_few_words(town: Town, value: str) -> None:
+def test_what_cannot_be_expected_is_refused_in_few_words(
+    town: Town, method: str, path: str, value: str
+) -> None:
     town.coordinator()
     connection = http.client.HTTPSConnection("127.0.0.1", town.port, timeout=30, context=anyone())
 
-    connection.request("GET", "/v1/hello", headers={"Expect": value})
+    connection.request(method, path, headers={"Expect": value})
     response = connection.getresponse()
 
     assert response.status == 417
