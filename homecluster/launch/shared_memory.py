@@ -12,8 +12,8 @@ import psutil
 
 SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - looked through for files of named processes
 _MAPPED = re.compile(rf"{SHARED_MEMORY}/(\S+)$", re.MULTILINE)
-_ENGINE_NAMES: Final = ("psm_", "sem.mp-", "vllm_", "torch_", "nccl-")
-"""Python's shared memory and semaphores, vLLM's and torch's own, NCCL's; a driver's are not ours."""
+_ENGINE_NAMES: Final = ("psm_", "sem.mp-", "vllm_", "torch_", "nccl-", "deepspeed_")
+"""Python's shared memory and semaphores, vLLM's, torch's and DeepSpeed's own, NCCL's; a driver's are not ours."""
 _OPENMP_MARK = re.compile(r"__KMP_REGISTERED_LIB_(\d+)_(\d+)")
 
 

@@ -19,6 +19,9 @@ JOB_VARIABLE = "HOMECLUSTER_JOB"
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _PAUSE_S = 0.02
+_TRACKER = "multiprocessing.resource_tracker"
+CLEANERS_S = 2.0
+"""What those get that only clean up after others."""
 
 
 def adopt_orphans() -> None:
@@ -72,18 +75,31 @@ def kill_tagged(job_id: str, within_s: float) -> list[psutil.Process]:
 
 
 def _kill_rounds(find: Callable[[], list[psutil.Process]], within_s: float) -> list[psutil.Process]:
-    deadline = time.monotonic() + within_s
+    begun_s = time.monotonic()
+    deadline = begun_s + within_s
     held: set[Path] = set()
     while alive := find():
         held |= files_held_by(process.pid for process in alive)
+        may_clean = time.monotonic() - begun_s < min(CLEANERS_S, within_s / 2)
         for process in alive:
-            _kill(process)
+            if not (may_clean and _cleans_up(process)):
+                _kill(process)
         reap()
         if time.monotonic() > deadline:
             return find()
         time.sleep(_PAUSE_S)
     remove_left(held)
     return []
+
+
+def _cleans_up(process: psutil.Process) -> bool:
+    """Python's resource tracker: once the others are dead it unlinks their named semaphores, whose names
+    nobody else knows, and ends.
+    """
+    try:
+        return any(_TRACKER in word for word in process.cmdline())
+    except psutil.Error:
+        return False
 
 
 def _kill(process: psutil.Process) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -45,6 +46,7 @@ RUNNING_FILE = "running"
 _PROBE_PAUSE_S = 0.5
 _LEASE_PAUSE_S = 1.0
 _KILL_WITHIN_S = 10.0
+_KEEPER_KILLS_WITHIN_S = 2 * strays.CLEANERS_S
 _LAST_WORDS_S = 2.0
 _CHUNK_BYTES = 65536
 _REPORTED_LINES = 30
@@ -212,10 +214,16 @@ class Supervisor:
         except BrokenPipeError:
             return  # the keeper is gone: its descendants are ours now
 
+    def _let_keeper_kill(self) -> None:
+        """It leaves those for a moment that clean up after others; the group's kill spares nobody."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._keeper.wait(_KEEPER_KILLS_WITHIN_S)
+
     def _kill_all(self) -> None:
         """Comes back only when nothing is left; a process that the kernel holds is waited for."""
         while True:
             self._tell_keeper(keeper.KILL)
+            self._let_keeper_kill()
             if self._charge.group is not None:
                 cgroup.kill_group(self._charge.group, _KILL_WITHIN_S)
             try:

@@ -80,25 +80,24 @@ class LabGang:
         told = self.members.ask(part.node, "share.look", body, deadline_s=10)
         return told["received_bytes"], told["sent_bytes"]
 
-    def stop(self, *, shared_memory: bool = True) -> None:
+    def stop(self) -> None:
         """End it as Ctrl-C does; nothing of it may be left on any PC."""
         self.leader.ask_to_stop("the test is over")
         self.wait_until_over()
-        self.check_nothing_is_left(shared_memory=shared_memory)
+        self.check_nothing_is_left()
 
-    def check_nothing_is_left(self, *, shared_memory: bool = True) -> None:
+    def check_nothing_is_left(self) -> None:
         """No process of the engine, Ray or a supervisor, and no shared memory, on any PC."""
-        within(10, lambda: not self.left(shared_memory), lambda: str(self.left(shared_memory)))
+        within(10, lambda: not self.left(), lambda: str(self.left()))
 
-    def left(self, shared_memory: bool) -> list[str]:
+    def left(self) -> list[str]:
         found = []
         for name in self.members.desks:
             host = self.members.lab.host(name)
             lines = host.run(["ps", "-ww", "-eo", "args"]).stdout.splitlines()
             words = ("vllm", "VLLM", "ray", "gang_share_process", "keeper")
             found += [line for line in lines if any(word in line for word in words)]
-            if shared_memory:
-                found += host.run(["ls", "/dev/shm"]).stdout.split()
+            found += host.run(["ls", "/dev/shm"]).stdout.split()
         return found
 
     def _is(self, kind: type[JobState]) -> bool:

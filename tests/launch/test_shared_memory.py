@@ -2,11 +2,13 @@ import multiprocessing
 import os
 import subprocess
 import sys
+import uuid
 from multiprocessing.shared_memory import SharedMemory
 from pathlib import Path
 
 import pytest
 
+from homecluster.launch import strays
 from homecluster.launch.shared_memory import files_held_by, remove_left
 from homecluster.launch.strays import kill_descendants
 
@@ -52,3 +54,41 @@ def test_marks_of_dead_processes_go_and_those_of_the_living_and_of_others_stay(
         (tmp_path / name).touch()
     remove_left([], folder=tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names[1:])
+
+
+_LOCKED = """
+import multiprocessing, sys, time
+from multiprocessing.synchronize import Lock
+
+def wait(lock):
+    time.sleep(600)
+
+if __name__ == "__main__":
+    context = multiprocessing.get_context("spawn")
+    lock = context.Lock()
+    child = context.Process(target=wait, args=(lock,))
+    child.start()
+    print(lock._semlock.name.strip("/"), flush=True)
+    time.sleep(600)
+"""
+
+
+def test_a_killed_family_leaves_no_named_semaphore(tmp_path: Path) -> None:
+    """Its names are in no process's memory map; only Python's resource tracker knows them."""
+    script = tmp_path / "locked.py"
+    script.write_text(_LOCKED)
+    job = f"test-{uuid.uuid4().hex}"
+    family = subprocess.Popen(
+        [sys.executable, str(script)],
+        env=os.environ | {strays.JOB_VARIABLE: job},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert family.stdout is not None
+    semaphore = Path("/dev/shm") / f"sem.{family.stdout.readline().strip()}"
+    assert semaphore.exists()
+
+    assert strays.kill_tagged(job, 10.0) == []
+    family.wait()
+
+    assert not semaphore.exists()
