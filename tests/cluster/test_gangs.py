@@ -37,9 +37,7 @@ def test_tensor_parallel_crosses_the_link_and_gives_the_tokens_of_one_pc(
         before, _ = gang.link_bytes()
         gang.complete([3 + n % 200 for n in range(PROMPT_TOKENS)], 1)
         after, _ = gang.link_bytes()
-        gang.stop(
-            shared_memory=False
-        )  # a named semaphore of one engine process outlives a calm end
+        gang.stop()
     # A ring of two: each way every all-reduce carries the hidden states once; frames add some.
     planned = (2 * LAYERS + 1) * PROMPT_TOKENS * HIDDEN * BYTES_EACH
     assert planned < after - before < 1.4 * planned
