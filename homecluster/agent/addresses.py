@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 
 from homecluster.store.cluster_state import MAX_ADDRESSES, ClusterState
@@ -26,5 +27,8 @@ def shown(address: Address) -> str:
 
 
 def why(error: BaseException) -> str:
-    """The first line of what went wrong with a connection."""
+    """What went wrong with a connection, in the system's own few words where it said any."""
+    number = getattr(getattr(error, "os_error", None), "errno", None)
+    if isinstance(number, int) and number > 0:
+        return os.strerror(number).lower()
     return str(error).split("\n", 1)[0] or type(error).__name__

@@ -10,7 +10,7 @@ import click
 
 from homecluster import wiring
 from homecluster.cli.output import print_document
-from homecluster.errors import InputError, PeerError
+from homecluster.errors import HomeclusterError, InputError, PeerError
 from homecluster.store.cluster_state import ClusterState
 
 SCHEMA = "homecluster.membership/1"
@@ -149,13 +149,18 @@ def _confirm(text: str, *, yes: bool) -> None:
             hint="compare the fingerprint with the one of `homecluster nodes`, then add --yes",
         )
     if not click.confirm("Join?", err=True):
-        raise click.Abort
+        raise HomeclusterError("not joined: nothing was changed")
 
 
 def _tell(state: ClusterState, trouble: str | None, home: Path, *, as_json: bool) -> None:
     from homecluster.agent.local import LocalAgent  # noqa: PLC0415 - as above
 
     status = LocalAgent(home).status()
+    if status.get("was_put_out"):
+        raise PeerError(
+            f"this PC was put out of the cluster of {state.name}",
+            hint="homecluster leave, then join again with a new token",
+        )
     if as_json:
         print_document({**status, "schema": SCHEMA, "trouble": trouble})
         return

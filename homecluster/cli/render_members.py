@@ -29,15 +29,15 @@ def show(members: Sequence[Member], status: Mapping[str, Any], told: Mapping[Nod
     """A row for each member, the coordinator first."""
     out = console()
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for title in ("name", "health", "role", "address", "homecluster", "last seen", "devices", ""):
-        table.add_column(title, no_wrap=title != "devices")
+    for title in ("name", "health", "role", "address", "last seen", "devices", ""):
+        fits = title not in {"devices", ""}
+        table.add_column(title, no_wrap=fits, overflow="fold", min_width=None if fits else 12)
     for member in members:
         table.add_row(
             escape(member.name),
             f"[{_STYLES[member.health]}]{member.health}[/]",
             member.role,
             escape(member.address or "-"),
-            escape(dict(member.versions).get("homecluster", "-")),
             _seen(member.last_seen_s),
             escape(_devices(told.get(member.node))),
             _remarks(member),
