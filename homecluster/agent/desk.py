@@ -17,6 +17,9 @@ from homecluster.domain.member import Role
 from homecluster.errors import InputError, PeerError
 
 THREADS = 16
+"""For workers' verbs, and as many again for operators': looking must never keep a job from being led."""
+OF_ONE_ASKER = 4
+"""Requests of one PC that run at a time; the next ones wait without a thread."""
 AT_ONCE = 256
 """Requests that wait for a thread or run in one."""
 log = logging.getLogger(__name__)
@@ -28,7 +31,10 @@ class Desk:
     def __init__(self, verbs: Sequence[Verb], home: Path, node: NodeId) -> None:
         self._verbs, self._home, self._node = verbs, home, node
         self._answers = Answers(AT_ONCE)
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="verb")
+        self._threads = {
+            role: ThreadPoolExecutor(THREADS, thread_name_prefix=f"verb of {role}") for role in Role
+        }
+        self._turns: dict[tuple[NodeId, Role], asyncio.Semaphore] = {}
 
     async def answer(self, ask: Ask) -> Answer:
         """What this PC says to `ask`, whose asker and role the coordinator vouches for."""
@@ -50,10 +56,15 @@ class Desk:
         )
         log.info("%s for %s", ask.verb, ask.asker)
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, verb.handle, asked, ask.body)
+        turns = self._turns.setdefault((ask.asker, verb.needs), asyncio.Semaphore(OF_ONE_ASKER))
+        async with turns:
+            return await loop.run_in_executor(
+                self._threads[verb.needs], verb.handle, asked, ask.body
+            )
 
     def close(self) -> None:
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        for threads in self._threads.values():
+            threads.shutdown(wait=False, cancel_futures=True)
 
 
 def check_role(ask: Ask, needs: Role) -> None:

@@ -220,6 +220,8 @@ def _hello(table: Mapping[str, Any]) -> Hello:
     versions, interface = table.get("versions"), table.get("interface")
     if not isinstance(versions, dict) or len(versions) > _MAX_VERSIONS:
         raise BadMessageError("'versions' is no small object")
+    if not all(f"{name}{value}".isprintable() for name, value in versions.items()):
+        raise BadMessageError("'versions' has control characters")
     return Hello(
         instance=_matching(table, "instance", REQUEST_ID),
         versions={str(name)[:64]: str(value)[:64] for name, value in versions.items()},

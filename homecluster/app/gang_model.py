@@ -31,6 +31,6 @@ def model_by_name(paths: Paths, name: str) -> FoundModel:
     folder = paths.models / name
     if (folder / "config.json").is_file():
         return find_model(str(folder))
-    if "/" not in name and os.path.lexists(name):
+    if os.path.lexists(name):
         raise InputError(f"{name} is also a file where this PC's agent runs: rename that")
     return find_model(name, os.environ)

@@ -10,6 +10,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any, Final
 
+from homecluster.agent.folder import AgentFolder
 from homecluster.agent.verbs import Asked, Body
 from homecluster.app.member_nodes import inventory_of
 from homecluster.app.ports import Members
@@ -19,11 +20,14 @@ from homecluster.domain.member import Health, Member
 from homecluster.domain.topology import Cluster
 from homecluster.errors import HomeclusterError, InputError, PeerError
 from homecluster.store.cluster_document import parse_cluster
+from homecluster.store.cluster_state import read_state
 from homecluster.store.cluster_table import cluster_table
 from homecluster.store.files import read_json, write_json
 
 LIVE_FILE: Final = "live-cluster.json"
 _ASK_S: Final = 20.0
+_MOST_BYTES: Final = 512 * 1024
+"""Of the whole document: an answer may have twice as much."""
 _writing = threading.Lock()
 
 
@@ -115,9 +119,31 @@ def _keep(asked: Asked, body: Body) -> Body:
     if not isinstance(document, Mapping):
         raise InputError("'document' is no cluster document")
     piece = _parsed(document)
+    belonging = _belonging(asked, piece)
+    if strangers := {node.id for node in piece.nodes} - belonging:
+        raise InputError(f"{min(strangers)} is no member of this cluster")
     with _writing:
-        write_json(_file(asked), cluster_table(merged_clusters(_read_kept(asked), piece)))
+        merged = merged_clusters(_read_kept(asked), piece)
+        kept = cluster_table(_only(merged, belonging))
+        if len(json.dumps(kept)) > _MOST_BYTES:
+            raise InputError("that is more than a home's PCs have to tell of themselves")
+        write_json(_file(asked), kept)
     return {}
+
+
+def _belonging(asked: Asked, piece: Cluster) -> set[NodeId]:
+    """The PCs that this one lets in: what anybody tells of another PC is not kept."""
+    state = read_state(AgentFolder(home=asked.home).state)
+    if state is None:  # nobody is let in where there is no cluster: whoever asks is this very PC
+        return {node.id for node in merged_clusters(_read_kept(asked), piece).nodes}
+    return {asked.node, *(pin.node for pin in state.pins)}
+
+
+def _only(cluster: Cluster, names: set[NodeId]) -> Cluster:
+    return Cluster(
+        nodes=tuple(node for node in cluster.nodes if node.id in names),
+        links=tuple(link for link in cluster.links if {link.src, link.dst} <= names),
+    )
 
 
 def _read(asked: Asked, body: Body) -> Body:

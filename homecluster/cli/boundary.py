@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import click
 
+from homecluster.cli.output import harmless
 from homecluster.errors import HomeclusterError, MissingError
 
 INTERRUPTED = 130
@@ -23,9 +24,9 @@ def run(command: Callable[[], object]) -> int:
     try:
         result = command()
     except HomeclusterError as error:
-        click.echo(f"error: {_harmless(error.message)}", err=True)
+        click.echo(f"error: {harmless(error.message)}", err=True)
         if error.hint:
-            click.echo(f"  hint: {_harmless(error.hint)}", err=True)
+            click.echo(f"  hint: {harmless(error.hint)}", err=True)
         return error.exit_code
     except click.ClickException as error:
         error.show()
@@ -42,10 +43,3 @@ def run(command: Callable[[], object]) -> int:
         click.echo("error: the output cannot be written: no space left on the disk", err=True)
         return MissingError.exit_code
     return result if isinstance(result, int) else 0
-
-
-def _harmless(text: str) -> str:
-    """`text` without the control characters with which a foreign name could steer the terminal."""
-    return "".join(
-        char if char.isprintable() or char == "\n" else ascii(char)[1:-1] for char in text
-    )

@@ -6,6 +6,7 @@ import click
 
 from homecluster import wiring
 from homecluster.app import job_log, jobs
+from homecluster.cli.output import harmless
 from homecluster.errors import InputError
 
 
@@ -30,8 +31,8 @@ def logs(*, job: str | None, follow: bool, lines: int) -> int:
     else:
         view = jobs.choose(views, job)
     for line in job_log.last_lines(view.folder, lines):
-        click.echo(line)
+        click.echo(harmless(line))
     if follow:
         for line in job_log.new_lines(view.folder):
-            click.echo(line)
+            click.echo(harmless(line))
     return 0

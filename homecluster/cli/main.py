@@ -78,5 +78,7 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    # What we start by `python -m` must not find its modules in the folder where the user happens to be.
+    os.environ["PYTHONSAFEPATH"] = "1"
     os.umask(os.umask(0o077) | 0o022)  # WSL may start with 0: anybody might write what we make
     sys.exit(boundary.run(lambda: cli.main(standalone_mode=False)))

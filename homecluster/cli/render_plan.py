@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.markup import escape
+from rich.segment import Segment
 from rich.table import Table
 
 from homecluster.app.what_if import Supposed
+from homecluster.cli.output import harmless
 from homecluster.domain.estimate import Estimate, Interval
 from homecluster.domain.plan import Plan, PlanSet, Rejection, Verdict, VerdictKind
 from homecluster.domain.units import format_bytes, format_rate, format_seconds
@@ -37,6 +39,16 @@ class _Console(Console):
 
     def on_broken_pipe(self) -> None:
         raise BrokenPipeError
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """Without control characters in the text: a foreign PC's name must not steer the terminal."""
+        for segment in super().render(renderable, options):
+            if segment.control:
+                yield segment
+            else:
+                yield Segment(harmless(segment.text), segment.style)
 
 
 def console(*, stderr: bool = False) -> Console:

@@ -29,4 +29,6 @@ def process_environment(
     inherited = {name: here[name] for name in INHERITED if name in here}
     secret = {KEY_VARIABLE: api_key} if api_key else {}
     # vLLM renames its processes; without SPT_NOENV that overwrites the environment by which we find them.
-    return inherited | dict(command) | secret | {JOB_VARIABLE: job_id, "SPT_NOENV": "1"}
+    # PYTHONSAFEPATH: `python -m` must not find modules in the folder where it happens to be started.
+    ours = {JOB_VARIABLE: job_id, "SPT_NOENV": "1", "PYTHONSAFEPATH": "1"}
+    return inherited | dict(command) | secret | ours

@@ -23,6 +23,8 @@ WITHOUT_KEY: Final = ("/health",)
 """Says only whether anybody serves, and is what load balancers and service managers ask."""
 MAX_BODY_BYTES: Final = 32 * 1024**2
 """A long prompt is some megabytes; pictures in a chat are the largest that people send."""
+MAX_READING_BYTES: Final = 256 * 1024**2
+"""Of all bodies that are coming in: whoever sends slowly must not fill the memory."""
 MAX_HEADER_BYTES: Final = 16 * 1024
 BODY_WITHIN_S: Final = 60.0
 MAX_IN_FLIGHT: Final = 2048
@@ -52,6 +54,11 @@ def refusal(
     if key_digest is None and not _is_address_or_local(headers.get("host", "")):
         # A web page of a domain that was rebound to this PC sends that domain as Host.
         return Refused(status=403, words="unknown host name")
+    origin = headers.get("origin", "").partition("://")[2]
+    if key_digest is None and origin and not _is_address_or_local(origin):
+        return Refused(
+            status=403, words="a page of another site asked, and no key guards this address"
+        )
     methods = OPEN.get(path)
     if methods is None:
         return Refused(status=404, words="not an open path")
@@ -61,7 +68,7 @@ def refusal(
 
 
 def digest(key: str) -> bytes:
-    return hashlib.sha256(key.encode()).digest()
+    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
 
 
 def _has_key(authorization: str, key_digest: bytes) -> bool:

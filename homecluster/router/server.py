@@ -15,6 +15,7 @@ from homecluster.router.admission import (
     MAX_BODY_BYTES,
     MAX_HEADER_BYTES,
     MAX_IN_FLIGHT,
+    MAX_READING_BYTES,
     PASSED_ON,
     digest,
     refusal,
@@ -61,6 +62,7 @@ class Router:
         self._left: list[Upstream] = []
         self._runner: web.AppRunner | None = None
         self._closed_because: str | None = "the copies are starting"
+        self._reading_bytes = 0
 
     @property
     def table(self) -> Table:
@@ -167,6 +169,10 @@ class Router:
             return refused(
                 503, f"{MAX_IN_FLIGHT} requests are waiting already", {"Retry-After": "5"}
             )
+        size = MAX_BODY_BYTES if request.content_length is None else request.content_length
+        if self._reading_bytes + size > MAX_READING_BYTES:
+            return refused(503, "too many large requests are coming in", {"Retry-After": "5"})
+        self._reading_bytes += size
         try:
             async with asyncio.timeout(BODY_WITHIN_S):
                 body = await request.read()
@@ -174,6 +180,8 @@ class Router:
             return refused(408, "the request's body did not come")
         except web.HTTPRequestEntityTooLarge:
             return refused(413, f"a request may have {MAX_BODY_BYTES} bytes")
+        finally:
+            self._reading_bytes -= size
         asked = Asked(
             method=request.method,
             path=request.path,

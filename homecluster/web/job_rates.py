@@ -19,6 +19,8 @@ _WANTED: Final = {
     "vllm:time_to_first_token_seconds_count": "first_token_count",
 }
 
+_BEYOND_ANY_COUNT: Final = 1e15
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counters:
@@ -35,11 +37,19 @@ def read_counters(text: str, at_s: float) -> Counters:
         key = _WANTED.get(match["name"])
         if key is None:
             continue
-        try:
-            values[key] = values.get(key, 0.0) + float(match["value"])
-        except ValueError:
-            continue
+        value = _number(match["value"])
+        if value is not None:
+            values[key] = values.get(key, 0.0) + value
     return Counters(at_s=at_s, values=values)
+
+
+def _number(text: str) -> float | None:
+    """None for what is none, and for what no engine can have counted."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if abs(value) < _BEYOND_ANY_COUNT else None
 
 
 def rates(before: Counters | None, now: Counters, *, at: str) -> dict[str, Any] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 import urllib.error
@@ -27,6 +28,7 @@ from homecluster.web.page import PageFacts, page_document
 from homecluster.web.what_if import answer
 
 _SHOWN_JOBS = 5
+log = logging.getLogger(__name__)
 _LOG_LINES = 200
 _METRICS_LIMIT_S = 1.0
 _METRICS_BYTES = 1_000_000
@@ -96,6 +98,9 @@ class Live:
                 cluster = self._with_the_silent(self._read_cluster())
             except HomeclusterError:
                 continue  # half of a document that is just being replaced, or nobody answers: what was known stays
+            except Exception:  # the boundary of this thread: whatever a PC told, go on looking
+                log.exception("the home could not be looked at")
+                continue
             if _lasting(cluster) != _lasting(self._saved.cluster):
                 self._saved = self._plan(cluster)
 

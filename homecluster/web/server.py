@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import secrets
 import time
 from collections.abc import Awaitable, Callable
@@ -20,6 +21,8 @@ from homecluster.web.login import SESSION_LIFE_S, Doorkeeper
 COOKIE = "homecluster_session"
 _MOST_BYTES = 4096
 _MOST_STREAMS = 16
+_MOST_WORDS = 300
+log = logging.getLogger(__name__)
 _LOOK_EVERY_S = 1.0
 _BEAT_EVERY_S = 15.0
 _LOGIN_PAGE = """<!doctype html><meta charset="utf-8"><title>homecluster</title><link rel="icon" href="data:,">
@@ -177,15 +180,17 @@ class Dashboard:
             began_s = time.monotonic()
             try:
                 page = await asyncio.to_thread(self._source.page)
-            except HomeclusterError as error:
-                page = shown | {"trouble": error.message}
+                text = json.dumps(page, allow_nan=False)
+            except (
+                Exception
+            ) as error:  # the boundary of this task: a page that stands still would look alive
+                log.exception("the page could not be made")
+                page = shown | {"trouble": str(error)[:_MOST_WORDS]}
+                text = json.dumps(page, allow_nan=False)
             if {**page, "made_at": ""} != {**shown, "made_at": ""}:
                 shown = page
                 async with latest.changed:
-                    latest.text, latest.number = (
-                        json.dumps(page, allow_nan=False),
-                        latest.number + 1,
-                    )
+                    latest.text, latest.number = text, latest.number + 1
                     latest.changed.notify_all()
             took_s = time.monotonic() - began_s
             await asyncio.sleep(max(_LOOK_EVERY_S - took_s, took_s))

@@ -115,7 +115,12 @@ def lab_gang(
     partition: tuple[int, ...] = (4,),
 ) -> Iterator[LabGang]:
     """One rank on each of two PCs, started; ended after, whatever happened."""
-    with Lab(home, hosts=2) as lab, lab_members(lab, engine.path.parent) as members:
+    # One core each: on two shared ones, the threads of two engines that wait for one another would spin.
+    cores = {"a": 1.0, "b": 1.0}
+    with (
+        Lab(home, hosts=2, cpu_cores=cores) as lab,
+        lab_members(lab, engine.path.parent) as members,
+    ):
         for desk in members.desks.values():
             shutil.copytree(model, desk.paths.models / "tiny")
         names = tuple(members.desks)
