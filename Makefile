@@ -15,9 +15,7 @@ run: environment ## measure this PC, plan GPT-2, serve it by real vLLM, compare,
 
 test: environment system-tools engine check ## everything, with the real engine and the emulated homes
 	@echo "== tests with the real engine and the emulated homes"
-	$(PYTEST) -m "(engine or lab or slow) and not alone" -n 2 --reruns 1
-	@echo "== tests that must run alone"
-	$(PYTEST) -m alone --reruns 1
+	$(PYTEST) -m "engine or lab or slow" -n 2 --reruns 1
 
 check: environment ## format, lint, types, import contracts, fast tests: under two minutes
 	@echo "== format, lint, types, import contracts"
@@ -26,10 +24,10 @@ check: environment ## format, lint, types, import contracts, fast tests: under t
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	@echo "== fast tests"
-	$(PYTEST) -m "not engine and not lab and not slow and not alone" -q -n 2
+	$(PYTEST) -m "not engine and not lab and not slow" -q -n 2
 
 laws: environment ## hunt for new counterexamples to the laws, with fresh random cases each time
-	HYPOTHESIS_PROFILE=hunt $(PYTEST) -m "not engine and not lab and not slow and not alone" -q -n 2 -k "law or laws or fuzz"
+	HYPOTHESIS_PROFILE=hunt $(PYTEST) -m "not engine and not lab and not slow" -q -n 2 -k "law or laws or fuzz"
 
 docs: environment ## build the documentation site into site/
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --editable ".[docs]"
