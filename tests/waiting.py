@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-GRACE_S = 15.0
+GRACE_S = 45.0
 """On top of every limit: a machine that runs many tests at once starves some of them."""
 _PAUSE_S = 0.05
 

@@ -17,7 +17,7 @@ from tests.lab.control import LabError
 from tests.lab.homes import HOMES
 from tests.lab.lab import Lab
 
-_LISTEN_PATIENCE_S = 5.0
+_LISTEN_PATIENCE_S = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ import pytest
 from tests.lab.control import LabError
 from tests.lab.guest import ROOT
 from tests.lab.lab import Lab
+from tests.waiting import within
 
 pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("_lab_possible")]
 
@@ -54,7 +55,7 @@ def pair() -> Iterator[Lab]:
 
 def pings(lab: Lab, source: str, target: str, *options: str) -> bool:
     address = lab.host(target).address
-    done = lab.host(source).run(["ping", "-c2", "-i0.1", "-W1", *options, address])
+    done = lab.host(source).run(["ping", "-c2", "-i0.1", "-W2", *options, address])
     return done.returncode == 0
 
 
@@ -82,11 +83,8 @@ def test_an_unplugged_host_sees_no_carrier_and_comes_back(pair: Lab) -> None:
 
 def test_a_flapping_link_comes_and_goes(pair: Lab) -> None:
     pair.link("a").flap(up_s=0.2, down_s=0.2)
-    seen = set()
-    for _ in range(20):
-        seen.add(carrier(pair, "a"))
-        time.sleep(0.05)
-    assert seen == {"0", "1"}
+    for state in "0101":
+        within(5, lambda state=state: carrier(pair, "a") == state)
     pair.link("a").up()
     time.sleep(0.5)
     assert carrier(pair, "a") == "1"
@@ -118,7 +116,7 @@ def test_tcp_data_vanishes_in_a_black_hole_with_segmentation_offload_too() -> No
         lab.link("b").blackhole(over_bytes=1400)
         with lab.host("b").running(["iperf3", "-s", "-1"], stdout=subprocess.DEVNULL):
             time.sleep(0.3)
-            lab.host("a").run(["iperf3", "-c", lab.host("b").address, "-t1"], timeout=10)
+            lab.host("a").run(["iperf3", "-c", lab.host("b").address, "-t1"], timeout=30)
         down = lab.counters()["b:eth0"]["down"]
         assert down["dropped"]["size"] > 0
         assert down["delivered_bytes"] < 100_000
@@ -128,13 +126,13 @@ def test_a_delay_changes_while_the_lab_runs(pair: Lab) -> None:
     """One way, on a's link: 30 ms up and 10 ms down add 40 ms to 0.4 ms."""
     pair.link("a").set(direction="up", delay_ms=30)
     pair.link("a").set(direction="down", delay_ms=10)
-    assert round_trip_ms(pair, "b", "a") == pytest.approx(40.2, abs=0.5)
+    assert 40 <= round_trip_ms(pair, "b", "a") < 60
 
 
 def test_a_change_from_another_terminal_reaches_the_link(pair: Lab) -> None:
     argv = [sys.executable, "-m", "tests.lab", "change", "a", "--delay-ms", "20"]
     subprocess.run([*argv, "--lab", str(pair.folder)], check=True, cwd=ROOT)
-    assert round_trip_ms(pair, "a", "b") == pytest.approx(40.2, abs=0.5)
+    assert 40 <= round_trip_ms(pair, "a", "b") < 60
 
 
 def test_a_senseless_change_is_refused_and_changes_nothing(pair: Lab) -> None:
@@ -151,9 +149,9 @@ def test_all_packets_are_lost_when_loss_is_total_and_counted(pair: Lab) -> None:
     assert pair.counters()["a:eth0"]["up"]["dropped"]["loss"] > 0
 
 
-def hears(lab: Lab, listener: str, speaker: str) -> bool:
+def hears(lab: Lab, listener: str, speaker: str, *, patience_s: float = 20.0) -> bool:
     """Whether a multicast to mDNS's group gets from one to the other."""
-    command = [sys.executable, "-c", LISTEN, lab.host(listener).address, "0.7"]
+    command = [sys.executable, "-c", LISTEN, lab.host(listener).address, str(patience_s)]
     with lab.host(listener).running(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
@@ -165,7 +163,7 @@ def test_multicast_passes_until_the_access_point_drops_it() -> None:
     with Lab("wifi5", hosts=2) as lab:
         assert hears(lab, "a", "b")
         lab.set_access_point(multicast_dropped=True)
-        assert not hears(lab, "a", "b")
+        assert not hears(lab, "a", "b", patience_s=2.0)
         assert pings(lab, "a", "b")
 
 
@@ -174,7 +172,7 @@ def test_isolated_stations_reach_the_wired_host_and_not_each_other() -> None:
         assert pings(lab, "b", "a")
         assert pings(lab, "a", "c")
         assert not pings(lab, "b", "c")
-        assert not hears(lab, "a", "b")
+        assert not hears(lab, "a", "b", patience_s=2.0)
         lab.set_access_point(client_isolation=False)
         assert pings(lab, "b", "c")
 

@@ -102,7 +102,7 @@ def gone(running: Running) -> dict[str, object]:
     return {"processes": [], "cgroups": [], "folder": [], **running.machine_before}
 
 
-def assert_gone(running: Running, *, patience_s: float = 5.0) -> None:
+def assert_gone(running: Running, *, patience_s: float = 60.0) -> None:
     deadline_s = time.monotonic() + patience_s
     while (now := running.traces()) != gone(running) and time.monotonic() < deadline_s:
         time.sleep(0.1)
@@ -129,13 +129,13 @@ def test_nothing_is_left_when_the_creator_is_killed(
     running: Running, number: signal.Signals
 ) -> None:
     running.process.send_signal(number)
-    running.process.wait(10)
+    running.process.wait(60)
     assert_gone(running)
 
 
 def test_nothing_is_left_when_its_whole_process_group_is_killed(running: Running) -> None:
     os.killpg(running.process.pid, signal.SIGKILL)
-    running.process.wait(10)
+    running.process.wait(60)
     assert_gone(running)
 
 
@@ -143,7 +143,7 @@ def test_a_forked_child_that_lives_on_does_not_keep_the_lab(request: pytest.Fixt
     forked = Running("forked")
     request.addfinalizer(lambda: _end(forked))
     forked.process.kill()
-    forked.process.wait(10)
+    forked.process.wait(60)
     assert_gone(forked)
     os.killpg(forked.process.pid, signal.SIGKILL)
 
@@ -153,8 +153,8 @@ def test_processes_and_networks_go_with_a_killed_backbone_and_its_folder_with_th
 ) -> None:
     os.kill(running.backbone, signal.SIGKILL)
     running.process.kill()
-    running.process.wait(10)
-    deadline_s = time.monotonic() + 5
+    running.process.wait(60)
+    deadline_s = time.monotonic() + 60
     while running.processes() and time.monotonic() < deadline_s:
         time.sleep(0.1)
     assert running.processes() == []

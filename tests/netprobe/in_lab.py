@@ -49,7 +49,7 @@ def served(lab, *hosts, options=()):
 def _stop(process):
     process.terminate()
     try:
-        process.wait(10)
+        process.wait(60)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()

