@@ -98,7 +98,7 @@ def start(paths: Paths, asker: str, body: Body) -> dict[str, Any]:
     forget_old(paths.shares)
     table = {"schema": ORDER_SCHEMA, "led_by": asker, "order": order_table(order)}
     write_json(folder.path / ORDER_FILE, table)
-    share_files.write_key(folder, key)
+    share_files.write_secret(folder, "api_key", key)
     write_lease(folder.path, lease_s)
     write_launch(folder, first_launch(folder, order, engine, free_ports(HOST, 1)))
     start_detached(MODULE, folder.path, folder.supervisor_log, tied=False)

@@ -32,7 +32,7 @@ class Charge:
 
     parts: tuple[Part, ...]
     secrets: Mapping[str, str]
-    """`api_key`, `ray_token`, where there are any; told to the PCs and kept nowhere else."""
+    """By name, where there are any; told to the PCs and kept nowhere else."""
     start_limit_s: float
 
 

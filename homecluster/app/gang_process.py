@@ -15,6 +15,7 @@ from homecluster.app.gang_leader import Charge, Leader
 from homecluster.app.job_process import Recorder
 from homecluster.app.ports import Members
 from homecluster.domain.job import Failed
+from homecluster.engines.vllm_gang_order import tokens_of
 from homecluster.errors import HomeclusterError
 from homecluster.launch.bounded_log import BoundedLog
 from homecluster.launch.forward import Forwarder
@@ -39,8 +40,11 @@ def lead(folder: JobFolder, members: Members) -> int:
     os.umask(0o077)
     launch, record = read_launch(folder), gang_store.read_gang(folder)
     api_key = read_api_key(launch.spec.api_key_file)
-    token = gang_store.read_ray_token(folder)
-    secrets = {name: value for name, value in (("api_key", api_key), ("ray_token", token)) if value}
+    secrets = {
+        name: gang_store.read_token(folder, name) for name in tokens_of(record.parts[0].order)
+    }
+    if api_key:
+        secrets["api_key"] = api_key
     log = BoundedLog(folder.engine_log, secrets=tuple(secrets.values()))
     leader = Leader(
         Charge(parts=record.parts, secrets=secrets, start_limit_s=launch.start_limit_s),

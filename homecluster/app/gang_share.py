@@ -17,7 +17,7 @@ from homecluster.app.model_files import local_folder
 from homecluster.domain.hardware import DeviceKind
 from homecluster.domain.job import is_over
 from homecluster.engines.vllm_gang_document import MODEL, read_order
-from homecluster.engines.vllm_gang_order import ShareOrder
+from homecluster.engines.vllm_gang_order import ShareOrder, tokens_of
 from homecluster.errors import InputError, LaunchError
 from homecluster.inventory.software import engine_versions, own_versions
 from homecluster.inventory.system import read_system
@@ -97,12 +97,11 @@ def start(paths: Paths, asker: str, body: Body) -> dict[str, Any]:
     lease_s, engine = _number(body, "lease_s", *LEASE_S), find_engine(paths.engines, order.kind)
     interface_of(order.addresses[order.share])
     model_by_name(paths, order.model)
+    told = _secrets(body, order)
     forget_old(paths.shares)
     share_files.write_order(folder, order, led_by=asker)
-    if body.get("api_key") is not None:
-        share_files.write_key(folder, _text(body, "api_key", _SECRET))
-    if body.get("ray_token") is not None:
-        share_files.write_token(folder, _text(body, "ray_token", _SECRET))
+    for name, secret in told.items():
+        share_files.write_secret(folder, name, secret)
     write_lease(folder.path, lease_s)
     write_launch(folder, share_launch(paths, folder, order, engine))
     start_detached(MODULE, folder.path, folder.supervisor_log, tied=False)
@@ -169,6 +168,12 @@ def _order(body: Body) -> ShareOrder:
     if not isinstance(table, Mapping):
         raise InputError("order is missing")
     return read_order(table)
+
+
+def _secrets(body: Body, order: ShareOrder) -> dict[str, str]:
+    """The tokens that this order needs, and the API's key where there is one."""
+    key = ("api_key",) if body.get("api_key") is not None else ()
+    return {name: _text(body, name, _SECRET) for name in (*tokens_of(order), *key)}
 
 
 def _report(folder: JobFolder, view: jobs.JobView, body: Body) -> dict[str, Any]:

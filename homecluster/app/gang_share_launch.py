@@ -9,9 +9,8 @@ from homecluster.app.gang_model import model_by_name
 from homecluster.app.model_files import local_folder, random_folder
 from homecluster.domain.ids import NodeId
 from homecluster.domain.job import Command, JobId, LaunchSpec
-from homecluster.domain.plan import Backend
 from homecluster.engines.vllm_gang_command import share_command
-from homecluster.engines.vllm_gang_order import ShareOrder
+from homecluster.engines.vllm_gang_order import ShareOrder, tokens_of
 from homecluster.engines.vllm_launch import Installation
 from homecluster.errors import InputError
 from homecluster.inventory.addresses import read_interfaces
@@ -43,7 +42,7 @@ def share_launch(paths: Paths, folder: JobFolder, order: ShareOrder, engine: Eng
         model_folder=str(here or found.hub_id or found.folder),
         is_local=here is not None,
         installation=installation_of(engine),
-        token_file=str(share_files.token_path(folder)) if order.backend is Backend.RAY else None,
+        token_files={name: str(share_files.secret_path(folder, name)) for name in tokens_of(order)},
     )
     return Launch(
         job_id=JobId(order.share_id),

@@ -41,6 +41,7 @@ from homecluster.engines.vllm_gang_order import (
     Seat,
     placement_of,
     share_orders,
+    tokens_of,
 )
 from homecluster.errors import InputError
 from homecluster.launch.ports import usable_port
@@ -168,8 +169,8 @@ def launch_gang(here: Here, plans: PlanSet, plan: Plan, wanted: Wanted, ready: R
         cluster_fingerprint=plans.cluster_fingerprint,
     )
     gang_store.write_gang(folder, GangRecord(parts=ready.parts, forwards=ready.forwards))
-    if first.backend is Backend.RAY:
-        gang_store.write_ray_token(folder, secrets.token_hex(32))
+    for name in tokens_of(first):
+        gang_store.write_token(folder, name, secrets.token_hex(32))
     write_launch(folder, record)
     started = start_detached(MODULE, folder.path, folder.supervisor_log, tied=wanted.tied)
     return Up(folder=folder, started=started)

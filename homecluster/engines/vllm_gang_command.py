@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from homecluster.domain.hardware import DeviceKind
 from homecluster.domain.ids import NodeId
 from homecluster.domain.job import Command
@@ -24,7 +27,7 @@ def share_command(
     model_folder: str,
     is_local: bool,
     installation: Installation,
-    token_file: str | None = None,
+    token_files: Mapping[str, str] = MappingProxyType({}),
 ) -> Command:
     """What this PC starts for its share.
 
@@ -35,7 +38,7 @@ def share_command(
         model_folder: where the model lies here, or a hub id.
         is_local: it lies here, so the hub must not be asked.
         installation: this PC's engine.
-        token_file: the private file with the token of the job's own Ray.
+        token_files: the private file of each secret that `tokens_of` the order names.
     """
     serves = order.share == 0
     argv = (
@@ -50,7 +53,7 @@ def share_command(
     return Command(
         node=node,
         argv=argv,
-        env=_environment(order, interface, installation, is_local, token_file),
+        env=_environment(order, interface, installation, is_local, token_files),
         ready_when="a token came back through all PCs of the copy",
     )
 
@@ -96,7 +99,7 @@ def _environment(
     interface: str,
     installation: Installation,
     is_local: bool,
-    token_file: str | None,
+    token_files: Mapping[str, str],
 ) -> Environment:
     inside = engine_environment(
         kind=order.kind,
@@ -116,13 +119,17 @@ def _environment(
         "NCCL_SOCKET_IFNAME": f"={interface}",
         "TP_SOCKET_IFNAME": interface,
     }
-    if order.backend is Backend.RAY and token_file is not None:
-        outside |= ray_environment(token_file, order.meeting_port)
+    if order.backend is Backend.RAY:
+        outside |= ray_environment(token_files["ray_token"], order.meeting_port)
     if order.backend is Backend.RAY and order.kind is DeviceKind.CPU:
         # Ray's workers are not started by vLLM's executor, so its lists of cores reach none of them.
         outside |= {
             "VLLM_CPU_OMP_THREADS_BIND": "nobind",
             "OMP_NUM_THREADS": str(max(1, len(installation.cores) // order.ranks)),
         }
-    outside |= dict(small_collectives.environment(order.small_collectives))
+    outside |= dict(
+        small_collectives.environment(
+            order.small_collectives, token_file=token_files.get("exchange_token")
+        )
+    )
     return tuple(sorted((dict(inside) | outside).items()))

@@ -72,6 +72,13 @@ class ShareOrder:
         return len(self.devices)
 
 
+def tokens_of(order: ShareOrder) -> tuple[str, ...]:
+    """The secrets without which strangers could join the job's own Ray or its exchange; alike on all PCs."""
+    ray = ("ray_token",) if order.backend is Backend.RAY else ()
+    exchange = order.small_collectives is SmallCollectives.EXCHANGE
+    return (*ray, *(("exchange_token",) if exchange else ()))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seat:
     """A PC of the gang as its own check told it."""

@@ -13,7 +13,6 @@ from homecluster.store.job_store import JobFolder
 
 SCHEMA = "homecluster.gang/1"
 _FILE = "gang.json"
-_TOKEN = "ray-token"  # noqa: S105 - a file's name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,13 +76,11 @@ def read_gang(folder: JobFolder) -> GangRecord:
         raise InputError(f"{path} is damaged: {error}") from error
 
 
-def write_ray_token(folder: JobFolder, token: str) -> None:
-    """Keep the token of the job's own Ray, for its leader alone."""
-    write_private(folder.path / _TOKEN, token.encode())
+def write_token(folder: JobFolder, name: str, token: str) -> None:
+    """Keep a secret of all shares, for the job's leader alone."""
+    write_private(folder.path / name, token.encode())
 
 
-def read_ray_token(folder: JobFolder) -> str | None:
-    try:
-        return (folder.path / _TOKEN).read_text()
-    except FileNotFoundError:
-        return None
+def read_token(folder: JobFolder, name: str) -> str:
+    """What `write_token` kept."""
+    return (folder.path / name).read_text()

@@ -13,8 +13,8 @@ from homecluster.store.job_store import JobFolder
 
 SCHEMA = "homecluster.share/1"
 _ORDER = "order.json"
-_KEY = "api-key"
-_TOKEN = "ray-token"  # noqa: S105 - a file's name
+_SECRETS = {"api_key": "api-key", "ray_token": "ray-token", "exchange_token": "exchange-token"}
+"""Each has a private file of its own: whoever learns one of them knows none of the others."""
 
 
 def write_order(folder: JobFolder, order: ShareOrder, *, led_by: str) -> None:
@@ -36,27 +36,17 @@ def read_kept_order(folder: JobFolder) -> tuple[ShareOrder, str]:
     return read_order(document["order"]), str(document["led_by"])
 
 
-def write_key(folder: JobFolder, key: str) -> str:
-    """Path of a private file with the API's key."""
-    return _write_secret(folder, _KEY, key)
+def write_secret(folder: JobFolder, name: str, secret: str) -> None:
+    """Keep `api_key`, `ray_token` or `exchange_token` in a file that only this user may read."""
+    write_private(secret_path(folder, name), secret.encode())
 
 
-def write_token(folder: JobFolder, token: str) -> str:
-    """Path of a private file with the token of the job's own Ray."""
-    return _write_secret(folder, _TOKEN, token)
-
-
-def token_path(folder: JobFolder) -> Path:
-    """Where the token of the job's own Ray is, once it was told."""
-    return folder.path / _TOKEN
+def secret_path(folder: JobFolder, name: str) -> Path:
+    """Where that secret is, once it was told."""
+    return folder.path / _SECRETS[name]
 
 
 def key_file(folder: JobFolder) -> str | None:
-    path = folder.path / _KEY
+    """The API's key, if this PC was told one."""
+    path = secret_path(folder, "api_key")
     return str(path) if path.exists() else None
-
-
-def _write_secret(folder: JobFolder, name: str, secret: str) -> str:
-    path = folder.path / name
-    write_private(path, secret.encode())
-    return str(path)

@@ -147,12 +147,12 @@ def test_what_is_kept_of_a_gang_is_read_back(pcs: FakeCluster, tmp_path: Path) -
 
 def test_a_secret_of_a_gang_is_readable_by_its_user_only(tmp_path: Path) -> None:
     folder = JobFolder(path=tmp_path / "jobs" / "x")
-    gang_store.write_ray_token(folder, "s" * 64)
-    share_files.write_key(folder, "k" * 32)
+    gang_store.write_token(folder, "ray_token", "s" * 64)
+    share_files.write_secret(folder, "api_key", "k" * 32)
     secrets = [path for path in folder.path.iterdir() if path.is_file()]
     assert len(secrets) == 2
     assert all(path.stat().st_mode & 0o077 == 0 for path in secrets)
-    assert gang_store.read_ray_token(folder) == "s" * 64
+    assert gang_store.read_token(folder, "ray_token") == "s" * 64
 
 
 def test_open_ports_are_agreed_to_once(tmp_path: Path) -> None:

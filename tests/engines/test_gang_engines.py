@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from homecluster.domain.hardware import DeviceKind
 from homecluster.domain.ids import NodeId
 from homecluster.domain.plan import Backend
+from homecluster.domain.small_collectives import SmallCollectives
 from homecluster.engines.backend_choice import Chosen, Placement, Refused, choose_backend, ray_order
 from homecluster.engines.vllm_gang_bytes import Traffic, planned_bytes
 from homecluster.engines.vllm_gang_command import share_command
 from homecluster.engines.vllm_gang_document import order_document, read_order
-from homecluster.engines.vllm_gang_order import batch_tokens
+from homecluster.engines.vllm_gang_order import batch_tokens, tokens_of
 from homecluster.engines.vllm_gang_parity import mismatches
 from homecluster.engines.vllm_launch import Installation
 from homecluster.errors import InputError
@@ -158,7 +159,7 @@ def command(**changes: Any):
     one = order(**changes)
     return share_command(
         one, node=NodeId("a"), interface="wlan0", model_folder="/models/toy", is_local=True,
-        installation=INSTALLATION, token_file="/job/ray-token" if one.backend is Backend.RAY else None,
+        installation=INSTALLATION, token_files={name: f"/job/{name}" for name in tokens_of(one)},
     )  # fmt: skip
 
 
@@ -191,10 +192,16 @@ def test_an_uneven_partition_reaches_every_pc() -> None:
 def test_ray_has_a_token_file_and_no_secret_in_argv_or_environment() -> None:
     first = command(backend=Backend.RAY)
     assert dict(first.env)["RAY_AUTH_MODE"] == "token"
-    assert dict(first.env)["RAY_AUTH_TOKEN_PATH"] == "/job/ray-token"
+    assert dict(first.env)["RAY_AUTH_TOKEN_PATH"] == "/job/ray_token"
     assert "--nnodes" not in first.argv
     assert "--" in first.argv
     assert "--" not in command(backend=Backend.RAY, share=1, api_port=0).argv
+
+
+def test_only_a_gang_that_exchanges_small_messages_is_told_where_the_token_is() -> None:
+    told = dict(command(small_collectives=SmallCollectives.EXCHANGE).env)
+    assert told["HOMECLUSTER_EXCHANGE_TOKEN_FILE"] == "/job/exchange_token"
+    assert "HOMECLUSTER_SMALL_COLLECTIVES" not in dict(command().env)
 
 
 def test_the_profiling_pass_is_small_where_a_link_is_slow() -> None:
