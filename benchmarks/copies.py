@@ -1,9 +1,8 @@
-"""What a second whole copy brings over a phone's hotspot: tokens/s of one host and of two, in one run.
+"""What a second whole copy brings over a phone's hotspot: `python -m benchmarks.copies --out FILE`.
 
-    python -m benchmarks.copies [--cores 0.4] [--concurrency 4] [--seconds 60] > copies.json
-
-Emulated hosts (root), real vLLM, GPT-2 124M with random weights; each host gets that share of one core, so
-that two hosts on one machine are twice the machine. Only the ratio means anything elsewhere.
+Real vLLM, GPT-2 124M with random weights, emulated PCs (root): `desk`, without a limit, has the address and
+the clients; `laptop` and `wsl` (behind its Windows' NAT) run the copies with 0.4 of a core each, so that two
+of them on one machine are twice one. Only the ratios mean anything elsewhere.
 """
 
 from __future__ import annotations
@@ -12,64 +11,168 @@ import argparse
 import json
 import os
 import sys
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from homecluster.store.paths import paths_from
 from tests.cluster.pcs import Pc
+from tests.lab.homes import LAN, home_named
 from tests.lab.lab import Lab
+from tests.lab.plan import HomePlan
 
-_CLIENT = Path(__file__).parents[1] / "tests" / "cluster" / "chat_client.py"
+_CLIENTS = Path(__file__).with_name("streaming_clients.py")
 _PORT = 8000
-_START_WITHIN_S = 1200.0
-_OUTPUT_TOKENS = 32
+_START_WITHIN_S = 600.0
+_START_CORES = 1.0
+"""While the engines start; the limit is for what is measured."""
+_WARM_UP_S = 5.0
+_PARTS = {"short": (32, 32), "long": (384, 32)}
+"""Tokens of a prompt and of its answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    prompt: str
+    concurrency: int
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        prompt_tokens, output_tokens = _PARTS[self.prompt]
+        return (
+            *("--prompt-tokens", str(prompt_tokens), "--output-tokens", str(output_tokens)),
+            *("--concurrency", str(self.concurrency)),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One load on one host and on two; tokens are output tokens."""
+
+    load: Load
+    one: dict[str, Any]
+    two: dict[str, Any]
+    predicted_one_tokens_per_s: float
+    predicted_two_tokens_per_s: float
+
+    @property
+    def ratio(self) -> float:
+        return float(self.two["output_tokens_per_s"] / self.one["output_tokens_per_s"])
+
+    @property
+    def predicted_ratio(self) -> float:
+        return self.predicted_two_tokens_per_s / self.predicted_one_tokens_per_s
+
+
+def hotspot_with_nat() -> HomePlan:
+    """a and c on the hotspot's Wi-Fi, and b as a WSL2 behind the NAT of its Windows, which is on it."""
+    behind, air = home_named("wsl-nat", 2), home_named("hotspot", 3)
+    (c,) = (each for each in air.interfaces if each.host == "c")
+    on_air = tuple(
+        replace(each, up=c.up, down=c.down, medium=c.medium, gso=c.gso)
+        if each.segment == LAN
+        else each
+        for each in behind.interfaces
+    )
+    hosts = (*behind.hosts, next(host for host in air.hosts if host.name == "c"))
+    return replace(behind, name="hotspot with NAT", hosts=hosts, interfaces=(*on_air, c))
+
+
+def measure(loads: tuple[Load, ...], *, cores: float, seconds: float) -> tuple[Row, ...]:
+    engines = str(paths_from(os.environ).engines)
+    start = {"b": _START_CORES, "c": _START_CORES}
+    with Lab(hotspot_with_nat(), cpu_cores=start) as lab:
+        environment = {"HOMECLUSTER_ENGINES": engines}
+        desk, wsl, laptop = (Pc(host=lab.host(name), env=environment) for name in "abc")
+        desk.create()
+        for pc in (wsl, laptop):
+            joined = pc.join(desk.token())
+            assert joined.returncode == 0, joined.stderr
+        found = []
+        for nodes in ("c", "b,c"):
+            for name in start:
+                lab.set_cpu_cores(name, _START_CORES)
+            up(desk, nodes)
+            for name in start:
+                lab.set_cpu_cores(name, cores)
+            found.append(
+                [(rate(desk, load, seconds), predicted(desk, load, nodes)) for load in loads]
+            )
+            desk.type("down", "--all")
+    return tuple(
+        Row(
+            load=load, one=one, two=two,
+            predicted_one_tokens_per_s=one_by_plan, predicted_two_tokens_per_s=two_by_plan,
+        )
+        for load, (one, one_by_plan), (two, two_by_plan) in zip(loads, *found, strict=True)
+    )  # fmt: skip
+
+
+def shape(nodes: str) -> tuple[str, ...]:
+    return (
+        *("--nodes", nodes, "--replicas", str(len(nodes.split(",")))),
+        *("--tensor-parallel", "1", "--pipeline-parallel", "1"),
+    )
+
+
+def up(desk: Pc, nodes: str) -> None:
+    """Serve what every load fits into."""
+    desk.document(
+        *("up", "--model", "gpt2", "--random-weights", *shape(nodes), "--port", str(_PORT)),
+        *("--prompt-tokens", "384", "--output-tokens", "32", "--concurrency", "16", "--detach"),
+        timeout_s=_START_WITHIN_S,
+    )
+
+
+def rate(desk: Pc, load: Load, seconds: float) -> dict[str, Any]:
+    prompt_tokens, output_tokens = _PARTS[load.prompt]
+    asked = {
+        "model": "gpt2", "prompt_tokens": prompt_tokens, "output_tokens": output_tokens,
+        "concurrency": load.concurrency, "warm_up_s": _WARM_UP_S, "seconds": seconds,
+    }  # fmt: skip
+    ran = desk.host.run(
+        [sys.executable, str(_CLIENTS), str(_PORT), json.dumps(asked)],
+        timeout=seconds + _START_WITHIN_S,
+    )
+    assert ran.returncode == 0, ran.stderr
+    told: dict[str, Any] = json.loads(ran.stdout)
+    assert not told["broken"], told
+    return told
+
+
+def predicted(desk: Pc, load: Load, nodes: str) -> float:
+    plans = desk.document("plan", "--model", "gpt2", *shape(nodes), *load.flags)
+    return float(plans["plans"][0]["estimate"]["output_tokens_per_s"]["mid"])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--home", default="hotspot")
-    parser.add_argument("--cores", type=float, default=0.4)
-    parser.add_argument("--concurrency", type=int, default=4)
-    parser.add_argument("--seconds", type=float, default=60.0)
-    options = parser.parse_args()
-    engines = str(paths_from(os.environ).engines)
-    with Lab(options.home, hosts=2, cpu_cores={"a": options.cores, "b": options.cores}) as lab:
-        environment = {"HOMECLUSTER_ENGINES": engines}
-        a, b = (Pc(host=lab.host(name), env=environment) for name in ("a", "b"))
-        a.create()
-        b.join(a.token())
-        one = _rate(a, 1, "a", options)
-        two = _rate(a, 2, "a,b", options)
-    found = {
-        "schema": "homecluster.bench-copies/1",
-        "home": options.home,
-        "cores_each": options.cores,
-        "concurrency": options.concurrency,
-        "one_tokens_per_s": one,
-        "two_tokens_per_s": two,
-        "ratio": two / one,
-    }
-    print(json.dumps(found, indent=2))
-
-
-def _rate(pc: Pc, copies: int, nodes: str, options: argparse.Namespace) -> float:
-    """Output tokens/s through the address, while so many requests are always in flight."""
-    up = pc.document(
-        *("up", "--model", "gpt2", "--random-weights", "--replicas", str(copies), "--nodes", nodes),
-        *("--prompt-tokens", "64", "--output-tokens", str(_OUTPUT_TOKENS), "--port", str(_PORT)),
-        *("--concurrency", str(options.concurrency), "--tensor-parallel", "1"),
-        *("--pipeline-parallel", "1", "--detach"),
-        timeout_s=_START_WITHIN_S,
-    )
-    argv = [
-        *(sys.executable, str(_CLIENT), str(_PORT), "rate", up["served_model"]),
-        *(str(_OUTPUT_TOKENS), str(options.concurrency), str(options.seconds)),
-    ]
-    ran = pc.host.run(argv, timeout=options.seconds + _START_WITHIN_S)
-    pc.type("down", "--all")
-    told: dict[str, Any] = json.loads(ran.stdout)
-    assert not told["failed"], told
-    return float(told["tokens_per_s"])
+    parser.add_argument("--cores", type=float, default=0.4, help="of each host with a copy")
+    parser.add_argument("--concurrency", type=int, nargs="+", default=[4, 8])
+    parser.add_argument("--prompts", nargs="+", choices=_PARTS, default=list(_PARTS))
+    parser.add_argument("--seconds", type=float, default=20.0, help="of each load")
+    parser.add_argument("--out", type=Path, help="Also write the rows as JSON.")
+    asked = parser.parse_args()
+    loads = tuple(Load(prompt=p, concurrency=c) for p in asked.prompts for c in asked.concurrency)
+    rows = measure(loads, cores=asked.cores, seconds=asked.seconds)
+    print("prompt  in flight  one tokens/s  two tokens/s  ratio  predicted ratio")
+    for row in rows:
+        one, two = (each["output_tokens_per_s"] for each in (row.one, row.two))
+        print(
+            f"{row.load.prompt:6} {row.load.concurrency:10} {one:13.1f} {two:13.1f} {row.ratio:6.2f} "
+            f"{row.predicted_ratio:16.2f}"
+        )
+    if asked.out:
+        tables = [
+            asdict(row) | {"ratio": row.ratio, "predicted_ratio": row.predicted_ratio}
+            for row in rows
+        ]
+        document = {
+            "schema": "homecluster.bench-copies/2",
+            "cores_each": asked.cores,
+            "rows": tables,
+        }
+        asked.out.write_text(json.dumps(document, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -19,20 +18,18 @@ from homecluster.app.copies_places import (
     places_of,
 )
 from homecluster.app.copy_order import order_table
-from homecluster.app.gang_model import shared_name
-from homecluster.app.up import Here, Up, Wanted, check_exposure, new_job_id
+from homecluster.app.shared_model import SLOWEST_COPY_BYTES_PER_S, bytes_to_give, offer_model
+from homecluster.app.up import DryRun, Here, Up, Wanted, check_exposure, new_job_id, port_trouble
 from homecluster.domain.ids import NodeId
 from homecluster.domain.job import Command, JobId, LaunchSpec
 from homecluster.domain.plan import Plan, PlanSet
 from homecluster.domain.topology import Cluster
-from homecluster.errors import InputError
+from homecluster.errors import HomeclusterError
 from homecluster.launch.ports import usable_port
 from homecluster.launch.start import start_detached
-from homecluster.store import copies_store, offers
+from homecluster.store import copies_store
 from homecluster.store.copies_store import Copies, OrderedCopy
 from homecluster.store.job_store import JobFolder, Launch, write_launch
-from homecluster.store.model_folder import model_files
-from homecluster.store.models import weights_folder
 from homecluster.store.plan_document import plan_table, workload_table
 
 MODULE: Final = "homecluster.app.copies_process"
@@ -72,10 +69,10 @@ def make_ready(home: Home, plans: PlanSet, plan: Plan, wanted: Wanted) -> Ready:
     check_exposure(wanted.host, wanted.api_key_file)
     port = usable_port(wanted.host, wanted.port)
     job = new_job_id(wanted.found.spec.name, port)
-    _offer(home.here, wanted)
     places = places_of(home, plans, plan, wanted, job)
+    others = {place.member.node for place in places if place.member and not place.is_here}
+    offer_model(home.here.paths, wanted.found, job=job, to=others)
     told = check_all(home, places)
-    folder = weights_folder(wanted.found, os.environ)
     return Ready(
         places=places,
         without_model=tuple(
@@ -83,29 +80,36 @@ def make_ready(home: Home, plans: PlanSet, plan: Plan, wanted: Wanted) -> Ready:
             for place, its in zip(places, told, strict=True)
             if its.get("model_is_here") is not True
         ),
-        files_bytes=0 if folder is None else sum(f.size_bytes for f in model_files(folder)),
+        files_bytes=bytes_to_give(wanted.found, random_weights=wanted.random_weights),
         port=port,
     )
 
 
-def dry_run_copies(home: Home, ready: Ready, wanted: Wanted) -> LaunchSpec:
-    """The router's command, and what every PC would start, as far as it knows the model already."""
-    previews = []
-    for place in ready.places:
+def dry_run_copies(home: Home, plans: PlanSet, plan: Plan, wanted: Wanted) -> DryRun:
+    """The router's command, and what every PC would start, as far as it can tell already.
+
+    Raises:
+        InputError: a PC of the plan is no member of the cluster.
+        PeerError: it does not answer now.
+    """
+    check_exposure(wanted.host, wanted.api_key_file)
+    job = new_job_id(wanted.found.spec.name, wanted.port)
+    places = places_of(home, plans, plan, wanted, job)
+    previews, missing = [], [port_trouble(wanted)]
+    for place in places:
         body = {"order": order_table(place.order)}
         try:
             told = host_of(home, place).ask("copy.preview", body, deadline_s=CHECK_WITHIN_S)
-        except InputError:
+        except HomeclusterError as error:
             previews.append(_later(place))
+            missing.append(f"{place.name}: {error.message}")
         else:
             previews.append(_command(place, told))
-    spec = _spec(home.here, ready, wanted)
-    return LaunchSpec(
-        commands=(*spec.commands, *previews),
-        host=spec.host,
-        port=spec.port,
-        served_model=spec.served_model,
-        api_key_file=spec.api_key_file,
+            missing.append(f"{place.name}: {told['missing']}" if told.get("missing") else None)
+    spec = _spec(home.here, job, wanted.port, wanted)
+    return DryRun(
+        spec=replace(spec, commands=(*spec.commands, *previews)),
+        missing=tuple(filter(None, missing)),
     )
 
 
@@ -122,8 +126,8 @@ def launch_copies(
         model=wanted.found.spec.name,
         model_folder=first.model,
         random_weights=wanted.random_weights,
-        start_limit_s=first.start_limit_s,
-        spec=_spec(here, ready, wanted),
+        start_limit_s=first.start_limit_s + ready.files_bytes / SLOWEST_COPY_BYTES_PER_S,
+        spec=_spec(here, JobId(first.job), ready.port, wanted),
         tied=wanted.tied,
         plan=plan_table(plan),
         workload=workload_table(plans.workload),
@@ -148,13 +152,6 @@ def launch_copies(
     return Up(folder=folder, started=started)
 
 
-def _offer(here: Here, wanted: Wanted) -> None:
-    """Members of the cluster may copy this model's files from here."""
-    folder = weights_folder(wanted.found, os.environ) or wanted.found.folder
-    if folder is not None:
-        offers.offer(here.paths, shared_name(wanted.found), folder)
-
-
 def _command(place: Place, told: Mapping[str, Any]) -> Command:
     return Command(
         node=NodeId(place.name),
@@ -165,17 +162,17 @@ def _command(place: Place, told: Mapping[str, Any]) -> Command:
 
 
 def _later(place: Place) -> Command:
-    """That PC makes its command once it has the model's files."""
+    """Of a PC that cannot tell its command yet."""
     return Command(
         node=NodeId(place.name),
         argv=(),
         env=(),
-        ready_when="the model's files are copied there first",
+        ready_when="that PC makes its command once it has what is missing",
     )
 
 
-def _spec(here: Here, ready: Ready, wanted: Wanted) -> LaunchSpec:
-    folder = here.paths.jobs / ready.places[0].order.job
+def _spec(here: Here, job: JobId, port: int, wanted: Wanted) -> LaunchSpec:
+    folder = here.paths.jobs / job
     router = Command(
         node=here.node.id,
         argv=(sys.executable, "-m", MODULE, str(folder)),
@@ -186,7 +183,7 @@ def _spec(here: Here, ready: Ready, wanted: Wanted) -> LaunchSpec:
     return LaunchSpec(
         commands=(router,),
         host=wanted.host,
-        port=ready.port,
+        port=port,
         served_model=wanted.found.spec.name,
         api_key_file=str(key_file.absolute()) if key_file else None,
     )

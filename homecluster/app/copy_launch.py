@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 
-from homecluster.app.copy_model import known_model
 from homecluster.app.copy_order import CopyOrder
 from homecluster.app.gang_share_launch import installation_of, own_node
 from homecluster.app.model_files import local_folder, random_folder
 from homecluster.app.plan import make_plans
+from homecluster.app.shared_model import known_model
 from homecluster.app.this_pc import this_pc
 from homecluster.app.up import best_here
 from homecluster.domain.hardware import Node
 from homecluster.domain.job import Command, JobId, LaunchSpec
+from homecluster.domain.plan import Plan, PlanSet
 from homecluster.domain.topology import Cluster
-from homecluster.engines.vllm_launch import Served, launch_spec
+from homecluster.engines.vllm_launch import Installation, Served, launch_spec
 from homecluster.errors import InputError
 from homecluster.store import share_files
 from homecluster.store.engine_store import Engine
@@ -27,10 +29,20 @@ HOST = "127.0.0.1"
 """The address is the coordinator's; a copy listens to its own PC only, and to the agent's tunnel."""
 
 
-def copy_launch(
-    paths: Paths, folder: JobFolder, order: CopyOrder, engine: Engine, port: int
-) -> Launch:
-    """What this PC starts for the order.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """What this PC would start for an order."""
+
+    spec: LaunchSpec
+    plans: PlanSet
+    plan: Plan
+    model_folder: Path | None
+
+
+def plan_copy(
+    paths: Paths, folder: JobFolder, order: CopyOrder, installation: Installation, port: int
+) -> Planned:
+    """The order as this PC plans it.
 
     Raises:
         InputError: the model or a device is not of this PC.
@@ -57,21 +69,29 @@ def copy_launch(
             port=port,
             api_key_file=share_files.key_file(folder),
         ),
-        installation=installation_of(engine),
+        installation=installation,
     )
+    return Planned(spec=spec, plans=plans, plan=plan, model_folder=here)
+
+
+def copy_launch(
+    paths: Paths, folder: JobFolder, order: CopyOrder, engine: Engine, port: int
+) -> Launch:
+    """What this PC starts for the order; errors as of `plan_copy`."""
+    planned = plan_copy(paths, folder, order, installation_of(engine), port)
     return Launch(
         job_id=JobId(order.share_id),
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         engine=engine.name,
         model=order.model,
-        model_folder=str(here or ""),
+        model_folder=str(planned.model_folder or ""),
         random_weights=order.random_weights,
         start_limit_s=order.start_limit_s,
-        spec=spec,
+        spec=planned.spec,
         tied=False,
-        plan=plan_table(plan),
+        plan=plan_table(planned.plan),
         workload=workload_table(order.workload),
-        cluster_fingerprint=plans.cluster_fingerprint,
+        cluster_fingerprint=planned.plans.cluster_fingerprint,
     )
 
 

@@ -8,10 +8,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from homecluster.app import jobs
-from homecluster.app.copy_launch import HOST, copy_launch, first_launch
-from homecluster.app.copy_model import is_model_here
+from homecluster.app.copy_launch import HOST, first_launch, plan_copy
 from homecluster.app.copy_order import (
-    SHAPE,
     SHARE,
     CopyOrder,
     number,
@@ -20,12 +18,15 @@ from homecluster.app.copy_order import (
     text,
 )
 from homecluster.app.gang_share import forget_old
+from homecluster.app.shared_model import is_model_here
+from homecluster.app.up import engine_or_its_place
 from homecluster.domain.hardware import DeviceKind
 from homecluster.domain.ids import NodeId
 from homecluster.domain.job import Failed, Running, is_over
-from homecluster.engines.vllm_gang_document import MODEL
+from homecluster.engines.vllm_gang_document import MODEL, SHAPE
 from homecluster.errors import InputError, LaunchError
 from homecluster.inventory.software import engine_versions, own_versions
+from homecluster.inventory.system import read_system
 from homecluster.launch.gang_ports import free_ports
 from homecluster.launch.identity import ProcessIdentity, send_signal
 from homecluster.launch.lease import write_lease
@@ -72,10 +73,11 @@ def preview(paths: Paths, body: Body) -> dict[str, Any]:
         HomeclusterError: the model is not known here yet, or the copy does not fit.
     """
     order = read_order(body.get("order"))
-    engine = find_engine(paths.engines, order.kind)
+    cores = read_system().engine_cores
+    installation, missing = engine_or_its_place(paths, order.kind, cores)
     nowhere = JobFolder(path=paths.shares / order.share_id)
-    (command,) = copy_launch(paths, nowhere, order, engine, 0).spec.commands
-    return {"argv": list(command.argv), "env": dict(command.env)}
+    (command,) = plan_copy(paths, nowhere, order, installation, 0).spec.commands
+    return {"argv": list(command.argv), "env": dict(command.env), "missing": missing or ""}
 
 
 def start(paths: Paths, asker: str, body: Body) -> dict[str, Any]:

@@ -13,9 +13,8 @@ from homecluster.app.live_cluster import live_cluster
 from homecluster.app.member_nodes import renamed
 from homecluster.app.model_files import Tell
 from homecluster.app.ports import Members
-from homecluster.app.up import Here, Up, Wanted, check_any, is_on
+from homecluster.app.up import DryRun, Here, Up, Wanted, check_any, is_on
 from homecluster.domain.hardware import Provenance
-from homecluster.domain.job import LaunchSpec
 from homecluster.domain.plan import Backend, Plan, PlanSet
 from homecluster.domain.topology import Cluster
 from homecluster.domain.units import format_bytes
@@ -52,7 +51,6 @@ class Options:
 class Launcher(Protocol):
     """One way to launch; made ready, nothing started yet."""
 
-    def dry_run(self) -> LaunchSpec: ...
     def notes(self) -> Iterable[str]:
         """What the user should know before the start."""
         ...
@@ -77,6 +75,20 @@ def choose(home: Home, plans: PlanSet) -> Plan:
         "`up` does not launch several copies of which each spans PCs, and only those were asked for",
         hint="pin one copy (--replicas 1), or whole copies (--tensor-parallel 1 --pipeline-parallel 1)",
     )
+
+
+def dry_run(home: Home, plans: PlanSet, wanted: Wanted, options: Options) -> DryRun:
+    """What the best plan would start, and what is missing for it; starts nothing.
+
+    Raises:
+        HomeclusterError: as each way says.
+    """
+    plan = choose(home, plans)
+    if is_on(plan, home.here.node):
+        return single.dry_run(home.here, plans, plan, wanted)
+    if gang_up.is_for_gang(plan):
+        return _Gang(home, plans, plan, wanted, options).dry_run()
+    return copies_up.dry_run_copies(home, plans, plan, wanted)
 
 
 def make_ready(home: Home, plans: PlanSet, wanted: Wanted, options: Options) -> Launcher:
@@ -104,12 +116,21 @@ def unmeasured(home: Home, plan: Plan) -> tuple[str, ...]:
     )
 
 
+def _model_notes(without_model: Iterable[str], files_bytes: int) -> Iterable[str]:
+    """What the PCs that lack the model do first."""
+    for name in without_model:
+        if not files_bytes:
+            yield f"{name} fetches or makes the model first"
+        else:
+            yield (
+                f"{name} copies {format_bytes(files_bytes)} of model files over your network first; "
+                "on a metered link (a phone's hotspot) bring them there by a disk instead"
+            )
+
+
 class _Single:
     def __init__(self, home: Home, plans: PlanSet, plan: Plan, wanted: Wanted) -> None:
         self._here, self._plans, self._plan, self._wanted = home.here, plans, plan, wanted
-
-    def dry_run(self) -> LaunchSpec:
-        return single.dry_run(self._here, self._plans, self._plan, self._wanted)
 
     def notes(self) -> Iterable[str]:
         return ()
@@ -126,15 +147,20 @@ class _Gang:
         self._here, self._plans, self._plan, self._wanted = home.here, plans, plan, wanted
         self._trust = options.trust_network
         self._ready = gang_up.make_ready(
-            home.members, home.cluster, plans, plan, wanted, backend=options.backend
+            home.here.paths,
+            home.members,
+            home.cluster,
+            plans,
+            plan,
+            wanted,
+            backend=options.backend,
         )
 
-    def dry_run(self) -> LaunchSpec:
-        return gang_up.dry_run_gang(self._ready, self._wanted)
+    def dry_run(self) -> DryRun:
+        return DryRun(spec=gang_up.dry_run_gang(self._ready, self._wanted))
 
     def notes(self) -> Iterable[str]:
-        for name in gang_up.not_here_yet(self._ready):
-            yield f"{name} fetches or makes the model first"
+        return _model_notes(gang_up.not_here_yet(self._ready), self._ready.files_bytes)
 
     def launch(self, tell: Tell) -> Up:
         del tell
@@ -151,19 +177,8 @@ class _Copies:
         self._fewer = options.fewer
         self._ready = copies_up.make_ready(home, plans, plan, wanted)
 
-    def dry_run(self) -> LaunchSpec:
-        return copies_up.dry_run_copies(self._home, self._ready, self._wanted)
-
     def notes(self) -> Iterable[str]:
-        size = self._ready.files_bytes
-        for name in self._ready.without_model:
-            if self._wanted.random_weights or not size:
-                yield f"{name} fetches or makes the model first"
-            else:
-                yield (
-                    f"{name} copies {format_bytes(size)} of model files over your network first; "
-                    "on a metered link (a phone's hotspot) bring them there by a disk instead"
-                )
+        return _model_notes(self._ready.without_model, self._ready.files_bytes)
 
     def launch(self, tell: Tell) -> Up:
         del tell

@@ -19,7 +19,7 @@ from homecluster.app.jobs import JobView, living, look, look_at_all, stop
 from homecluster.app.model_files import Tell, local_folder, provide_folder, random_folder
 from homecluster.domain.hardware import DeviceKind, Node
 from homecluster.domain.job import JobId, LaunchSpec, is_over
-from homecluster.domain.plan import Plan, PlanSet, VerdictKind
+from homecluster.domain.plan import Plan, PlanSet, Rejection, VerdictKind
 from homecluster.engines.vllm_launch import Installation, Served, launch_spec
 from homecluster.errors import HomeclusterError, InputError, LaunchError, MissingError
 from homecluster.launch.ports import is_loopback, usable_port
@@ -71,6 +71,15 @@ class Up:
     started: Started
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DryRun:
+    """What `up` would start."""
+
+    spec: LaunchSpec
+    missing: tuple[str, ...] = ()
+    """What the start would stumble over, in words."""
+
+
 def check_any(plans: PlanSet) -> None:
     """Refuse to launch where no plan fits (HomeclusterError, exit 1)."""
     if plans.plans:
@@ -79,11 +88,17 @@ def check_any(plans: PlanSet) -> None:
     if (
         plans.rejections and plans.verdict.kind is not VerdictKind.CANNOT_RUN
     ):  # without the pins it could
-        why = f"nothing fits what was asked: {plans.rejections[0].detail}; without that, {why}"
+        why = f"nothing fits what was asked: {_own_refusal(plans).detail}; without that, {why}"
     raise HomeclusterError(
         why,
         hint=f"homecluster plan --model {plans.model.name} --all shows every refusal.",
     )
+
+
+def _own_refusal(plans: PlanSet) -> Rejection:
+    """The refusal of what was asked as a whole, where there is one beside those of single PCs."""
+    too_many = (each for each in plans.rejections if each.rule == "not-enough-devices")
+    return next(too_many, plans.rejections[0])
 
 
 def is_on(plan: Plan, node: Node) -> bool:
@@ -116,22 +131,38 @@ def check_exposure(host: str, api_key_file: Path | None) -> None:
     read_api_key(str(api_key_file) if api_key_file else None)
 
 
-def dry_run(here: Here, plans: PlanSet, plan: Plan, wanted: Wanted) -> LaunchSpec:
-    """The commands that `up` would start; nothing is installed, made or started for it."""
-    check_exposure(wanted.host, wanted.api_key_file)
-    kind = _kind(plan, here.node)
+def engine_or_its_place(
+    paths: Paths, kind: DeviceKind, cores: tuple[int, ...]
+) -> tuple[Installation, str | None]:
+    """The engine, or where it would be installed and the words that it is missing."""
     try:
-        engine = find_engine(here.paths.engines, kind)
-        installation = _installation(engine.path, engine.openmp_library, here.cores)
-    except MissingError:
+        engine = find_engine(paths.engines, kind)
+    except MissingError as error:
         name = engine_name(bundled_lock(kind), sys.version_info[:2])
-        installation = _installation(here.paths.engines / name, None, here.cores)
+        return _installation(paths.engines / name, None, cores), f"{error.message}: {error.hint}"
+    return _installation(engine.path, engine.openmp_library, cores), None
+
+
+def port_trouble(wanted: Wanted) -> str | None:
+    """Why the wanted port cannot be used now, in words."""
+    try:
+        usable_port(wanted.host, wanted.port)
+    except HomeclusterError as error:
+        return error.message
+    return None
+
+
+def dry_run(here: Here, plans: PlanSet, plan: Plan, wanted: Wanted) -> DryRun:
+    """The command that `up` would start; nothing is installed, made or started for it."""
+    check_exposure(wanted.host, wanted.api_key_file)
+    installation, missing = engine_or_its_place(here.paths, _kind(plan, here.node), here.cores)
     folder = local_folder(here.paths, wanted.found, random_weights=wanted.random_weights)
     if folder is None and wanted.random_weights:
         folder = random_folder(here.paths, wanted.found)
-    return _spec(
+    spec = _spec(
         here.node, plans, plan, wanted, installation=installation, folder=folder, port=wanted.port
     )
+    return DryRun(spec=spec, missing=tuple(filter(None, (missing, port_trouble(wanted)))))
 
 
 def launch(here: Here, plans: PlanSet, plan: Plan, wanted: Wanted, tell: Tell) -> Up:

@@ -45,11 +45,14 @@ _STYLES = {"running": "green", "starting": "cyan", "failed": "red", "stopped": "
 
 
 def show_commands(spec: LaunchSpec) -> None:
-    """Every command as a shell would take it, with its environment."""
+    """Every command that would be started, as a shell would take it, with its environment."""
     out = console()
     for command in spec.commands:
-        out.print(f"[bold]on {escape(command.node)}[/]  [dim]({escape(command.ready_when)})[/]")
-        out.print(escape(_shell_text(command)), soft_wrap=True)
+        out.print(
+            f"[bold]on {escape(command.node)}[/]  [dim](not started; ready when {escape(command.ready_when)})[/]"
+        )
+        if command.argv:
+            out.print(escape(_shell_text(command)), soft_wrap=True)
     if spec.api_key_file:
         out.print(f"[dim]VLLM_API_KEY comes from {escape(spec.api_key_file)}, at the start only[/]")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -52,9 +53,9 @@ class _Console(Console):
 
 
 def console(*, stderr: bool = False) -> Console:
-    """A console that keeps sentences whole when its output is not a terminal."""
+    """A console that keeps sentences whole when its output is not a terminal and COLUMNS does not tell a width."""
     made = _Console(stderr=stderr, highlight=False)
-    if not made.is_terminal:
+    if not made.is_terminal and not os.environ.get("COLUMNS", "").isdecimal():
         made.width = 160
     return made
 

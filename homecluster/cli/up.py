@@ -138,9 +138,9 @@ def up(
         fewer=fewer_copies,
         trust_network=trust_network,
     )
-    launcher = launching.make_ready(home, plans, wanted, options)
     if dry_run:
-        return _dry_run(home, plans, launcher, as_json=as_json)
+        return _dry_run(home, plans, launching.dry_run(home, plans, wanted, options), as_json)
+    launcher = launching.make_ready(home, plans, wanted, options)
     _warn(home, plans, launcher)
     started = launcher.launch(lambda line: _say(f"  {line}"))
     return _wait(started, detach=detach, as_json=as_json)
@@ -169,16 +169,18 @@ def _plans(
     return found, make_plans(cluster, found.spec, workload, pins, node_names(flags))
 
 
-def _dry_run(home: Home, plans: PlanSet, launcher: launching.Launcher, *, as_json: bool) -> int:
-    spec = launcher.dry_run()
+def _dry_run(home: Home, plans: PlanSet, found: use_case.DryRun, as_json: bool) -> int:
+    for words in found.missing:
+        _say(f"missing: {words}")
     if not as_json:
-        render_jobs.show_commands(spec)
+        render_jobs.show_commands(found.spec)
         return 0
     chosen = launching.choose(home, plans)
     document = plan_document(plans)
     for table in document["plans"]:
         if table["rank"] == chosen.rank:
-            table["commands"] = [command_table(command) for command in spec.commands]
+            table["commands"] = [command_table(command) for command in found.spec.commands]
+            table["missing"] = list(found.missing)
     print_document(document)
     return 0
 

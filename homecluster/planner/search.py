@@ -275,7 +275,7 @@ class _Search:
             or rules.refuse_pipeline_parallel(self.problem.spec, pipeline)
             or Refusal(
                 rule="not-enough-devices",
-                detail=f"{tensor} x {pipeline} x {replicas} needs {needed} like devices placed evenly over the PCs; there are {len(devices)} devices",
+                detail=_too_many(tensor * pipeline, replicas, len(devices)),
             )
         )
         self._reject(tensor, pipeline, replicas, [node.id for node in self.problem.nodes], refusal)
@@ -308,6 +308,14 @@ def nodes_of(copies: Iterable[Copy]) -> list[NodeId]:
 
 def _node_of(device: DeviceId) -> NodeId:
     return NodeId(device.rsplit("/", 1)[0])
+
+
+def _too_many(devices_each: int, copies: int, devices: int) -> str:
+    there = f"the PCs have {devices} that vLLM can use"
+    if devices_each == 1:
+        return f"{copies} whole copies need {copies} devices, one each; {there}"
+    copy = "one copy needs" if copies == 1 else f"{copies} copies need"
+    return f"{copy} {devices_each * copies} like devices, placed evenly over the PCs; {there}"
 
 
 def _shape(copy: Copy) -> object:
