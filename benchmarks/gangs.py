@@ -1,92 +1,108 @@
-"""One copy over two emulated PCs: `python -m benchmarks.gangs --homes 1gbe wifi5 --layouts tensor pipeline`.
+"""One copy over emulated PCs, measured beside what the planner says: the grid of layouts, backends and homes.
 
-For each home, layout and backend: start-up, tokens per second of one request, and the bytes that the
-second PC's link carried beside those that the layout's messages add up to. Needs root and the engine.
+    python -m benchmarks.gangs --next       # the next thing that is missing, below four minutes; repeat
+    python -m benchmarks.gangs --table      # what was measured, and today's prediction from probe and links
+
+Real vLLM, GPT-2 124M with random weights; needs root and the engine. Results are kept in results/gangs.json;
+what is there is not measured again. `--cell HOME LAYOUT BACKEND` measures one cell anew.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import subprocess
+import sys
 import tempfile
 import time
-from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import median
+from typing import Any, Final
 
+from benchmarks import gang_facts
+from benchmarks.gang_facts import GRID, Cell, device_name, links_name, row_of
+from benchmarks.gang_forecast import (
+    OUTPUT_TOKENS,
+    forecast,
+    forecast_bytes,
+    probed_device,
+    probed_links,
+)
 from homecluster.app.engine import refresh_own_code
 from homecluster.domain.hardware import DeviceKind
 from homecluster.domain.plan import Backend
-from homecluster.engines.vllm_gang_bytes import Traffic, planned_bytes
 from homecluster.store.engine_store import Engine, find_engine
+from homecluster.store.files import write_json
 from homecluster.store.models import find_model
 from homecluster.store.paths import paths_from
-from tests.cluster.gang_in_lab import LabGang, lab_gang
+from tests.cluster.gang_in_lab import LabGang, gang_lab, lab_gang
 
-LAYOUTS = {"tensor": (2, (12,)), "pipeline": (1, (6, 6)), "uneven": (1, (4, 8))}
-"""Tensor-parallel size and layers of each stage of GPT-2 124M, one rank on each PC."""
-FLOAT32_BYTES = 4
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    home: str
-    layout: str
-    backend: str
-    start_up_s: float
-    tokens_per_s: float
-    link_bytes: int
-    planned_bytes: int
-
-    @property
-    def ratio(self) -> float:
-        return self.link_bytes / self.planned_bytes
+_ENOUGH_S: Final = 20.0
+_MOST_ROUNDS: Final = 5
+_IDLE_S: Final = 5.0
 
 
-def measure(
-    engine: Engine, model: Path, *, home: str, layout: str, backend: Backend, tokens: int
-) -> Row:
-    tensor_parallel, partition = LAYOUTS[layout]
-    begun_s = time.monotonic()
-    with lab_gang(
-        home, engine, model, backend=backend, tensor_parallel=tensor_parallel, partition=partition
-    ) as gang:
+def measure(engine: Engine, cell: Cell) -> dict[str, Any]:
+    """One row: start-up, time between tokens, bytes of each token over all links, and the tokens."""
+    shape = cell.shape
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        gang_lab(cell.home, shape.hosts) as lab,
+        lab_gang(
+            lab,
+            engine,
+            make_gpt2(engine, Path(folder)),
+            backend=cell.backend,
+            tensor_parallel=shape.tensor_parallel,
+            partition=shape.partition,
+            small_collectives=shape.small_collectives,
+            dtype="bfloat16",
+        ) as gang,
+    ):
         gang.wait_until_it_runs()
-        start_up_s = time.monotonic() - begun_s
-        gang.complete("warm up", 4)
-        carried, took_s = _ask(gang, tokens)
-    traffic = Traffic(input_tokens=1, output_tokens=tokens, dtype_bytes=FLOAT32_BYTES)
-    return Row(
-        home=home,
-        layout=layout,
-        backend=backend,
-        start_up_s=start_up_s,
-        tokens_per_s=tokens / took_s,
-        link_bytes=carried,
-        planned_bytes=planned_bytes(
-            find_model("gpt2").spec,
-            tensor_parallel=tensor_parallel,
-            stages=len(partition),
-            traffic=traffic,
-        ),
-    )
+        gang.complete([7], 4)
+        rounds, tokens = _rounds(gang)
+        return {
+            **cell.key,
+            "cores_each": shape.cores,
+            "start_up_s": gang.start_up_s,
+            "token_interval_s": median(seconds for seconds, _ in rounds),
+            "bytes_per_token": median(carried for _, carried in rounds),
+            "idle_bytes_per_s": _idle_bytes_per_s(gang),
+            "rounds": len(rounds),
+            "tokens": tokens,
+        }
 
 
-def _ask(gang: LabGang, tokens: int) -> tuple[int, float]:
-    """(bytes over the link both ways, seconds)."""
-    before = sum(gang.link_bytes())
+def _rounds(gang: LabGang) -> tuple[list[tuple[float, float]], list[int]]:
+    """(seconds, bytes) of each token after the first, several times; and the answer."""
+    rounds: list[tuple[float, float]] = []
     begun_s = time.monotonic()
-    gang.complete([7], tokens)
-    took_s = time.monotonic() - begun_s
-    return sum(gang.link_bytes()) - before, took_s
+    while not rounds or (len(rounds) < _MOST_ROUNDS and time.monotonic() - begun_s < _ENOUGH_S):
+        _, first_s, first_bytes = _ask(gang, 1)
+        tokens, whole_s, whole_bytes = _ask(gang, 1 + OUTPUT_TOKENS)
+        rounds.append(
+            ((whole_s - first_s) / OUTPUT_TOKENS, (whole_bytes - first_bytes) / OUTPUT_TOKENS)
+        )
+    return rounds, tokens
+
+
+def _ask(gang: LabGang, tokens: int) -> tuple[list[int], float, int]:
+    before, begun_s = gang.carried_bytes(), time.monotonic()
+    answer = gang.complete([7], tokens)
+    return answer, time.monotonic() - begun_s, gang.carried_bytes() - before
+
+
+def _idle_bytes_per_s(gang: LabGang) -> float:
+    before = gang.carried_bytes()
+    time.sleep(_IDLE_S)
+    return (gang.carried_bytes() - before) / _IDLE_S
 
 
 def make_gpt2(engine: Engine, folder: Path) -> Path:
     """GPT-2 124M with random weights."""
-    config = folder / "config.json"
-    config.write_text(json.dumps(dict(find_model("gpt2").config)))
-    model = folder / "gpt2"
+    config, model = folder / "config.json", folder / "gpt2"
+    write_json(config, dict(find_model("gpt2").config))
     subprocess.run(
         [engine.python, "-m", "homecluster.jobs.random_model",
          "--config", config, "--out", model, "--seed", "0"],
@@ -95,37 +111,67 @@ def make_gpt2(engine: Engine, folder: Path) -> Path:
     return model
 
 
+def next_thing(engine: Engine) -> str:
+    """Measure what the first unfinished cell lacks: its device, its links, or the gang itself."""
+    facts = gang_facts.read()
+    for cell in GRID:
+        if row_of(facts, cell) is not None:
+            continue
+        shape = cell.shape
+        device, links = device_name(shape), links_name(cell.home, shape.hosts)
+        if device not in facts["devices"]:
+            gang_facts.keep("devices", device, probed_device(engine, shape))
+            return f"a device with {device} cores"
+        if links not in facts["links"]:
+            gang_facts.keep("links", links, probed_links(engine, cell.home, shape.hosts))
+            return f"the links of {links}"
+        gang_facts.keep("rows", None, measure(engine, cell))
+        return str(cell.key)
+    return "nothing is missing"
+
+
+def table() -> str:
+    """Every measured row with today's prediction; columns are measured / predicted."""
+    facts = gang_facts.read()
+    lines = [
+        "| home | layout | by | start-up, s | ms a token | bytes a token | tokens as single |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for cell in GRID:
+        row = row_of(facts, cell)
+        if row is None:
+            continue
+        estimate = forecast(facts, cell)
+        lines.append(
+            f"| {cell.home} | {cell.layout} | {cell.backend} "
+            f"| {row['start_up_s']:.0f} / {estimate.start_up_s.mid:.0f} "
+            f"| {row['token_interval_s'] * 1e3:.0f} / {estimate.token_interval_s.mid * 1e3:.0f} "
+            f"| {row['bytes_per_token']:.0f} / {forecast_bytes(cell)} "
+            f"| {'yes' if row['tokens'] == facts['rows'][0]['tokens'] else 'no'} |"
+        )
+    return "\n".join(lines)
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--homes", nargs="+", default=["1gbe"])
-    parser.add_argument("--layouts", nargs="+", choices=sorted(LAYOUTS), default=["tensor"])
-    parser.add_argument("--backends", nargs="+", choices=["mp", "ray"], default=["mp"])
-    parser.add_argument("--tokens", type=int, default=32)
-    parser.add_argument("--out", type=Path, help="Also write the rows as JSON.")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--next", action="store_true", help="Measure the next thing that is missing.")
+    what.add_argument("--cell", nargs=3, metavar=("HOME", "LAYOUT", "BACKEND"))
+    what.add_argument("--table", action="store_true", help="Print what was measured.")
     asked = parser.parse_args()
+    if asked.table:
+        sys.stdout.write(table() + "\n")
+        return
     engine = refresh_own_code(find_engine(paths_from(os.environ).engines, DeviceKind.CPU))
-    rows = []
-    with tempfile.TemporaryDirectory() as folder:
-        model = make_gpt2(engine, Path(folder))
-        print("home         layout    backend  start-up s  tokens/s  link bytes  planned  ratio")
-        for home in asked.homes:
-            for layout in asked.layouts:
-                for backend in asked.backends:
-                    row = measure(
-                        engine,
-                        model,
-                        home=home,
-                        layout=layout,
-                        backend=Backend(backend),
-                        tokens=asked.tokens,
-                    )
-                    rows.append(asdict(row))
-                    print(
-                        f"{row.home:12} {row.layout:9} {row.backend:7} {row.start_up_s:11.1f} "
-                        f"{row.tokens_per_s:9.2f} {row.link_bytes:11} {row.planned_bytes:8} {row.ratio:6.2f}"
-                    )
-    if asked.out:
-        asked.out.write_text(json.dumps({"schema": "homecluster.gangs/1", "rows": rows}, indent=2))
+    if asked.next:
+        sys.stdout.write(f"measured {next_thing(engine)}\n")
+        return
+    home, layout, backend = asked.cell
+    gang_facts.keep(
+        "rows", None, measure(engine, Cell(home=home, layout=layout, backend=Backend(backend)))
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A gang of real vLLM over the PCs of a lab, led from outside of them."""
+"""A gang of real vLLM over the PCs of a lab, one rank on each, led from outside of them."""
 
 from __future__ import annotations
 
@@ -6,24 +6,30 @@ import json
 import shutil
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from homecluster.app.gang_leader import Charge, Leader
+from homecluster.app.shared_model import shape_of
 from homecluster.domain.ids import NodeId
 from homecluster.domain.job import JobState, Running, is_over
 from homecluster.domain.plan import Backend
+from homecluster.engines.vllm_gang_order import tokens_of
 from homecluster.store.engine_store import Engine
 from homecluster.store.gang_store import Part
 from tests.cluster.lab_members import LabMembers, lab_members
 from tests.fakes.gangs import new_job, order
+from tests.lab.homes import home_named
 from tests.lab.lab import Lab
 from tests.lab.plan import HomePlan
 from tests.waiting import within
 
-START_S = 150
+START_S = 300
+CORES = 2.0
+"""That all PCs of a lab share. Threads of two engines that wait for one another on the same core would spin."""
 _ASK = """
 import http.client, json, sys
 port, body = int(sys.argv[1]), sys.argv[2]
@@ -43,8 +49,10 @@ class LabGang:
         self.parts = parts
         self.states: list[JobState] = []
         self.log: list[str] = []
+        self.begun_s = time.monotonic()
+        self.runs_since_s: float | None = None
         charge = Charge(parts=parts, secrets=secrets, start_limit_s=600.0)
-        self.leader = Leader(charge, members, self.states.append, self.log.append)
+        self.leader = Leader(charge, members, self._record, self.log.append)
         self._thread = threading.Thread(target=self.leader.run, daemon=True)
         self._thread.start()
 
@@ -62,6 +70,12 @@ class LabGang:
     def told(self) -> str:
         return "\n".join([*map(str, self.states[-3:]), *self.log[-60:]])
 
+    @property
+    def start_up_s(self) -> float:
+        """From the first order to the first token."""
+        assert self.runs_since_s is not None
+        return self.runs_since_s - self.begun_s
+
     def complete(self, prompt: Any, tokens: int) -> list[int]:
         """Greedy token ids, asked on the PC that serves the API."""
         first = self.parts[0]
@@ -75,10 +89,17 @@ class LabGang:
 
     def link_bytes(self) -> tuple[int, int]:
         """(received, sent) by the second PC so far."""
-        part = self.parts[1]
+        return self._link_bytes(1)
+
+    def _link_bytes(self, share: int) -> tuple[int, int]:
+        part = self.parts[share]
         body = {"share": part.order.share_id, "lease_s": 20}
         told = self.members.ask(part.node, "share.look", body, deadline_s=10)
         return told["received_bytes"], told["sent_bytes"]
+
+    def carried_bytes(self) -> int:
+        """By all links so far, frames included."""
+        return sum(sum(self._link_bytes(share)) for share in range(len(self.parts))) // 2
 
     def stop(self) -> None:
         """End it as Ctrl-C does; nothing of it may be left on any PC."""
@@ -100,45 +121,58 @@ class LabGang:
             found += host.run(["ls", "/dev/shm"]).stdout.split()
         return found
 
+    def _record(self, state: JobState) -> None:
+        if isinstance(state, Running):
+            self.runs_since_s = time.monotonic()
+        self.states.append(state)
+
     def _is(self, kind: type[JobState]) -> bool:
         return bool(self.states) and isinstance(self.states[-1], kind)
 
 
 @contextmanager
 def lab_gang(
-    home: str | HomePlan,
+    lab: Lab,
     engine: Engine,
     model: Path,
     *,
     backend: Backend = Backend.MP,
     tensor_parallel: int = 2,
     partition: tuple[int, ...] = (4,),
+    **changes: Any,
 ) -> Iterator[LabGang]:
-    """One rank on each of two PCs, started; ended after, whatever happened."""
-    # One core each: on two shared ones, the threads of two engines that wait for one another would spin.
-    cores = {"a": 1.0, "b": 1.0}
-    with (
-        Lab(home, hosts=2, cpu_cores=cores) as lab,
-        lab_members(lab, engine.path.parent) as members,
-    ):
+    """One rank on each PC, started; ended after, whatever happened. `changes` are fields of the order."""
+    with lab_members(lab, engine.path.parent) as members:
         for desk in members.desks.values():
             shutil.copytree(model, desk.paths.models / "tiny")
         names = tuple(members.desks)
         common = {
             "job": new_job(), "backend": backend, "tensor_parallel": tensor_parallel, "partition": partition,
             "addresses": tuple(lab.host(name).address for name in names), "model": "tiny",
+            "shape": shape_of(json.loads((model / "config.json").read_text())),
             "served_model": "tiny", "max_model_len": 256, "dtype": "float32", "cache_bytes": 64 * 1024**2,
-            "start_limit_s": 600.0, "meeting_port": 21000, "api_port": 27000,
+            "start_limit_s": 600.0, "meeting_port": 21000, "api_port": 27000, **changes,
         }  # fmt: skip
-        orders = (order(**common), order(**(common | {"share": 1, "api_port": 0})))
         parts = tuple(
-            Part(node=NodeId(name), name=name, order=one)
-            for name, one in zip(names, orders, strict=True)
+            Part(
+                node=NodeId(name),
+                name=name,
+                order=order(
+                    **common | {"share": share, "api_port": 0 if share else common["api_port"]}
+                ),
+            )
+            for share, name in enumerate(names)
         )
-        secrets = {"ray_token": "0123456789abcdef" * 4} if backend is Backend.RAY else {}
-        gang = LabGang(members, parts, secrets)
+        told = dict.fromkeys(tokens_of(parts[0].order), "0123456789abcdef" * 4)
+        gang = LabGang(members, parts, told)
         try:
             yield gang
         finally:
             gang.leader.ask_to_stop("the test is over")
             gang.wait_until_over()
+
+
+def gang_lab(home: str | HomePlan, hosts: int = 2) -> Lab:
+    """So many PCs that share what this machine has fairly."""
+    plan = home_named(home, hosts) if isinstance(home, str) else home
+    return Lab(plan, cpu_cores={host.name: CORES / hosts for host in plan.hosts})

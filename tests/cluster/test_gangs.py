@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 
 from homecluster.domain.job import Failed
+from homecluster.domain.plan import Backend
+from homecluster.domain.small_collectives import SmallCollectives
 from homecluster.store.engine_store import Engine
-from tests.cluster.gang_in_lab import lab_gang
+from tests.cluster.gang_in_lab import gang_lab, lab_gang
 from tests.lab.availability import require_lab
 from tests.live.test_plugin import PROMPTS, greedy_tokens
 
@@ -28,17 +30,31 @@ def single(
     return tokens
 
 
+@pytest.mark.parametrize(
+    ("backend", "collectives"),
+    [(Backend.MP, SmallCollectives.ENGINE), (Backend.RAY, SmallCollectives.EXCHANGE)],
+    ids=["mp", "ray-with-exchange"],
+)
 def test_tensor_parallel_crosses_the_link_and_gives_the_tokens_of_one_pc(
-    engine: Engine, tiny_llama: Path, single: list[list[int]]
+    engine: Engine,
+    tiny_llama: Path,
+    single: list[list[int]],
+    backend: Backend,
+    collectives: SmallCollectives,
 ) -> None:
-    with lab_gang("1gbe", engine, tiny_llama) as gang:
+    with (
+        gang_lab("1gbe") as lab,
+        lab_gang(lab, engine, tiny_llama, backend=backend, small_collectives=collectives) as gang,
+    ):
         gang.wait_until_it_runs()
+        exchanges = any("go by direct exchange (2 ranks)" in line for line in gang.log)
+        assert exchanges == (collectives is SmallCollectives.EXCHANGE)
         assert [gang.complete(prompt, 24) for prompt in PROMPTS] == single
         before, _ = gang.link_bytes()
         gang.complete([3 + n % 200 for n in range(PROMPT_TOKENS)], 1)
         after, _ = gang.link_bytes()
         gang.stop()
-    # A ring of two: each way every all-reduce carries the hidden states once; frames add some.
+    # Each way every all-reduce carries the hidden states once; frames, and what Ray says besides, add some.
     planned = (2 * LAYERS + 1) * PROMPT_TOKENS * HIDDEN * BYTES_EACH
     assert planned < after - before < 1.4 * planned
 
@@ -46,7 +62,10 @@ def test_tensor_parallel_crosses_the_link_and_gives_the_tokens_of_one_pc(
 def test_an_uneven_pipeline_gives_the_tokens_of_one_pc_and_ends_whole_when_a_rank_is_killed(
     engine: Engine, tiny_llama: Path, single: list[list[int]]
 ) -> None:
-    with lab_gang("wifi5", engine, tiny_llama, tensor_parallel=1, partition=(1, 3)) as gang:
+    with (
+        gang_lab("wifi5") as lab,
+        lab_gang(lab, engine, tiny_llama, tensor_parallel=1, partition=(1, 3)) as gang,
+    ):
         gang.wait_until_it_runs()
         assert [gang.complete(prompt, 24) for prompt in PROMPTS] == single
         gang.members.lab.host("b").run(["pkill", "-KILL", "-f", "VLLM::Worker"], check=True)
