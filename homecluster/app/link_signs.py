@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from homecluster.app.links import believed_links
@@ -37,6 +38,21 @@ def link_signs(report: Report, src: NodeId, dst: NodeId) -> tuple[LinkSigns, Lin
             loaded.back if loaded else None,
         ),
     )
+
+
+def with_reach(measured: Iterable[LinkSigns], reach: Iterable[LinkSigns]) -> tuple[LinkSigns, ...]:
+    """Earlier measurements with who reaches whom now; a direction that opens again has no old failure left."""
+    found = {(one.src, one.dst): one for one in measured}
+    for now in reach:
+        old = found.get((now.src, now.dst), now)
+        lasting = tuple(one for one in old.failures if one.kind == "blackhole")
+        found[now.src, now.dst] = replace(
+            old,
+            opens=now.opens,
+            is_there=now.is_there,
+            failures=(*lasting, *now.failures),
+        )
+    return tuple(found.values())
 
 
 def _one_way(report: Report, src: NodeId, dst: NodeId) -> LinkSigns:

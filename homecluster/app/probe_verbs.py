@@ -46,7 +46,7 @@ class LinkEnds:
 
     def listen(self, asked: Asked, body: Body) -> Body:
         """Listen on this PC's address for who holds the token; answers with the port."""
-        address, seconds = _own_address(asked, body), _whole(body, "seconds", _MAX_LISTEN_S)
+        address, seconds = own_address(asked, body), whole(body, "seconds", _MAX_LISTEN_S)
         order = {
             "do": "listen",
             "address": address,
@@ -93,7 +93,7 @@ def _devices(asked: Asked, body: Body) -> Body:
 
 def _link(asked: Asked, body: Body) -> Body:
     """The report of the link to a listening end, and why it cannot be reached where it cannot."""
-    address, port = _private_address(body), _whole(body, "port", _PORT_MAX)
+    address, port = private_address(body), whole(body, "port", _PORT_MAX)
     plan = body.get("plan")
     if plan not in _PLANS:
         raise InputError("'plan' must be quick or full")
@@ -137,7 +137,7 @@ def _trouble(
     return asdict(told)
 
 
-def _own_address(asked: Asked, body: Body) -> str:
+def own_address(asked: Asked, body: Body) -> str:
     own = [one.address for one in usable_addresses(read_interfaces(), _chosen_interface(asked))]
     wanted = body.get("address")
     if wanted not in own:
@@ -145,7 +145,7 @@ def _own_address(asked: Asked, body: Body) -> str:
     return str(wanted)
 
 
-def _private_address(body: Body) -> str:
+def private_address(body: Body) -> str:
     """Members are at home; nobody makes this PC dial the world."""
     try:
         address = ipaddress.IPv4Address(str(body.get("address")))
@@ -184,7 +184,7 @@ def _token(body: Body) -> str:
     return token
 
 
-def _whole(body: Body, key: str, most: int) -> int:
+def whole(body: Body, key: str, most: int) -> int:
     value = body.get(key)
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
         raise InputError(f"{key!r} must be a whole number from 1 to {most}")

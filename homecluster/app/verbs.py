@@ -16,6 +16,7 @@ from homecluster.store.paths import Paths, paths_from
 _PROBE_VERBS = (
     *("inventory", "probe.devices", "probe.listen", "probe.link", "probe.close"),
     *("live.keep", "live.read"),
+    *("reach.listen", "reach.dial", "reach.multicast"),
 )
 _STARTED_S = time.monotonic()
 
@@ -49,9 +50,14 @@ def job_port(paths: Paths, job: str) -> int:
 
 def _probe_verb(name: str) -> Verb:
     def handle(asked: Asked, body: Body) -> Body:
-        from homecluster.app import live_cluster, probe_verbs  # noqa: PLC0415 - as `all_verbs` says
+        from homecluster.app import (  # noqa: PLC0415 - as `all_verbs` says
+            live_cluster,
+            probe_verbs,
+            reach_verbs,
+        )
 
-        return {**probe_verbs.HANDLERS, **live_cluster.HANDLERS}[name](asked, body)
+        known = {**probe_verbs.HANDLERS, **live_cluster.HANDLERS, **reach_verbs.HANDLERS}
+        return known[name](asked, body)
 
     return Verb(name=name, needs=Role.WORKER, handle=handle)
 

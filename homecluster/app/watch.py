@@ -15,6 +15,7 @@ from homecluster.app.job_signs import engine_counters, job_signs
 from homecluster.app.jobs import JobView, jobs_over, processes_of
 from homecluster.app.own_interfaces import own_interfaces
 from homecluster.app.ports import Members
+from homecluster.app.reach_watch import multicast, reached
 from homecluster.domain.ids import NodeId
 from homecluster.domain.member import Health, Member
 from homecluster.domain.signs import NodeSigns, Signs
@@ -46,18 +47,25 @@ class Answer:
 def watch(paths: Paths, view: JobView | None, members: Members | None, seconds: float) -> Signs:
     """All that can be seen from here in `seconds`; members that do not answer are named in `unseen`.
 
-    Nothing is measured that would disturb a job: counters are read twice, no link is filled.
+    Nothing is measured that would disturb a job: counters are read twice, no link is filled;
+    each pair of PCs opens one connection.
     """
     everybody = _everybody(members)
     others = [one for one in everybody if not one.is_here and one.health is Health.ALIVE]
     with ThreadPoolExecutor(max_workers=_MOST_ASKED_AT_ONCE) as pool:
         asked = [pool.submit(_ask, members, one.node, seconds) for one in others if members]
+        doors = pool.submit(reached, members, everybody) if members and others else None
+        voices = pool.submit(multicast, members, everybody) if members and others else None
         own, signs = watch_here(paths, view, seconds, _here(everybody))
         answers = [one.result() for one in asked]
+        links = doors.result() if doors else ()
+        around = voices.result() if voices else None
     silent = [one for one in everybody if one.health is not Health.ALIVE and not one.is_here]
     return replace(
         signs,
         nodes=(own, *(one.signs for one in answers if one.signs is not None)),
+        links=links,
+        around=around,
         members=everybody,
         unseen=(
             *((one.node, one.why) for one in answers if one.signs is None),

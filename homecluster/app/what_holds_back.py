@@ -15,6 +15,7 @@ from homecluster.app.diagnose import (
     saved_links,
     signs_of_file,
 )
+from homecluster.app.link_signs import with_reach
 from homecluster.app.link_watch import history, with_history
 from homecluster.app.plan import check_pins, only
 from homecluster.app.ports import Members
@@ -130,9 +131,8 @@ def _judge_live(
     what = view.folder.job_id if view is not None else "this PC"
     tell(f"watching {what} for {question.seconds:.3g} s")
     signs = watch(paths, view, members, question.seconds)
-    links = with_history(
-        (*signs.links, *saved_links(paths, cluster, datetime.now(UTC))), history(paths)
-    )
+    measured = saved_links(paths, cluster, datetime.now(UTC))
+    links = with_history(with_reach(measured, signs.links), history(paths))
     signs = replace(signs, links=links)
     if view is None:
         return Found(diagnosis=diagnose_home(cluster, signs), signs=signs)

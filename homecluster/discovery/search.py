@@ -39,6 +39,7 @@ async def search(
     remembered: Sequence[str] = (),
     look_s: float = 2.5,
     sweep: bool = True,
+    multicast: bool = True,
     enough: Enough = lambda _: False,
     port: int = MDNS_PORT,
 ) -> PeerTable:
@@ -46,15 +47,17 @@ async def search(
 
     Remembered addresses are asked directly at once; the sweep of our own /24 starts only while
     nothing has satisfied `enough`, and only with `sweep`: on radio it costs everybody airtime.
+    Without `multicast` only remembered addresses are asked.
     Nothing here is trusted: it yields addresses to try.
     """
+    asked = (MDNS_GROUP, *remembered) if multicast else remembered
     listener = _Listener(tuple(one.network for one in own), known)
     roads: list[_Road] = []
     try:
         for one in own:
             with contextlib.suppress(OSError):  # the address went away a moment ago
                 roads.append((await _open(listener, one.address), one))
-        work = asyncio.create_task(_ask(roads, remembered, port, sweep=sweep))
+        work = asyncio.create_task(_ask(roads, asked, port, sweep=sweep))
         try:
             await listener.until(enough, look_s)
         finally:
@@ -84,7 +87,7 @@ async def _open(listener: _Listener, address: str) -> asyncio.DatagramTransport:
 
 async def _ask(
     roads: Sequence[_Road],
-    remembered: Sequence[str],
+    addresses: Sequence[str],
     port: int,
     *,
     sweep: bool,
@@ -99,7 +102,7 @@ async def _ask(
                 await _sweep(transport, one, port)
             continue
         for transport, _ in roads:
-            for address in (MDNS_GROUP, *remembered):
+            for address in addresses:
                 transport.sendto(question(), (address, port))
 
 

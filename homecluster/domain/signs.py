@@ -140,7 +140,8 @@ class LinkSigns:
     medium: str | None = None
     opens: bool | None = None
     """A TCP connection this way to a port that is known to listen succeeds."""
-    answers_ping: bool | None = None
+    is_there: bool | None = None
+    """It answers below IP (ARP), whatever becomes of connections; None in another network."""
     failures: tuple[LinkFailure, ...] = ()
     watched_rtt_s: float | None = None
     """Of the link watch since its last change: the agents' own messages, which take longer than bare packets."""
@@ -153,10 +154,10 @@ class LinkSigns:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LostWorker:
-    """A PC that joined the job's workers and went away."""
+    """A PC that joined the job's workers and was given up, without a word from it."""
 
     node: NodeId
-    alive_s: float
+    alive_s: float | None = None
     reason: str = ""
 
 
@@ -186,14 +187,12 @@ class JobSigns:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Neighbourhood:
-    """What the asking PC sees of others around it."""
+    """How members find their coordinator."""
 
     found_by_multicast: int | None = None
+    """Members that hear it by multicast."""
     found_one_by_one: int | None = None
-    """PCs of the cluster that answer at their own address."""
-    gateway_answers: bool | None = None
-    silent_peers: tuple[str, ...] = ()
-    """Addresses of the same network that answer nothing at all."""
+    """Members to which it answers the same question at its own address."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

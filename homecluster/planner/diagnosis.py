@@ -25,7 +25,7 @@ _LINK_CAUSES = ("latency-bound-tensor-parallel", "latency-bound-pipeline", "thin
 _STARTING = "start-up-looks-stuck"
 _SMALL = 0.02
 """An effect of less than this share of the rate comes last: it is within any measurement's spread."""
-_BLOCKS, _NOW, _ROOTS, _SLOWS, _SMALL_ONES = range(5)
+_BLOCKS, _NOW, _ROOTS, _SLOWS, _SMALL_ONES, _LAST = range(6)
 
 
 def diagnose(
@@ -75,6 +75,7 @@ def _judge(case: Case) -> Diagnosis:
     roots = _roots(case, links, layouts)
     placed = [(_BLOCKS, one) for one in blocks]
     placed += [(_place(case, one, roots), one) for one in (*links, *machines, *layouts)]
+    placed += [(_LAST, one) for one in _find(table.LAST, case)]
     ranked = sorted(placed, key=lambda entry: (entry[0], -entry[1].cause.effect_tokens_per_s))
     return Diagnosis(
         judged=case.judged.plan if case.judged else None,

@@ -42,7 +42,8 @@ class Cluster:
         self, node: NodeId, verb: str, body: Mapping[str, Any], *, deadline_s: float
     ) -> Mapping[str, Any]:
         del body, deadline_s
-        assert verb == "signs"
+        if verb != "signs":
+            raise PeerError(f"{node} is an older homecluster and does not know {verb}")
         told = self._answers[node]
         if isinstance(told, Exception):
             raise told

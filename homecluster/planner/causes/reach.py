@@ -22,34 +22,35 @@ _SOON_S = 120.0
 
 
 def client_isolation(case: Case) -> Found | None:
-    """The access point answers every PC, and lets none talk to another."""
-    around = case.signs.around
-    if around is None or not around.silent_peers or around.gateway_answers is not True:
+    """The access point lets PCs talk to it and to cables, and not to one another."""
+    apart = [link for link in case.signs.links if link.opens is False and link.is_there is False]
+    if not apart:
         return None
-    if around.found_one_by_one or around.found_by_multicast:
-        return None  # one of them answers: it is not the access point
+    one = apart[0]
+    pairs = len({frozenset((link.src, link.dst)) for link in apart})
+    more = f", and {pairs - 1} more pairs likewise" if pairs > 1 else ""
     return found(
         "client-isolation",
-        f"the router answers, and {_count(around.silent_peers)} of the same network "
-        f"({', '.join(around.silent_peers[:3])}) do not answer anything: the access point keeps its clients apart",
-        evidence=("neither ping nor connections nor multicast pass between the PCs",),
+        f"{one.dst} answers the cluster and does not even tell {one.src} that it is there{more}: "
+        "the access point keeps its clients apart",
+        evidence=(f"neither ARP nor connections pass from {one.src} to {one.dst}",),
         do="switch off `AP isolation` (also called client or guest isolation) in the router; leave the guest network; "
-        "or join the PCs by a cable or by one PC's own hotspot",
+        "or join the PCs by a cable or by one PC's own hotspot; a copy per PC does without",
     )
 
 
 def multicast_dropped(case: Case) -> Found | None:
-    """PCs answer at their addresses, and are not found by mDNS."""
+    """The coordinator answers at its own address, and is not found by mDNS."""
     around = case.signs.around
-    if around is None or around.found_by_multicast is None or around.found_one_by_one is None:
-        return None
-    if around.found_by_multicast > 0 or around.found_one_by_one == 0:
+    if around is None or around.found_by_multicast != 0 or not around.found_one_by_one:
         return None
     return found(
         "multicast-dropped",
-        f"no PC is found by multicast, {around.found_one_by_one} answer at their own address: "
+        f"no PC finds the coordinator by multicast, and to {around.found_one_by_one} of them it answers at its own address: "
         "the network drops multicast (mDNS, UDP 5353)",
-        evidence=("joining by address needs no multicast",),
+        evidence=(
+            "what runs does not need it; finding a cluster takes longer, or needs its address",
+        ),
         do="join by address: homecluster join --address HOST:PORT; or switch off `multicast filtering` or IGMP snooping in the access point",
         argv=("homecluster", "join", "--address", "HOST:PORT"),
     )
@@ -160,7 +161,7 @@ def wsl_nat(case: Case) -> Found | None:
 
 
 def firewall_drop(case: Case) -> Found | None:
-    """Pings pass and connections do not, one way or both."""
+    """A PC is there and its connections are dropped, one way or both."""
     for link in case.signs.links:
         if not _dropped(link):
             continue
@@ -171,11 +172,8 @@ def firewall_drop(case: Case) -> Found | None:
             "firewall-drop",
             f"{link.src} cannot open a connection to {link.dst}"
             + (f", while {link.dst} can to {link.src}" if one_way else "")
-            + (
-                ": pings pass, so a firewall drops it"
-                if link.answers_ping
-                else ": nothing answers, as a firewall does it"
-            ),
+            + (": it is there (ARP)" if link.is_there else ": it answers the cluster")
+            + ", so a firewall drops it",
             evidence=tuple(
                 f"{one.probe}: {one.kind} {one.detail}".strip() for one in link.failures
             ),
@@ -185,10 +183,8 @@ def firewall_drop(case: Case) -> Found | None:
 
 
 def _dropped(link: LinkSigns) -> bool:
-    timed_out = any(one.kind in _UNREACHED for one in link.failures)
-    if link.opens is False:
-        return link.answers_ping is True or not timed_out or link.rtt_s is not None
-    return False
+    unreached = any(one.kind in _UNREACHED for one in link.failures)
+    return link.opens is False and unreached and link.is_there is not False
 
 
 def _firewall_rule(node: NodeSigns | None) -> str:
@@ -200,13 +196,14 @@ def _firewall_rule(node: NodeSigns | None) -> str:
 def worker_alive_then_dead(case: Case) -> Found | None:
     """A worker joins and is declared dead soon after: it is heard, but cannot be called back."""
     job = case.signs.job
-    lost = [one for one in job.lost_workers if one.alive_s <= _SOON_S] if job else []
+    lost = [one for one in job.lost_workers if (one.alive_s or 0.0) <= _SOON_S] if job else []
     if not lost:
         return None
     first = lost[0]
+    after = f"{format_seconds(first.alive_s)} later" if first.alive_s else "soon after"
     return found(
         "worker-alive-then-dead",
-        f"{first.node} joined the job's workers and was given up {format_seconds(first.alive_s)} later: "
+        f"{first.node} joined the job's workers and was given up {after}: "
         "it could call the head, and the head could not call it back",
         evidence=tuple(f"{one.node}: {one.reason}" for one in lost if one.reason),
         do=f"homecluster doctor on {first.node}: its firewall, WSL mode and advertised address decide who may call it; "
@@ -233,7 +230,3 @@ def _is_loopback(address: str) -> bool:
         return ipaddress.ip_address(address).is_loopback
     except ValueError:
         return False
-
-
-def _count(peers: tuple[str, ...]) -> str:
-    return f"{len(peers)} PC{'s' if len(peers) > 1 else ''}"

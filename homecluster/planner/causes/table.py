@@ -29,7 +29,6 @@ BLOCKS: Final[tuple[Rule, ...]] = (
     link_quality.mtu_blackhole,
     likeness.mixed_versions,
     machine.stale_processes,
-    reach.multicast_dropped,
     likeness.clock_skew,
 )
 """Keep PCs apart or a job from running: nothing else matters before."""
@@ -69,3 +68,6 @@ LAYOUTS: Final[tuple[Rule, ...]] = (
     serving.kv_cache_too_small,
 )
 """A layout that does not suit these links, devices or requests."""
+
+LAST: Final[tuple[Rule, ...]] = (reach.multicast_dropped,)
+"""Worth knowing; nothing that runs suffers from it."""

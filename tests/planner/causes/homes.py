@@ -110,7 +110,7 @@ def _home(like: Link, kind: str, memory_gib: int) -> Home:
                 kv_cache_usage_ratio=0.5,
                 scheduler_busy_ratio=0.4,
             ),
-            around=Neighbourhood(found_by_multicast=1, found_one_by_one=1, gateway_answers=True),
+            around=Neighbourhood(found_by_multicast=1, found_one_by_one=1),
         ),
     )
 
@@ -178,7 +178,7 @@ def _link(src: NodeId, dst: NodeId, like: Link, kind: str) -> LinkSigns:
         medium=like.medium,
         together_ratio=0.97,
         opens=True,
-        answers_ping=True,
+        is_there=True,
         usual_rtt_s=rtt_s * 0.9,
         usual_bandwidth_bytes_per_s=like.bandwidth_bytes_per_s * 1.1,
     )

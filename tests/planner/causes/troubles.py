@@ -52,7 +52,7 @@ def _firewall(*, one_way: bool) -> Trouble:
     return link_is(
         back_too=not one_way,
         opens=False,
-        answers_ping=True,
+        is_there=True,
         failures=(LinkFailure(probe="tcp", kind="timed_out"),),
     )
 
@@ -100,9 +100,9 @@ TROUBLES: MappingProxyType[str, tuple[str, Trouble]] = MappingProxyType(
         ),
         "clients kept apart": (
             "client-isolation",
-            around_is(found_by_multicast=0, found_one_by_one=0, gateway_answers=True, silent_peers=("192.168.1.7",)),
+            link_is(opens=False, is_there=False, failures=(LinkFailure(probe="connection", kind="no_route"),)),
         ),
-        "multicast dropped": ("multicast-dropped", around_is(found_by_multicast=0, found_one_by_one=2, gateway_answers=True)),
+        "multicast dropped": ("multicast-dropped", around_is(found_by_multicast=0, found_one_by_one=2)),
         "VPN first": ("wrong-interface", node_is(interfaces=(VPN, LAN))),
         "127.0.1.1": ("loopback-host-name", _hangs_at_loopback),
         "WSL behind NAT": ("wsl-nat", node_is(os="wsl2", wsl_mode=WslMode.NAT)),
@@ -183,7 +183,7 @@ PAIRS = MappingProxyType(
         ("swapping", "a wrong clock"): "clock-skew",
         ("heat", "WSL behind NAT"): "wsl-nat",
         ("loss", "another vLLM"): "mixed-versions",
-        ("clients kept apart", "multicast dropped"): "multicast-dropped",
+        ("clients kept apart", "multicast dropped"): "client-isolation",
         ("a PC asleep", "127.0.1.1"): "loopback-host-name",
         ("a thin uplink", "on battery"): "asymmetric-uplink",
         ("swapping", "a browser on the card"): "memory-pressure",

@@ -1,0 +1,177 @@
+"""Two laptops and a phone's hotspot, typed as a person would: `python -m benchmarks.founding_case PART --work FOLDER`.
+
+`devices` measures one emulated PC and keeps that for the others. `tensor` starts GPT-2 with tensor parallel
+over both, asks `diagnose` while it starts and while it answers. `remedy` runs what `diagnose` said.
+`copies` runs a copy on each PC for two users. Each prints what was typed and answered, and
+adds its figures to benchmarks/results/founding-case.json. Real vLLM on one core for each PC; needs root.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from homecluster.store.paths import paths_from
+from tests.cluster.pcs import Pc
+from tests.lab.lab import Lab
+
+RESULTS = Path(__file__).parent / "results" / "founding-case.json"
+_CLIENT = Path(__file__).parents[1] / "tests" / "cluster" / "chat_client.py"
+_PORT = 8000
+_LOAD = ("--prompt-tokens", "16", "--output-tokens", "16", "--concurrency")
+_TENSOR = ("--tensor-parallel", "2", "--pipeline-parallel", "1", "--replicas", "1")
+_SILENT = ("preparing memory", "profiling")
+_KEPT = ("devices", "models")
+"""What of a PC's state is worth keeping between parts: both PCs are of one make."""
+
+
+@contextmanager
+def home(work: Path) -> Iterator[tuple[Pc, Pc]]:
+    """Both PCs joined by the hotspot and the link between them probed; one core each."""
+    environment = {"HOMECLUSTER_ENGINES": str(paths_from(os.environ).engines)}
+    with Lab("hotspot", hosts=2, cpu_cores={"a": 1.0, "b": 1.0}) as lab:
+        a, b = (Pc(host=lab.host(name), env=environment) for name in ("a", "b"))
+        for pc in (a, b):
+            for name in _KEPT:
+                if (work / name).is_dir():
+                    shutil.copytree(work / name, pc.state / name)
+        a.create()
+        b.join(a.token("--operator"))
+        typed(a, "probe", "--quick")
+        yield a, b
+        for name in _KEPT:
+            shutil.rmtree(work / name, ignore_errors=True)
+            if (a.state / name).is_dir():
+                shutil.copytree(a.state / name, work / name)
+
+
+def typed(pc: Pc, *arguments: str) -> str:
+    """What a command printed, shown with the command."""
+    begun_s = time.monotonic()
+    ran = pc.type(*arguments, timeout_s=240)
+    print(f"\n$ homecluster {shlex.join(arguments)}   # {time.monotonic() - begun_s:.1f} s")
+    print(ran.stdout + ran.stderr, flush=True)
+    return ran.stdout
+
+
+def measure_devices(work: Path) -> dict[str, Any]:
+    """The speeds of one PC, kept in `work`."""
+    environment = {"HOMECLUSTER_ENGINES": str(paths_from(os.environ).engines)}
+    with Lab("hotspot", hosts=1, cpu_cores={"a": 1.0}) as lab:
+        pc = Pc(host=lab.host("a"), env=environment)
+        typed(pc, "probe")
+        shutil.copytree(pc.state / "devices", work / "devices", dirs_exist_ok=True)
+    return {}
+
+
+def tensor(work: Path) -> dict[str, Any]:
+    """Tensor parallel over both: explained while it starts and while it answers."""
+    with home(work) as (a, _):
+        begun_s = time.monotonic()
+        with a.host.popen(
+            [sys.executable, "-m", "homecluster", *_up("gpt2", _TENSOR, 1)],
+            env=a.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        ) as starting:  # fmt: skip
+            while not any(word in (phase := _phase(a)) for word in _SILENT):
+                assert starting.poll() is None, a.type("logs").stdout
+                time.sleep(2)
+            print(f"{time.monotonic() - begun_s:.0f} s after `up`: {phase}")
+            typed(a, "diagnose")
+            assert starting.wait(200) == 0, a.type("logs").stdout
+        start_up_s = time.monotonic() - begun_s
+        with _asking(a, 1, seconds=25) as load:
+            time.sleep(4)
+            asked_s = time.monotonic()
+            typed(a, "diagnose", "--seconds", "6")
+            diagnosed_s = time.monotonic() - asked_s
+            said = json.loads(a.type("diagnose", "--json").stdout)
+        measured = _rate_of(load)
+        typed(a, "down", "--all")
+    first = said["causes"][0]
+    return {
+        "start_up_s": start_up_s,
+        "tokens_per_s": measured,
+        "diagnosed_s": diagnosed_s,
+        "cause": first["id"],
+        "gain_said_tokens_per_s": first["effect_tokens_per_s"],
+        "remedy": first["remedy"]["argv"],
+    }
+
+
+def remedy(work: Path) -> dict[str, Any]:
+    """The command that `diagnose` gave, with one user as before."""
+    argv = [*json.loads(RESULTS.read_text())["tensor"]["remedy"][1:]]
+    return _served(work, argv, 1)
+
+
+def copies(work: Path) -> dict[str, Any]:
+    """A copy on each PC, with two users."""
+    pins = ("--tensor-parallel", "1", "--pipeline-parallel", "1", "--replicas", "2")
+    return _served(work, _up("gpt2", pins, 2), 2)
+
+
+def _served(work: Path, argv: list[str], users: int) -> dict[str, Any]:
+    with home(work) as (a, _):
+        typed(a, *argv, *(() if "--detach" in argv else ("--random-weights", "--detach")))
+        with _asking(a, users, seconds=20) as load:
+            pass
+        measured = _rate_of(load)
+        typed(a, "down", "--all")
+    return {"users": users, "tokens_per_s": measured}
+
+
+def _up(model: str, pins: tuple[str, ...], users: int) -> list[str]:
+    where = ("--port", str(_PORT), "--detach")
+    return ["up", "--model", model, "--random-weights", *pins, *_LOAD, str(users), *where]
+
+
+def _phase(pc: Pc) -> str:
+    ran = pc.type("status", "--json")
+    jobs = json.loads(ran.stdout)["jobs"] if ran.stdout else []
+    return json.dumps(jobs)
+
+
+@contextmanager
+def _asking(pc: Pc, users: int, *, seconds: float) -> Iterator[subprocess.Popen[str]]:
+    """So many users, each with the next question when the last is answered."""
+    argv = [sys.executable, str(_CLIENT), str(_PORT), "rate", "gpt2", "16", str(users)]
+    with pc.host.popen([*argv, str(seconds)], stdout=subprocess.PIPE, text=True) as load:
+        yield load
+
+
+def _rate_of(load: subprocess.Popen[str]) -> float:
+    assert load.stdout is not None
+    told = json.loads(load.stdout.read())
+    assert not told["failed"], told
+    return float(told["tokens_per_s"])
+
+
+PARTS = {"devices": measure_devices, "tensor": tensor, "remedy": remedy, "copies": copies}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("part", choices=PARTS)
+    parser.add_argument("--work", type=Path, required=True, help="Kept between parts.")
+    asked = parser.parse_args()
+    asked.work.mkdir(parents=True, exist_ok=True)
+    figures = PARTS[asked.part](asked.work)
+    known = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    if figures:
+        known |= {"schema": "homecluster.founding-case/1", asked.part: figures}
+        RESULTS.write_text(json.dumps(known, indent=2) + "\n")
+        print(json.dumps(figures, indent=2))
+
+
+if __name__ == "__main__":
+    main()
