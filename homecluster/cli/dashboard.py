@@ -76,7 +76,7 @@ def dashboard(
     source = Live(
         paths=wiring.paths(),
         cluster=lambda: wiring.cluster(cluster),
-        members=LocalAgent(wiring.paths().home).members,
+        members=LocalAgent(wiring.paths().home),
         find_spec=lambda name: wiring.model(name).spec,
         models=tuple(entry.name for entry in catalogue()),
         model=model,

@@ -37,16 +37,23 @@ def report(
     homecluster report --html home.html --model gpt2
     homecluster report --html home.html --cluster home.toml --model llama-3-8b
     """  # noqa: D301 - click looks for the backspace itself
-    from homecluster.web.facts import saved_facts  # noqa: PLC0415 - pages are not needed to start
+    from homecluster.app.link_watch import history  # noqa: PLC0415 - pages are not needed to start
+    from homecluster.web.facts import saved_facts  # noqa: PLC0415 - as above
+    from homecluster.web.link_history import link_histories  # noqa: PLC0415 - as above
     from homecluster.web.page import page_document  # noqa: PLC0415 - as above
     from homecluster.web.report import report_html  # noqa: PLC0415 - as above
 
     if target is None and not as_json:
         raise InputError("report needs --html FILE or --json", hint="--html home.html")
     home = only(wiring.cluster(cluster), node_names(flags))
-    page = page_document(
-        saved_facts(home, wiring.model(model).spec, serve_from(flags), pins_from(flags))
+    facts = saved_facts(
+        home,
+        wiring.model(model).spec,
+        serve_from(flags),
+        pins_from(flags),
+        history=link_histories(history(wiring.paths())) if cluster is None else (),
     )
+    page = page_document(facts)
     if target is not None:
         write_private(target, report_html(page).encode())
         click.echo(f"wrote {target}: open it in a browser", err=True)

@@ -22,6 +22,8 @@ class EngineCounters:
     kv_cache_usage_ratio: float | None = None
     token_interval_sum_s: float | None = None
     token_interval_count: float | None = None
+    first_token_sum_s: float | None = None
+    first_token_count: float | None = None
 
 
 _SUMMED: Final = {
@@ -34,6 +36,8 @@ _SUMMED: Final = {
     "vllm:inter_token_latency_seconds_count": "token_interval_count",
     "vllm:time_per_output_token_seconds_sum": "token_interval_sum_s",
     "vllm:time_per_output_token_seconds_count": "token_interval_count",
+    "vllm:time_to_first_token_seconds_sum": "first_token_sum_s",
+    "vllm:time_to_first_token_seconds_count": "first_token_count",
 }
 """Metric of vLLM 0.32 (and the older name of one) -> field; engines of one server add up."""
 _HIGHEST: Final = {
@@ -81,6 +85,7 @@ class EngineWindow:
     seconds: float
     output_tokens_per_s: float | None
     token_interval_s: float | None
+    first_token_s: float | None
     preemptions: float | None
     requests_running: float | None
     """The higher of both looks, as the next two."""
@@ -91,17 +96,26 @@ class EngineWindow:
 def between(before: EngineCounters, after: EngineCounters, seconds: float) -> EngineWindow:
     """Rates of the counters' growth; a counter that fell belongs to a new engine and says nothing."""
     tokens = _grown(before.generated_tokens, after.generated_tokens)
-    interval_s = _grown(before.token_interval_sum_s, after.token_interval_sum_s)
-    count = _grown(before.token_interval_count, after.token_interval_count)
     return EngineWindow(
         seconds=seconds,
         output_tokens_per_s=tokens / seconds if tokens is not None and seconds > 0 else None,
-        token_interval_s=interval_s / count if interval_s is not None and count else None,
+        token_interval_s=_mean(
+            _grown(before.token_interval_sum_s, after.token_interval_sum_s),
+            _grown(before.token_interval_count, after.token_interval_count),
+        ),
+        first_token_s=_mean(
+            _grown(before.first_token_sum_s, after.first_token_sum_s),
+            _grown(before.first_token_count, after.first_token_count),
+        ),
         preemptions=_grown(before.preemptions, after.preemptions),
         requests_running=_higher(before.requests_running, after.requests_running),
         requests_waiting=_higher(before.requests_waiting, after.requests_waiting),
         kv_cache_usage_ratio=_higher(before.kv_cache_usage_ratio, after.kv_cache_usage_ratio),
     )
+
+
+def _mean(total: float | None, count: float | None) -> float | None:
+    return total / count if total is not None and count else None
 
 
 def _higher(before: float | None, after: float | None) -> float | None:

@@ -12,8 +12,8 @@ from homecluster.domain.topology import Cluster
 from homecluster.domain.workload import Serve
 from homecluster.planner.candidates import Pins
 from homecluster.planner.diagnosis import diagnose
+from homecluster.planner.sensitivity import sensitivity
 from homecluster.web.page import PageFacts
-from homecluster.web.tokens_map import tokens_map
 
 
 def saved_facts(
@@ -33,7 +33,7 @@ def saved_facts(
         cluster=cluster,
         plans=make_plans(cluster, spec, workload, pins),
         diagnosis=diagnose(cluster, spec, workload, pins),
-        tokens_map=tokens_map(cluster, spec, workload),
+        by_link=sensitivity(cluster, spec, workload),
         history=history,
         made_at=now(),
         live=False,

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import logging
-import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
 from homecluster.app.job_log import last_lines
-from homecluster.app.jobs import JobView, document, living, look_at_all
+from homecluster.app.job_signs import engine_counters
+from homecluster.app.jobs import JobView, living, look_at_all
+from homecluster.app.link_watch import history
 from homecluster.app.live_cluster import merged_clusters
-from homecluster.domain.job import is_over
+from homecluster.app.ports import Members
+from homecluster.app.watch import watch
+from homecluster.domain.job import Running
 from homecluster.domain.member import Health, Member
 from homecluster.domain.model import ModelSpec
 from homecluster.domain.topology import Cluster
@@ -23,16 +23,29 @@ from homecluster.errors import HomeclusterError
 from homecluster.planner.candidates import Pins
 from homecluster.store.paths import Paths
 from homecluster.web.facts import now, saved_facts
-from homecluster.web.job_rates import Counters, rates, read_counters
+from homecluster.web.host_load import host_load
+from homecluster.web.job_samples import JobSamples, sampled
+from homecluster.web.job_view import job_view
+from homecluster.web.link_history import link_histories
+from homecluster.web.looking import Looking
 from homecluster.web.page import PageFacts, page_document
 from homecluster.web.what_if import answer
 
 _SHOWN_JOBS = 5
-log = logging.getLogger(__name__)
 _LOG_LINES = 200
-_METRICS_LIMIT_S = 1.0
-_METRICS_BYTES = 1_000_000
 _CLUSTER_EVERY_S = 5.0
+_HISTORY_EVERY_S = 20.0
+_LOAD_EVERY_S = 4.0
+_LOAD_WINDOW_S = 1.0
+_JOBS_EVERY_S = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Jobs:
+    """The jobs at one look, and what was seen of those that run."""
+
+    views: tuple[JobView, ...] = ()
+    samples: Mapping[str, JobSamples] = field(default_factory=dict)
 
 
 class Live:
@@ -43,7 +56,7 @@ class Live:
         *,
         paths: Paths,
         cluster: Callable[[], Cluster],
-        members: Callable[[], tuple[Member, ...]],
+        members: Members,
         find_spec: Callable[[str], ModelSpec],
         models: tuple[str, ...],
         model: str,
@@ -56,22 +69,26 @@ class Live:
         self._models = models
         self._spec = find_spec(model)
         self._workload = workload
-        self._saved = self._plan(cluster())
-        self._counters: dict[str, Counters] = {}
-        # Asking members takes as long as the slowest of them; the page must not wait for one that is gone.
-        threading.Thread(target=self._keep_looking, daemon=True).start()
+        none_yet: list[dict[str, Any]] = []
+        self._saved = Looking(self._plans, self._plan(cluster()), every_s=_CLUSTER_EVERY_S)
+        self._history = Looking(self._links, none_yet, every_s=_HISTORY_EVERY_S)
+        self._jobs = Looking(self._sampled, _Jobs(), every_s=_JOBS_EVERY_S)
+        self._load = Looking(self._hosts, none_yet, every_s=_LOAD_EVERY_S)
 
     def page(self) -> dict[str, Any]:
         """The page as of now."""
-        jobs = look_at_all(self._paths.jobs)[-_SHOWN_JOBS:]
+        seen, saved = self._jobs.found, self._saved.found
+        jobs = seen.views[-_SHOWN_JOBS:]
         shown = living(jobs) or jobs[-1:]
         facts = PageFacts(
-            cluster=self._saved.cluster,
-            plans=self._saved.plans,
-            diagnosis=self._saved.diagnosis,
-            tokens_map=self._saved.tokens_map,
+            cluster=saved.cluster,
+            plans=saved.plans,
+            diagnosis=saved.diagnosis,
+            by_link=saved.by_link,
             members=self._members_now(),
-            jobs=[self._job(view) for view in jobs],
+            jobs=[job_view(view, seen.samples.get(view.folder.job_id)) for view in jobs],
+            hosts=self._load.found,
+            history=self._history.found,
             log=last_lines(shown[-1].folder, _LOG_LINES) if shown else (),
             models=self._models,
             made_at=now(),
@@ -86,30 +103,21 @@ class Live:
             InputError: an unknown model or a number out of range.
         """
         spec = self._find_spec(str(asked.get("model", self._spec.name))[:200])
-        return answer(self._saved.cluster, spec, self._workload, asked)
+        return answer(self._saved.found.cluster, spec, self._workload, asked)
 
     def _plan(self, cluster: Cluster) -> PageFacts:
         return saved_facts(cluster, self._spec, self._workload, Pins())
 
-    def _keep_looking(self) -> None:
-        while True:
-            time.sleep(_CLUSTER_EVERY_S)
-            try:
-                cluster = self._with_the_silent(self._read_cluster())
-            except HomeclusterError:
-                continue  # half of a document that is just being replaced, or nobody answers: what was known stays
-            except Exception:  # the boundary of this thread: whatever a PC told, go on looking
-                log.exception("the home could not be looked at")
-                continue
-            if _lasting(cluster) != _lasting(self._saved.cluster):
-                self._saved = self._plan(cluster)
+    def _plans(self, before: PageFacts) -> PageFacts:
+        cluster = self._with_the_silent(before.cluster, self._read_cluster())
+        return before if _lasting(cluster) == _lasting(before.cluster) else self._plan(cluster)
 
-    def _with_the_silent(self, now_there: Cluster) -> Cluster:
+    def _with_the_silent(self, before: Cluster, now_there: Cluster) -> Cluster:
         """What is there now, and members that were there and do not answer: the page shows them as dead."""
         belonging = {
             member.node for member in self._members_now() if member.health is not Health.LEFT
         }
-        whole = merged_clusters(self._saved.cluster, now_there)
+        whole = merged_clusters(before, now_there)
         present = {node.id for node in now_there.nodes} | belonging
         return Cluster(
             nodes=tuple(node for node in whole.nodes if node.id in present),
@@ -118,37 +126,34 @@ class Live:
 
     def _members_now(self) -> tuple[Member, ...]:
         try:
-            return self._members()
+            return self._members.members()
         except HomeclusterError:
             return ()
 
-    def _job(self, view: JobView) -> dict[str, Any]:
-        table = document(view)
-        plan = table.get("plan") or {}
-        return {
-            "id": table["job"],
-            "model": table["model"],
-            "state": table["state"],
-            "phase": table.get("phase"),
-            "reason": table.get("reason"),
-            "base_url": None if is_over(view.state) else table["base_url"],
-            "predicted": (plan.get("estimate") or {}).get("output_tokens_per_s"),
-            "live": self._rates(view) if table["state"] == "running" else None,
-        }
+    def _links(self, before: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        del before
+        return link_histories(history(self._paths))
 
-    def _rates(self, view: JobView) -> dict[str, Any] | None:
-        base = urlsplit(view.launch.spec.base_url)
-        try:
-            with urllib.request.urlopen(  # noqa: S310 - an http address that our own launch wrote
-                f"{base.scheme}://{base.netloc}/metrics", timeout=_METRICS_LIMIT_S
-            ) as reply:
-                text = reply.read(_METRICS_BYTES).decode(errors="replace")
-        except (urllib.error.URLError, OSError):
-            return None
-        counters = read_counters(text, time.monotonic())
-        before = self._counters.get(view.folder.job_id)
-        self._counters[view.folder.job_id] = counters
-        return rates(before, counters, at=now())
+    def _hosts(self, before: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Nobody is asked while nothing runs."""
+        del before
+        at_work = living(self._jobs.found.views)
+        if not at_work:
+            return []
+        signs = watch(self._paths, at_work[-1], self._members, _LOAD_WINDOW_S)
+        return [host_load(one) for one in signs.nodes]
+
+    def _sampled(self, before: _Jobs) -> _Jobs:
+        views = look_at_all(self._paths.jobs)
+        found: dict[str, JobSamples] = {}
+        for view in views:
+            counters = engine_counters(view) if isinstance(view.state, Running) else None
+            if counters is not None:
+                job = view.folder.job_id
+                found[job] = sampled(
+                    before.samples.get(job), counters, at_s=time.monotonic(), unix_s=time.time()
+                )
+        return _Jobs(views=views, samples=found)
 
 
 def _lasting(cluster: Cluster) -> object:

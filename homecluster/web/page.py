@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from homecluster import __version__
@@ -12,7 +12,9 @@ from homecluster.domain.hardware import Node
 from homecluster.domain.member import Health, Member
 from homecluster.domain.plan import PlanSet
 from homecluster.domain.topology import Cluster, Link
+from homecluster.planner.link_places import link_places
 from homecluster.planner.link_price import token_price_s, worth
+from homecluster.planner.sensitivity import Sensitivity
 from homecluster.store.diagnosis_document import diagnosis_document
 from homecluster.store.plan_document import plan_document
 
@@ -33,11 +35,13 @@ class PageFacts:
     diagnosis: Diagnosis | None
     members: Sequence[Member] = ()
     jobs: Sequence[Mapping[str, Any]] = ()
-    """As `job_table` says them."""
+    """As `job_view` says them."""
+    hosts: Sequence[Mapping[str, Any]] = ()
+    """What each PC does for the running job, as `host_load` says it."""
     history: Sequence[Mapping[str, Any]] = ()
-    """Earlier measurements of links: src, dst, at, rtt_s, bandwidth_bytes_per_s."""
+    """Links over time, as `link_histories` says them."""
     log: Sequence[str] = ()
-    tokens_map: Mapping[str, Any] | None = None
+    by_link: Sensitivity | None = None
     models: Sequence[str] = ()
     made_at: str
     live: bool
@@ -54,9 +58,10 @@ def page_document(facts: PageFacts) -> dict[str, Any]:
         "plan": plan_view(facts.plans),
         "diagnosis": diagnosis_document(facts.diagnosis) if facts.diagnosis else None,
         "jobs": [dict(job) for job in facts.jobs],
+        "hosts": [dict(host) for host in facts.hosts],
         "history": [dict(entry) for entry in facts.history],
         "log": list(facts.log),
-        "map": dict(facts.tokens_map) if facts.tokens_map else None,
+        "map": map_view(facts.by_link, facts.cluster) if facts.by_link else None,
         "models": list(facts.models),
     }
 
@@ -67,6 +72,11 @@ def plan_view(plans: PlanSet) -> dict[str, Any]:
     document["plans"] = document["plans"][:_SHOWN_PLANS]
     document["rejections"] = document["rejections"][:_SHOWN_REFUSALS]
     return document
+
+
+def map_view(found: Sensitivity, cluster: Cluster) -> dict[str, Any]:
+    """Tokens/s by round trip and bandwidth, and where this home's own links lie in it."""
+    return asdict(found) | {"here": [asdict(place) for place in link_places(found, cluster)]}
 
 
 def cluster_view(cluster: Cluster, plans: PlanSet, members: Sequence[Member]) -> dict[str, Any]:

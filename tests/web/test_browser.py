@@ -114,8 +114,10 @@ def test_the_running_jobs_speed_moves(tmp_path: Path) -> None:
             figure = seen.page.locator("[data-figure='tokens/s now']")
             figure.wait_for()
             assert float(figure.inner_text()) > 0
-            points = "Chart.getChart('speed-chart')?.data.labels.length"
-            within(30, lambda: (seen.page.evaluate(points) or 0) >= 3)
+            points = "Chart.getChart('speed-chart')?.data.datasets[0].data.length"
+            within(60, lambda: (seen.page.evaluate(points) or 0) >= 3)
+            seen.page.wait_for_selector("#hosts .bar")
+            assert "cores busy" in seen.page.locator("#hosts").inner_text()
             seen.picture("job")
             assert seen.errors == []
     finally:

@@ -1,62 +1,91 @@
 "use strict";
-// The home as a graph: PCs, the links between them coloured by what they cost this model, shared media as groups.
+// The home as a graph: PCs, the links between them coloured by what they cost this model.
+// A shared medium is the one thing that it is: a hub that its PCs hang on.
 (function (home) {
+  const MOST_LABELS = 10;
+  const RANK = ["unknown", "good", "fair", "costly"];
   let graph = null;
   let shape = "";
 
   function label(node) {
     const devices = node.devices.map((d) => `${d.name} · ${home.bytes(d.memory_total_bytes)}`);
-    return [node.id, ...devices, node.health && node.health !== "alive" ? node.health.toUpperCase() : ""].filter(Boolean).join("\n");
+    const state = node.health && node.health !== "alive" ? node.health.toUpperCase() : "";
+    return [node.id, ...devices, state].filter(Boolean).join("\n");
   }
 
-  // A shared medium is one thing in the room: it is drawn as a node of its own that its links pass through.
-  function pairs(cluster) {
-    const worst = new Map();
-    for (const link of cluster.links) {
-      const key = [link.src, link.dst].sort().join("\u0000");
-      const known = worst.get(key);
-      if (!known || (link.price_s ?? 0) > (known.price_s ?? 0)) worst.set(key, link);
+  const worse = (a, b) => (RANK.indexOf(a) > RANK.indexOf(b) ? a : b);
+  const figures = (link) => `${home.seconds(link.rtt_s)} · ${home.linkRate(link.bandwidth_bytes_per_s)}`;
+
+  // Both directions of a pair as one line, in the colour of the worse one.
+  function wires(links) {
+    const pairs = new Map();
+    for (const link of links.filter((l) => !l.medium)) {
+      const id = [link.src, link.dst].sort().join("\u0000");
+      const known = pairs.get(id);
+      if (!known || (link.price_s ?? 0) > (known.price_s ?? 0)) pairs.set(id, link);
     }
-    return [...worst.values()];
+    return [...pairs.values()].map((l) => ({ data: { id: `link ${l.src} ${l.dst}`, source: `node ${l.src}`, target: `node ${l.dst}`, worth: l.worth, label: pairs.size > MOST_LABELS ? "" : figures(l), src: l.src, dst: l.dst } }));
+  }
+
+  function media(links) {
+    return [...new Set(links.map((l) => l.medium).filter(Boolean))].flatMap((name) => {
+      const of = links.filter((l) => l.medium === name);
+      const slowest = of.reduce((a, b) => (a.rtt_s > b.rtt_s ? a : b));
+      const spokes = [...new Set(of.flatMap((l) => [l.src, l.dst]))].map((id) => {
+        const own = of.filter((l) => l.src === id || l.dst === id);
+        const first = own.reduce((a, b) => ((b.price_s ?? 0) > (a.price_s ?? 0) ? b : a));
+        return { data: { id: `air ${name} ${id}`, source: `medium ${name}`, target: `node ${id}`, worth: own.map((l) => l.worth).reduce(worse), label: "", src: first.src, dst: first.dst } };
+      });
+      return [{ data: { id: `medium ${name}`, label: `${name}, shared\n${figures(slowest)}`, kind: "medium", pcs: spokes.length } }, ...spokes];
+    });
   }
 
   function elements(cluster) {
-    const media = [...new Set(cluster.links.map((l) => l.medium).filter(Boolean))];
     return [
-      ...media.map((m) => ({ data: { id: `medium ${m}`, label: m, kind: "medium" } })),
-      ...cluster.nodes.map((n) => ({ data: { id: `node ${n.id}`, label: label(n), kind: "node", health: n.health || "" } })),
-      ...pairs(cluster).map((l) => ({
-        data: {
-          id: `link ${l.src} ${l.dst}`, source: `node ${l.src}`, target: `node ${l.dst}`, worth: l.worth,
-          label: `${home.seconds(l.rtt_s)} · ${home.linkRate(l.bandwidth_bytes_per_s)}${l.medium ? `\nshared: ${l.medium}` : ""}`,
-        },
-      })),
-      ...media.flatMap((m) => [...new Set(cluster.links.filter((l) => l.medium === m).flatMap((l) => [l.src, l.dst]))]
-        .map((id) => ({ data: { id: `air ${m} ${id}`, source: `medium ${m}`, target: `node ${id}`, kind: "air", label: "" } }))),
+      ...cluster.nodes.map((n) => ({ data: { id: `node ${n.id}`, label: label(n), kind: "node", health: n.health || "", few: cluster.nodes.length <= 12 ? "yes" : "" } })),
+      ...media(cluster.links), ...wires(cluster.links),
     ];
   }
 
   function style() {
-    const text = { "font-size": 11, color: home.color("ink"), "text-wrap": "wrap", "text-outline-width": 0 };
-    const edges = ["good", "fair", "costly", "unknown"].map((worth) => ({
+    const text = { "font-size": 11, color: home.color("ink"), "text-wrap": "wrap", "font-family": "system-ui, sans-serif" };
+    const edges = RANK.map((worth) => ({
       selector: `edge[worth="${worth}"]`, style: { "line-color": home.color(worth), "line-style": worth === "unknown" ? "dashed" : "solid" },
     }));
     return [
-      { selector: "node", style: { ...text, label: "data(label)", shape: "round-rectangle", width: 150, height: 54, "text-valign": "center", "text-max-width": 142, "background-color": home.color("ground"), "border-width": 2, "border-color": home.color("accent") } },
+      { selector: "node", style: { ...text, label: "data(id)", "background-color": home.color("ground"), "border-width": 2, "border-color": home.color("accent") } },
+      { selector: 'node[kind="node"]', style: { label: "data(label)", shape: "round-rectangle", width: 158, height: 58, "text-valign": "center", "text-max-width": 148 } },
+      { selector: 'node[kind="node"][few=""]', style: { width: 14, height: 14, "text-valign": "bottom", "font-size": 9 } },
       { selector: 'node[health="dead"], node[health="left"]', style: { "border-color": home.color("costly"), "border-style": "dashed" } },
       { selector: 'node[health="silent"], node[health="suspect"]', style: { "border-color": home.color("fair"), "border-style": "dashed" } },
-      { selector: 'node[kind="medium"]', style: { shape: "ellipse", width: 70, height: 36, "border-color": home.color("line"), "border-style": "dashed" } },
-      { selector: "edge", style: { ...text, label: "data(label)", width: 4, "curve-style": "bezier", "text-background-color": home.color("card"), "text-background-opacity": 0.9, "text-background-padding": 2 } },
-      { selector: 'edge[kind="air"]', style: { width: 1, "line-style": "dotted", "line-color": home.color("line") } },
+      { selector: 'node[kind="medium"]', style: { label: "data(label)", shape: "ellipse", width: 130, height: 48, "text-valign": "center", "border-color": home.color("faint"), "border-width": 1, "border-style": "dashed" } },
+      { selector: "edge", style: { ...text, label: "data(label)", width: 4, "curve-style": "straight", "text-background-color": home.color("card"), "text-background-opacity": 1, "text-background-padding": 3, "text-background-shape": "round-rectangle" } },
       ...edges,
     ];
   }
 
+  // PCs on an ellipse, media among their PCs: two PCs stand left and right.
+  function places(cluster, width, height) {
+    const many = cluster.nodes.length > 12;
+    const at = new Map();
+    cluster.nodes.forEach((n, i) => {
+      const turn = Math.PI + (2 * Math.PI * i) / cluster.nodes.length;
+      at.set(`node ${n.id}`, { x: width / 2 + Math.cos(turn) * (width / 2 - (many ? 40 : 95)), y: height / 2 + Math.sin(turn) * (height / 2 - 45) });
+    });
+    const names = [...new Set(cluster.links.map((l) => l.medium).filter(Boolean))];
+    names.forEach((name, i) => at.set(`medium ${name}`, { x: width / 2, y: height / 2 + (i - (names.length - 1) / 2) * 70 }));
+    return at;
+  }
+
   home.drawGraph = function (cluster) {
+    const box = document.getElementById("graph");
     const wanted = elements(cluster);
     const names = wanted.map((e) => e.data.id).join("\u0001");
+    box.className = cluster.nodes.length > 2 ? "" : "flat";
     if (graph === null) {
-      graph = cytoscape({ container: document.getElementById("graph"), elements: wanted, style: style(), userZoomingEnabled: false, autoungrabify: false });
+      graph = cytoscape({ container: box, elements: wanted, style: style(), layout: { name: "preset" }, userZoomingEnabled: false, userPanningEnabled: false, boxSelectionEnabled: false });
+      graph.on("tap", "edge", (event) => home.chooseLink(event.target.data("src"), event.target.data("dst")));
+      new ResizeObserver(() => arrange(home.page.cluster)).observe(box);
       home.graph = graph;
     } else if (names !== shape) {
       graph.json({ elements: wanted });
@@ -64,17 +93,9 @@
       for (const one of wanted) graph.getElementById(one.data.id).data(one.data);
     }
     graph.style(style());
-    if (names !== shape) {
-      const many = cluster.nodes.length > 12;
-      graph.layout(many ? { name: "concentric", animate: false, minNodeSpacing: 10 } : { name: "circle", animate: false, padding: 30 }).run();
-      graph.fit(undefined, 20);
-      shape = names;
-    }
-    home.fill("legend", ["good", "fair", "costly", "unknown"].map((worth) => {
-      const mark = home.element("i");
-      mark.style.background = home.color(worth);
-      return home.element("li", {}, mark, home.WORTH[worth]);
-    }));
+    if (names !== shape) arrange(cluster);
+    shape = names;
+    home.fill("legend", ["good", "fair", "costly", "unknown"].map((worth) => home.element("li", {}, home.element("i", { class: `mark ${worth}` }), home.WORTH[worth])));
     home.fill("nodes", home.table("PCs", [{ text: "PC" }, { text: "state" }, { text: "devices" }, { text: "memory", number: true }],
       cluster.nodes.map((n) => [
         n.id + (n.is_coordinator ? " (coordinator)" : ""),
@@ -82,4 +103,13 @@
         n.devices.map((d) => d.name).join(", "), home.bytes(n.ram_bytes),
       ])));
   };
+
+  function arrange(cluster) {
+    // A small screen gets the same picture, smaller.
+    const width = Math.max(cluster.nodes.length > 3 ? 560 : 440, graph.width());
+    const height = Math.max(cluster.nodes.length > 2 ? 270 : 120, graph.height());
+    for (const [id, place] of places(cluster, width, height)) graph.getElementById(id).position(place);
+    graph.resize();
+    graph.fit(undefined, 12);
+  }
 })(window.homecluster);

@@ -1,65 +1,55 @@
 "use strict";
-// The running job, with the predicted band beside the measured speed; the diagnosis; the log.
+// The running job: its figures, and the measured speed over time beside the predicted band.
 (function (home) {
-  const KEPT = 300;
-  const seen = [];
-  let chart = null;
-  let jobShown = null;
-
-  home.drawJobs = function (jobs, live) {
+  home.drawJobs = function (jobs, hosts, live) {
     const e = home.element;
     document.getElementById("job-card").hidden = !live && jobs.length === 0;
     const job = jobs.find((j) => j.state === "running") ?? jobs[jobs.length - 1];
-    document.getElementById("speed").hidden = !job || job.state !== "running";
+    const now = job?.live;
+    document.getElementById("speed").hidden = !now || now.points.length < 2;
+    home.drawHosts(job && !["failed", "stopped"].includes(job.state) ? hosts : []);
     if (!job) return home.fill("job", e("p", { class: "faint" }, "Nothing runs. Start a model: ", e("code", {}, "homecluster up --model gpt2")));
-    const rows = [["job", job.id], ["model", job.model], ["state", job.phase ? `${job.state}: ${job.phase}` : job.state]];
-    if (job.reason) rows.push(["why", job.reason]);
-    if (job.base_url) rows.push(["address", job.base_url]);
-    const now = job.live;
-    if (now) {
-      rows.push(["tokens/s now", home.figures(now.output_tokens_per_s)]);
-      if (now.first_token_s !== null) rows.push(["first token", home.seconds(now.first_token_s)]);
-      if (now.kv_cache_ratio !== null) rows.push(["KV cache used", `${home.figures(now.kv_cache_ratio * 100)} %`]);
-      rows.push(["requests", `${now.running} running, ${now.waiting} waiting`]);
-      for (const host of now.hosts || []) rows.push([`load of ${host.node}`, `${home.figures(host.cpu_ratio * 100)} % CPU, ${home.bytes(host.memory_bytes)}`]);
-    }
-    if (job.predicted) rows.push(["predicted", home.interval(job.predicted, "tokens/s")]);
-    home.fill("job", e("table", {}, e("tbody", {}, rows.map(([k, v]) => e("tr", {}, e("th", { scope: "row" }, k), e("td", { "data-figure": k }, v))))));
-    if (now) speed(job);
+    home.fill("job", heading(job), now ? tiles(now, job) : "");
+    if (now && now.points.length > 1) speed(now.points, job.predicted);
   };
 
-  function speed(job) {
-    if (jobShown !== job.id) { seen.length = 0; jobShown = job.id; }
-    seen.push({ at: job.live.at, rate: job.live.output_tokens_per_s });
-    if (seen.length > KEPT) seen.shift();
-    const band = job.predicted;
-    const flat = (value) => seen.map(() => value);
-    const datasets = [{ label: "measured", data: seen.map((s) => s.rate), borderColor: home.color("accent"), pointRadius: 0, borderWidth: 2 }];
-    if (band) {
-      datasets.push({ label: "predicted, low", data: flat(band.low), borderColor: home.color("faint"), borderDash: [4, 4], pointRadius: 0, borderWidth: 1 });
-      datasets.push({ label: "predicted, high", data: flat(band.high), borderColor: home.color("faint"), borderDash: [4, 4], pointRadius: 0, borderWidth: 1, fill: "-1", backgroundColor: "rgba(128,128,128,.15)" });
-    }
-    const labels = seen.map((s) => s.at.slice(11, 19));
-    if (chart) { chart.data = { labels, datasets }; chart.update("none"); return; }
-    chart = new Chart(document.getElementById("speed-chart"), {
-      type: "line", data: { labels, datasets },
-      options: {
-        animation: false, responsive: true, maintainAspectRatio: false,
-        scales: { y: { beginAtZero: true, title: { display: true, text: "tokens/s", color: home.color("faint") }, ticks: { color: home.color("faint") }, grid: { color: home.color("line") } }, x: { ticks: { color: home.color("faint"), maxTicksLimit: 6 }, grid: { display: false } } },
-        plugins: { legend: { position: "bottom", labels: { color: home.color("ink"), boxWidth: 12 } } },
-      },
-    });
+  function heading(job) {
+    const e = home.element;
+    const rows = [e("p", {}, e("strong", {}, job.model), ` · ${job.id} · `, e("span", { class: job.state }, job.phase ? `${job.state}: ${job.phase}` : job.state))];
+    if (job.base_url) rows.push(e("p", {}, e("code", {}, job.base_url)));
+    if (job.reason) rows.push(e("p", { class: "dead" }, job.reason));
+    return rows;
   }
 
-  home.drawDiagnosis = function (diagnosis) {
+  function tiles(now, job) {
     const e = home.element;
-    if (!diagnosis) return home.fill("diagnosis", e("p", { class: "faint" }, "Not judged yet: ", e("code", {}, "homecluster diagnose")));
-    if (diagnosis.healthy) return home.fill("diagnosis", e("p", {}, "Healthy: nothing holds it back."));
-    home.fill("diagnosis", diagnosis.causes.map((cause) => e("article", {}, e("h3", {}, cause.summary),
-      e("ul", {}, cause.evidence.map((line) => e("li", {}, line))),
-      e("p", {}, cause.remedy.text, cause.effect_tokens_per_s > 0 ? ` (+${home.figures(cause.effect_tokens_per_s)} tokens/s)` : ""),
-      cause.remedy.argv.length ? e("code", {}, cause.remedy.argv.join(" ")) : "")));
-  };
+    const tile = (name, value, more) => e("div", { class: "tile" }, e("span", { class: "faint" }, name), e("span", { class: "big", "data-figure": name }, value), e("span", { class: "faint" }, more || "\u00a0"));
+    const load = job.predicted_requests ? `, ${job.predicted_requests} at once` : "";
+    const idle = now.running === 0 && now.output_tokens_per_s === 0;
+    return e("div", { class: "tiles" },
+      tile("tokens/s now", home.figures(now.output_tokens_per_s), idle ? "idle: no request" : ""),
+      job.predicted ? tile("predicted", home.figures(job.predicted.mid), `${home.figures(job.predicted.low)} to ${home.figures(job.predicted.high)}${load}`) : "",
+      tile("first token", now.first_token_s === null ? "–" : home.seconds(now.first_token_s), job.predicted_first_token_s ? `predicted ${home.seconds(job.predicted_first_token_s.mid)}` : ""),
+      tile("KV cache used", now.kv_cache_ratio === null ? "–" : `${home.figures(now.kv_cache_ratio * 100)} %`, ""),
+      tile("requests", String(now.running), `${now.waiting} waiting`));
+  }
+
+  function speed(points, band) {
+    const from = points[0][0], to = points[points.length - 1][0];
+    const accent = home.color("accent");
+    const sets = [{ label: "measured", data: points.map((p) => ({ x: p[0], y: p[1] })), borderColor: accent, backgroundColor: accent, pointRadius: 0, borderWidth: 2, showLine: true }];
+    if (points.some((p) => p[2] !== null)) {
+      sets.push({ label: "KV cache used", yAxisID: "kv", data: points.filter((p) => p[2] !== null).map((p) => ({ x: p[0], y: p[2] * 100 })), borderColor: home.color("memory_s"), backgroundColor: home.color("memory_s"), borderDash: [2, 2], pointRadius: 0, borderWidth: 1.5, showLine: true });
+    }
+    if (band) {
+      const edge = (label, value, fill) => ({ label, data: [{ x: from, y: value }, { x: to, y: value }], borderColor: home.see(accent, 45), backgroundColor: home.see(accent, 12), borderWidth: 1, pointRadius: 0, showLine: true, fill });
+      sets.push(edge("_low", band.low, false), edge("predicted, low to high", band.high, "-1"));
+    }
+    home.draw("speed-chart", { type: "scatter", data: { datasets: sets }, options: {
+      scales: { x: home.timeAxis(from, to), y: home.axis("tokens/s", { axis: { beginAtZero: true } }), kv: home.axis("KV cache, %", { grid: false, axis: { position: "right", min: 0, max: 100 } }) },
+      plugins: { ...home.legend(), tooltip: { enabled: false } },
+    } });
+  }
 
   home.drawLog = function (lines) {
     document.getElementById("log-card").hidden = !lines || lines.length === 0;

@@ -17,26 +17,14 @@
     home.drawMatrix(page.cluster, page.history);
     const plans = `${root.dataset.theme}${JSON.stringify(page.plan)}`;
     if (plans !== plansDrawn) { home.drawPlans(page.plan); plansDrawn = plans; }
-    home.drawJobs(page.jobs, page.live);
+    home.drawJobs(page.jobs, page.hosts, page.live);
     home.drawDiagnosis(page.diagnosis);
     home.drawLog(page.log);
-    drawMap(page.map);
-    home.fill("made", `${page.live ? "Live" : "Report"} of ${page.made_at}. homecluster ${page.version}.`);
+    home.drawMap(page.map);
+    document.getElementById("trouble").hidden = !page.trouble;
+    home.fill("trouble", page.trouble ? `The page could not be brought up to date: ${page.trouble}` : "");
+    home.fill("made", `${page.live ? "Live" : "Report"} of ${page.made_at}. homecluster ${page.version}. Drawn by Cytoscape.js and Chart.js, both under the MIT licence.`);
     if (page.live) home.offerWhatIf(page);
-  }
-
-  function drawMap(map) {
-    document.getElementById("map-card").hidden = !map;
-    if (!map) return;
-    const e = home.element;
-    const most = Math.max(...map.rows.flatMap((r) => r.tokens_per_s));
-    home.fill("map", e("table", {}, e("caption", {}, "the best layout of this home, if every link were so; darker is faster; framed: nearest to the slowest link here"),
-      e("thead", {}, e("tr", {}, e("th", {}, "round trip"), map.bandwidths_bytes_per_s.map((b) => e("th", { scope: "col", class: "number" }, home.linkRate(b))))),
-      e("tbody", {}, map.rows.map((row) => e("tr", {}, e("th", { scope: "row" }, home.seconds(row.rtt_s)), row.tokens_per_s.map((rate, i) => {
-        const cell = e("td", { class: row.here === i ? "here" : "" }, home.figures(rate));
-        cell.style.background = `color-mix(in srgb, ${home.color("good")} ${Math.round((60 * rate) / most)}%, transparent)`;
-        return cell;
-      }))))));
   }
 
   function connection(words, state) {

@@ -2,14 +2,13 @@
 // Plans beside one another: the time of one token as a stacked bar by term, and the same as a table.
 (function (home) {
   const SHOWN = 6;
-  let chart = null;
 
   home.drawPlans = function (document_) {
     const plans = document_.plans.slice(0, SHOWN);
     const card = document.getElementById("plans-card");
     card.querySelector(".chart").hidden = plans.length === 0;
     const verdict = document_.verdict;
-    home.fill("answer", home.element("strong", {}, `${verdict.kind}: `), verdict.reason);
+    home.fill("answer", home.element("strong", { class: "verdict" }, verdict.kind), ` ${verdict.reason}.`);
     if (plans.length === 0) {
       home.fill("plans", home.element("p", {}, "Nothing fits. The refusals, each with its reason:"), refusals(document_));
       return;
@@ -30,18 +29,13 @@
       label: words, data: plans.map((p) => p.estimate.terms[key] * scale), backgroundColor: home.color(key), stack: "token",
     })).filter((d) => d.data.some((v) => v > 0));
     const labels = plans.map((p) => home.layoutWords(p));
-    if (chart) chart.destroy();
-    chart = new Chart(document.getElementById("plans-chart"), {
-      type: "bar", data: { labels, datasets },
-      options: {
-        indexAxis: "y", animation: false, responsive: true, maintainAspectRatio: false, color: home.color("ink"),
-        scales: {
-          x: { stacked: true, title: { display: true, text: `time per token, ${unit}`, color: home.color("faint") }, ticks: { color: home.color("faint") }, grid: { color: home.color("line") } },
-          y: { stacked: true, ticks: { color: home.color("ink"), callback(i) { const t = this.getLabelForValue(i); return t.length > 30 ? `${t.slice(0, 29)}…` : t; } }, grid: { display: false } },
-        },
-        plugins: { legend: { position: "bottom", labels: { color: home.color("ink"), boxWidth: 12 } } },
+    home.draw("plans-chart", { type: "bar", data: { labels, datasets }, options: {
+      indexAxis: "y",
+      scales: {
+        x: home.axis(`time per token, ${unit}`, { axis: { stacked: true } }),
+        y: home.axis("", { grid: false, axis: { stacked: true }, ticks: { color: home.color("ink"), maxTicksLimit: SHOWN, callback(i) { const t = this.getLabelForValue(i); return t.length > 30 ? `${t.slice(0, 29)}…` : t; } } }),
       },
-    });
-    home.plansChart = chart;
+      plugins: home.legend(),
+    } });
   }
 })(window.homecluster);

@@ -70,12 +70,12 @@ window.homecluster = {};
   home.layoutWords = function (plan) {
     const shape = [];
     if (plan.tensor_parallel > 1) shape.push(`tensor parallel ${plan.tensor_parallel}`);
-    if (plan.pipeline_parallel > 1) shape.push(`pipeline of ${plan.pipeline_parallel}`);
+    if (plan.pipeline_parallel > 1) shape.push(`pipeline of ${plan.pipeline_parallel} (${plan.partition.join(", ")} layers)`);
     if (plan.replicas > 1) shape.push(`${plan.replicas} copies`);
     return `${shape.join(", ") || "one device"} on ${plan.nodes.join(" + ")}`;
   };
 
   home.WORTH = {
-    good: "costs little", fair: "costs as much as the computing", costly: "costs more than all computing", unknown: "not measured",
+    good: "costs little", fair: "costs about as much as computing", costly: "costs more than computing", unknown: "not known",
   };
 })(window.homecluster);
