@@ -18,6 +18,7 @@ from homecluster.app.copies_places import (
     places_of,
 )
 from homecluster.app.copy_order import order_table
+from homecluster.app.model_files import local_folder, random_folder
 from homecluster.app.shared_model import SLOWEST_COPY_BYTES_PER_S, bytes_to_give, offer_model
 from homecluster.app.up import DryRun, Here, Up, Wanted, check_exposure, new_job_id, port_trouble
 from homecluster.domain.ids import NodeId
@@ -124,7 +125,7 @@ def launch_copies(
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         engine=f"{len(ready.places)} copies",
         model=wanted.found.spec.name,
-        model_folder=first.model,
+        model_folder=_folder_here(here, wanted, ready) or first.model,
         random_weights=wanted.random_weights,
         start_limit_s=first.start_limit_s + ready.files_bytes / SLOWEST_COPY_BYTES_PER_S,
         spec=_spec(here, JobId(first.job), ready.port, wanted),
@@ -150,6 +151,15 @@ def launch_copies(
     write_launch(folder, record)
     started = start_detached(MODULE, folder.path, folder.supervisor_log, tied=wanted.tied)
     return Up(folder=folder, started=started)
+
+
+def _folder_here(here: Here, wanted: Wanted, ready: Ready) -> str:
+    """Where the model's files lie on this PC, or will when its own copy runs; empty where they do not."""
+    folder = local_folder(here.paths, wanted.found, random_weights=wanted.random_weights)
+    makes_it = wanted.random_weights and any(place.is_here for place in ready.places)
+    if folder is None and makes_it:
+        folder = random_folder(here.paths, wanted.found)
+    return str(folder or "")
 
 
 def _command(place: Place, told: Mapping[str, Any]) -> Command:

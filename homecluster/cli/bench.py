@@ -11,7 +11,8 @@ from homecluster import wiring
 from homecluster.app import bench as use_case
 from homecluster.app import jobs
 from homecluster.app.calibrate import SECONDS_EACH, calibration_table, loads, refit
-from homecluster.app.gang_bench import counter_of
+from homecluster.app.copies_bench import count_links
+from homecluster.app.launching import home_of
 from homecluster.cli import render_bench
 from homecluster.cli.output import print_document
 from homecluster.cli.workload_options import serve_from, workload_options
@@ -64,19 +65,21 @@ def bench(
         flag for flag in _CHANGES if ctx.get_parameter_source(flag) is ParameterSource.COMMANDLINE
     }
     asked = serve_from(flags)
+    spec = wiring.model(view.launch.model_folder).spec
+    members = wiring.members()
     asked_for = [({_CHANGES[flag]: getattr(asked, _CHANGES[flag]) for flag in given}, seconds)]
     if calibrate:
-        longest = use_case.longest_request(view)
+        longest = use_case.longest_request(view, spec)
         asked_for = [(load, SECONDS_EACH) for load in loads(longest)]
     for changes, each_s in asked_for:
         document = use_case.bench(
             paths,
             view,
             use_case.Request(changes=changes, seconds=each_s),
-            node=wiring.here().node,
-            spec=wiring.model(view.launch.model_folder).spec,
-            tell=lambda line: click.echo(f"  {line}", err=True),
-            count_links=counter_of(wiring.members(), view.folder),
+            find_cluster=lambda: home_of(wiring.here(), members, _say).cluster,
+            spec=spec,
+            tell=_say,
+            count_links=count_links(members, view.folder),
         )
         if calibrate and not as_json:
             render_bench.show(document)
@@ -89,3 +92,7 @@ def bench(
     else:
         render_bench.show(document)
     return 0
+
+
+def _say(line: str) -> None:
+    click.echo(f"  {line}", err=True)

@@ -40,7 +40,7 @@ def show(document: dict[str, Any]) -> None:
         out.print(f"[red]{document['failed']} requests failed[/]")
     out.print(_table(document))
     out.print(f"  {_verdict(document)}")
-    for line in _links(document):
+    for line in (*_copies(document), *_links(document)):
         out.print(f"  {line}")
     others = document["utilisation"]["other_cores"]
     if others is not None and others > _DISTURBED_CORES:
@@ -99,7 +99,7 @@ def _verdict(document: dict[str, Any]) -> str:
 
 
 def _links(document: dict[str, Any]) -> list[str]:
-    """What the links of a gang carried; nothing for a job inside one PC."""
+    """What the links of a gang or of copies carried; nothing for a job inside one PC."""
     carried = document["link_bytes"]
     if not carried:
         return []
@@ -107,8 +107,15 @@ def _links(document: dict[str, Any]) -> list[str]:
         f"{escape(one['pc'])} received {format_bytes(one['received'])}, sent {format_bytes(one['sent'])}"
         for one in carried
     ]
-    plan = format_bytes(document["planned_link_bytes"])
-    return [f"over the links: {'; '.join(told)}; messages by plan {plan} in all"]
+    if document["planned_link_bytes"] is not None:
+        told.append(f"messages by plan {format_bytes(document['planned_link_bytes'])} in all")
+    return [f"over the links: {'; '.join(told)}"]
+
+
+def _copies(document: dict[str, Any]) -> list[str]:
+    """Who answered; nothing for one copy."""
+    given = [f"{escape(one['copy'])} {one['requests']}" for one in document["copies"]]
+    return [f"requests by copy: {', '.join(given)}"] if given else []
 
 
 def _use(document: dict[str, Any]) -> str:

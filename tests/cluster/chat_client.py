@@ -1,11 +1,10 @@
-"""A client typed on an emulated PC: `chat_client.py PORT tokens|stream|load|rate MODEL …`; prints one document."""
+"""A client typed on an emulated PC: `chat_client.py PORT tokens|stream|load MODEL …`; prints one document."""
 
 from __future__ import annotations
 
 import http.client
 import json
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -52,27 +51,7 @@ def load(port: str, model: str, count: str, requests: str) -> dict[str, int]:
     return {"answered": answered, "failed": int(requests) - answered}
 
 
-def rate(port: str, model: str, count: str, together: str, seconds: str) -> dict[str, Any]:
-    """Output tokens/s of `together` clients that each send the next request when the last is answered."""
-    deadline_s = time.monotonic() + float(seconds)
-
-    def client(first: int) -> tuple[int, int]:
-        answered = failed = 0
-        while time.monotonic() < deadline_s:
-            prompt = f"Client {first} asks for the time number {answered}"
-            ok = tokens(port, model, prompt, count)["status"] == http.client.OK
-            answered, failed = answered + ok, failed + (not ok)
-        return answered, failed
-
-    begun_s = time.monotonic()
-    with ThreadPoolExecutor(int(together)) as clients:
-        done = list(clients.map(client, range(int(together))))
-    made = sum(answered for answered, _ in done) * int(count)
-    failed = sum(failed for _, failed in done)
-    return {"tokens_per_s": made / (time.monotonic() - begun_s), "failed": failed}
-
-
 if __name__ == "__main__":
     port, what, *rest = sys.argv[1:]
-    does = {"tokens": tokens, "stream": stream, "load": load, "rate": rate}
+    does = {"tokens": tokens, "stream": stream, "load": load}
     print(json.dumps(does[what](port, *rest)))  # noqa: T201

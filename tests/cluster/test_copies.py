@@ -26,6 +26,7 @@ pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
 PORT = 8000
 _CLIENT = Path(__file__).with_name("chat_client.py")
+_REAL_CLIENTS = Path(__file__).with_name("real_clients.py")
 
 
 @contextmanager
@@ -108,6 +109,30 @@ def test_a_model_is_copied_a_crash_mended_and_nothing_left_whoever_is_killed(
         within(30, lambda: not of_jobs(a, b), lambda: str(of_jobs(a, b)))
 
 
+def check_real_clients(pc: Pc, engine: Engine) -> None:
+    """OpenAI's package, Prometheus' parser and vLLM's benchmark are satisfied with the address."""
+    argv = [str(engine.python), str(_REAL_CLIENTS), str(PORT), "tiny-llama"]
+    ran = pc.host.run(argv, timeout=280)
+    assert ran.returncode == 0, ran.stderr
+    said = json.loads(ran.stdout)
+    assert said["chat"]["models"] == ["tiny-llama"]
+    assert (said["chat"]["tokens"], said["chat"]["finish"]) == (12, "length")
+    assert said["chat"]["chunks"] > 1
+    assert said["metrics"]["homecluster_copy_serving"] == {"a": 1, "b": 1}
+    assert sum(said["metrics"]["vllm:generation_tokens_total"].values()) >= 12
+
+    measured = pc.document("bench", "--seconds", "2", timeout_s=280)
+    assert (measured["failed"], measured["layout"]["replicas"]) == (0, 2)
+    given = {one["copy"]: one["requests"] for one in measured["copies"]}
+    assert given.keys() == {"a", "b"}
+    assert sum(given.values()) >= measured["completed"]
+    assert min(given.values()) > 0
+    (link,) = measured["link_bytes"]
+    assert (
+        link["received"] > measured["output_tokens"]
+    )  # the far copy's events are longer than a byte a token
+
+
 @pytest.mark.engine
 def test_real_copies_stream_and_what_one_loses_the_other_answers(
     engine: Engine, tiny_llama: Path, tmp_path: Path
@@ -118,6 +143,7 @@ def test_real_copies_stream_and_what_one_loses_the_other_answers(
         told = ask(a, "tokens", "tiny-llama", PROMPTS[0], 24)
         assert told == {"status": 200, "token_ids": expected[0]}
         assert ask(a, "stream", "tiny-llama", "Hello", 8) == {"events": 8, "done": True}
+        check_real_clients(a, engine)
 
         # Requests go on while the engine of one copy is killed: each of them is answered.
         load = a.host.popen(
