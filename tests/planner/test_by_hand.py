@@ -236,6 +236,17 @@ def test_profiling_gpt2_sends_78_6_mb_each_way() -> None:
     assert parts[start_up.PROFILING_TRAFFIC] == pytest.approx(transfer_s + waiting_s)
 
 
+def test_a_cpu_starts_without_a_profiling_pass_and_a_gang_is_ready_with_its_first_token() -> None:
+    pcs = [node(name, device(name, kind=CPU)) for name in "ab"]
+    alone = ready(cluster(pcs[0]), (12, ("a/cpu:0",)))
+    gang = ready(cluster(*pcs), (12, ("a/cpu:0", "b/cpu:0")))
+    assert [what for what, _ in start_up.parts(alone.copy, alone.memory)] == [
+        "process start", "loading weights",
+    ]  # fmt: skip
+    first = step.prefill_step(gang.copy, prompts=1, prompt_tokens=1).path.total_s
+    assert start_up.parts(gang.copy, gang.memory)[-1] == ("first token over the links", first)
+
+
 def test_memory_of_one_card_adds_up() -> None:
     """GPT-2 on 24 GiB at 90 %: 21.6 GiB less 237 MiB of weights and what the engine takes is cache."""
     (use,) = ready(cluster(node("a")), (12, ("a/cuda:0",))).memory
