@@ -35,7 +35,14 @@ class Terms:
 
     @property
     def total_s(self) -> float:
-        return sum(seconds for _, seconds in self.parts())
+        return (
+            self.compute_s
+            + self.memory_s
+            + self.network_latency_s
+            + self.network_transfer_s
+            + self.host_s
+            + self.idle_s
+        )
 
     @property
     def bottleneck(self) -> str:

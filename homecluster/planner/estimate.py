@@ -160,7 +160,12 @@ class Estimator:
 
     def _load(self, copies: Sequence[Prepared]) -> _Load:
         """How many requests each busy copy holds, and what all of them deliver."""
-        asked, responses = self.workload, [self.response(prepared) for prepared in copies]
+        asked = self.workload
+        if len(copies) == 1 and asked.request_rate_per_s is None:  # there is nothing to share
+            alone = self.serve(copies[0], asked.concurrent_requests)
+            everyone = ((0, float(asked.concurrent_requests)),)
+            return _Load(held=everyone, requests_per_s=alone.requests_per_s)
+        responses = [self.response(prepared) for prepared in copies]
         if asked.request_rate_per_s is None:
             time_s = load.closed_time_s(responses, asked.concurrent_requests)
             requests_per_s = asked.concurrent_requests / time_s

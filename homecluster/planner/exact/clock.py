@@ -9,16 +9,17 @@ import math
 from collections.abc import Sequence
 
 from homecluster.domain.hardware import Device, DType
-from homecluster.domain.ids import DeviceId
+from homecluster.domain.ids import DeviceId, NodeId
 from homecluster.domain.model import ModelSpec
 from homecluster.domain.small_collectives import SmallCollectives
 from homecluster.domain.workload import Serve
 from homecluster.planner import network, serving, step
 from homecluster.planner.compute import Shard, kv_bytes_per_token
 from homecluster.planner.exact.pieces import Load, Pieces
+from homecluster.planner.exact.room import Room, room_of
 from homecluster.planner.load import Response, response
 from homecluster.planner.memory import engine_limits, memory_use, minimum_kv_bytes
-from homecluster.planner.network import Cost, Fabric
+from homecluster.planner.network import Fabric
 from homecluster.planner.step import Copy, Rank
 
 Group = tuple[Device, ...]
@@ -42,7 +43,10 @@ class Clock:
         self.asked = 0
         """Copies timed so far: what a search has cost."""
         self._cache_tokens: dict[tuple[DeviceId, Shard, int], int | None] = {}
-        self._costs: dict[tuple[object, ...], Cost] = {}
+        self._costs_s: dict[tuple[object, ...], float] = {}
+        self._edges: dict[tuple[DeviceId, DeviceId], tuple[float, float]] = {}
+        self._links_s: dict[tuple[NodeId, ...], float] = {}
+        self._rooms: dict[tuple[tuple[DeviceId, ...], int], Room] = {}
         self._least_s: dict[tuple[tuple[DeviceId, ...], Load], tuple[float, float]] = {}
 
     def response(self, groups: Sequence[Group], counts: Sequence[int]) -> Response | None:
@@ -95,6 +99,13 @@ class Clock:
             self._cache_tokens[key] = use.kv_cache_bytes // each if fits else None
         return self._cache_tokens[key]
 
+    def room(self, group: Group, ranks: int) -> Room:
+        """What a stage on these devices has memory for, in a copy of so many ranks."""
+        key = tuple(device.id for device in group), ranks
+        if key not in self._rooms:
+            self._rooms[key] = room_of(self.spec, group, self.dtype, self.workload, ranks)
+        return self._rooms[key]
+
     def _round_s(self, groups: Sequence[Group], shards: Sequence[Shard], inside: float) -> float:
         """The time in which every running request is answered once."""
         asked = self.workload
@@ -115,12 +126,13 @@ class Clock:
         way_s = busiest_s = 0.0
         for index, (group, shard) in enumerate(zip(groups, shards, strict=True)):
             device_s = max(self.pieces.seconds(device, shard, load) for device in group)
-            stage_s = device_s + self.inside(group, shard, tokens, load.sequences).total_s
+            stage_s = device_s + self.inside_s(group, shard, tokens, load.sequences)
             busiest_s = max(busiest_s, stage_s)
             way_s += stage_s
             if index:
-                way_s += self.between(groups[index - 1], group, tokens).total_s
-        way_s += self.stepping(groups).total_s
+                fixed_s, each_s = self.edge(groups[index - 1], group)
+                way_s += fixed_s + tokens * each_s
+        way_s += self.stepping_s(groups)
         driver, ranks = groups[0][0], sum(map(len, groups))
         way_s += step.shown_host_seconds(
             self.spec,
@@ -133,8 +145,7 @@ class Clock:
         host_s = step.host_seconds(self.spec, driver, ranks, load.sequences)
         if len(groups) == 1:
             return way_s, way_s
-        link_s = step.busiest_link_s(self.fabric, self.spec, self.dtype, groups, tokens=tokens)
-        return way_s, max(busiest_s, host_s, link_s)
+        return way_s, max(busiest_s, host_s, tokens * self._link_s_per_token(groups))
 
     def least_s(self, group: Group, load: Load) -> tuple[float, float]:
         """(seconds that each layer adds to a group's stage at least, and the output head there).
@@ -149,8 +160,8 @@ class Clock:
             )
             slowest = max(group, key=lambda one: self.pieces.line(one, last, load).slope_s)
             tokens = self._tokens(load)
-            sent_s = self.inside(group, middle, tokens, load.sequences).total_s
-            gathered_s = self.inside(group, last, tokens, load.sequences).total_s - sent_s
+            sent_s = self.inside_s(group, middle, tokens, load.sequences)
+            gathered_s = self.inside_s(group, last, tokens, load.sequences) - sent_s
             line = self.pieces.line(slowest, last, load)
             self._least_s[key] = line.slope_s + sent_s, line.fixed_s + max(0.0, gathered_s)
         return self._least_s[key]
@@ -158,38 +169,49 @@ class Clock:
     def _tokens(self, load: Load) -> float:
         return load.sequences * (1 if load.decode else self.workload.prompt_tokens)
 
-    def between(self, src: Group, dst: Group, tokens: float) -> Cost:
-        """What one stage's hand-over to the next costs."""
-        key = src[0].id, dst[0].id, tokens
-        if key not in self._costs:
-            self._costs[key] = step.hand_overs(self._copy([src, dst], [1, 1]), tokens=tokens)[0]
-        return self._costs[key]
+    def edge(self, src: Group, dst: Group) -> tuple[float, float]:
+        """What one stage's hand-over to the next costs: (fixed seconds, seconds for each token)."""
+        key = src[0].id, dst[0].id
+        if key not in self._edges:
+            copy = self._copy([src, dst], [1, 1])
+            fixed_s, one_s = (step.hand_overs(copy, tokens=n)[0].total_s for n in (0.0, 1.0))
+            self._edges[key] = fixed_s, one_s - fixed_s
+        return self._edges[key]
 
-    def inside(self, group: Group, shard: Shard, tokens: float, sampled: float) -> Cost:
+    def _link_s_per_token(self, groups: Sequence[Group]) -> float:
+        """How long each token's hand-overs keep the busiest link."""
+        key = tuple(group[0].node_id for group in groups)
+        if key not in self._links_s:
+            self._links_s[key] = step.busiest_link_s(
+                self.fabric, self.spec, self.dtype, groups, tokens=1.0
+            )
+        return self._links_s[key]
+
+    def inside_s(self, group: Group, shard: Shard, tokens: float, sampled: float) -> float:
         """What a stage's tensor parallel sends in a step."""
         if len(group) == 1:
-            return Cost()
-        ids = tuple(device.id for device in group)
-        key = ids, shard, tokens, sampled
-        if key not in self._costs:
+            return 0.0
+        key = tuple(device.id for device in group), shard, tokens, sampled
+        if key not in self._costs_s:
             rank = Rank(shard=shard, devices=group)
-            self._costs[key] = step.stage_messages(
+            self._costs_s[key] = step.stage_messages(
                 self._copy([group], [1]), rank, tokens=tokens, sampled=sampled
-            )
-        return self._costs[key]
+            ).total_s
+        return self._costs_s[key]
 
-    def stepping(self, groups: Sequence[Group]) -> Cost:
+    def stepping_s(self, groups: Sequence[Group]) -> float:
         """What the scheduler sends in a step; the first group drives."""
-        nodes = tuple(dict.fromkeys(device.node_id for group in groups for device in group))
-        if len(nodes) == 1:
-            return Cost()
-        key = nodes[0], frozenset(nodes), len(groups) > 1
-        if key not in self._costs:
+        nodes = [device.node_id for group in groups for device in group]
+        others = frozenset(nodes)
+        if len(others) == 1:
+            return 0.0
+        key = nodes[0], others, len(groups) > 1
+        if key not in self._costs_s:
             devices = [device for group in groups for device in group]
-            self._costs[key] = network.step_messages(
+            self._costs_s[key] = network.step_messages(
                 self.fabric, devices[0], devices, pipeline=len(groups) > 1
-            )
-        return self._costs[key]
+            ).total_s
+        return self._costs_s[key]
 
     def _copy(self, groups: Sequence[Group], counts: Sequence[int]) -> Copy:
         stages = tuple(

@@ -20,6 +20,8 @@ MOST_DEVICES: Final = 8
 TOLERANCE: Final = 1e-3
 """Layouts that are closer than this are as good as one another."""
 _BISECTIONS: Final = 12
+_LEAST: Final = 1e-12
+"""Requests that do not count."""
 
 Demand = Callable[[float], float]
 
@@ -60,18 +62,15 @@ class Packing:
             chosen = self._fill(goal_s)
             if chosen is None:
                 return Packed(copies=copies, time_s=time_s, least_s=goal_s)
-            better = self._really(chosen, goal_s)
+            better = self._really(chosen)
             if better is not None and better[0] <= goal_s:
                 time_s, copies = better
                 continue
             if not self._search(chosen, goal_s):
                 return Packed(copies=copies, time_s=time_s, least_s=self._least(time_s))
 
-    def _really(
-        self, chosen: Sequence[int], goal_s: float
-    ) -> tuple[float, tuple[Best, ...]] | None:
+    def _really(self, chosen: Sequence[int]) -> tuple[float, tuple[Best, ...]] | None:
         """The time of the copies found so far on the chosen subsets."""
-        del goal_s
         found = tuple(best for mask in chosen if (best := self._subsets[mask].found) is not None)
         if not found:
             return None
@@ -106,20 +105,19 @@ class Packing:
         """Subsets that might hold the whole demand within the time; None where no packing can."""
         most = [0.0] * (self._full + 1)
         taken = [0] * (self._full + 1)
-        weights = {mask: subset.most(time_s) for mask, subset in self._subsets.items()}
+        useful: dict[int, list[tuple[int, float]]] = {}
+        """By lowest device, the subsets that may hold more than all of their partitions."""
         for free in range(1, self._full + 1):
             low = free & -free
+            mine = useful.setdefault(low, [])
             best, choice = most[free ^ low], 0
-            rest = free ^ low
-            part = rest
-            while True:  # every subset of `free` that holds its lowest device
-                mask = part | low
-                weight = weights.get(mask, 0.0)
-                if weight > 0 and weight + most[free ^ mask] > best + 1e-12:
+            for mask, weight in mine:
+                if mask & free == mask and weight + most[free ^ mask] > best + _LEAST:
                     best, choice = weight + most[free ^ mask], mask
-                if part == 0:
-                    break
-                part = (part - 1) & rest
+            subset = self._subsets.get(free)
+            if subset is not None and subset.may_exceed(best + _LEAST, time_s):
+                best, choice = subset.most(time_s), free
+                mine.append((free, best))
             most[free], taken[free] = best, choice
         if most[self._full] < self._demand(time_s) * (1 - 1e-9):
             return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import NamedTuple
 
 from homecluster.domain.hardware import Device, DeviceKind, DType
@@ -21,8 +21,7 @@ class Load(NamedTuple):
     sequences: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class Line(NamedTuple):
     """Seconds of reading and of arithmetic with one layer, and what each further layer adds."""
 
     memory_s: float
@@ -62,6 +61,8 @@ class Pieces:
     def __init__(self, spec: ModelSpec, dtype: DType, workload: Serve) -> None:
         self.spec, self.dtype, self.workload = spec, dtype, workload
         self._lines: dict[tuple[DeviceId, int, bool, bool, Load], Line] = {}
+        self._ends: dict[tuple[DeviceId, int, bool, bool, bool], tuple[Line, Line]] = {}
+        """At one sequence and at two."""
 
     def seconds(self, device: Device, shard: Shard, load: Load) -> float:
         return self.line(device, shard, load).seconds(shard.layers)
@@ -75,15 +76,32 @@ class Pieces:
         return line
 
     def _line(self, device: Device, shard: Shard, load: Load) -> Line:
+        """All parts grow by the same amount with every sequence, but for what several of them read together of experts."""
+        if load.decode and self.spec.experts is not None:
+            return self._computed(device, shard, load)
+        key = device.id, shard.tensor_parallel, shard.first, shard.last, load.decode
+        known = self._ends.get(key)
+        if known is None:
+            known = self._ends[key] = (
+                self._computed(device, shard, Load(decode=load.decode, sequences=1.0)),
+                self._computed(device, shard, Load(decode=load.decode, sequences=2.0)),
+            )
+        one, two = known
+        more = load.sequences - 1
+        return Line(
+            memory_s=one.memory_s + more * (two.memory_s - one.memory_s),
+            memory_more_s=one.memory_more_s + more * (two.memory_more_s - one.memory_more_s),
+            compute_s=one.compute_s + more * (two.compute_s - one.compute_s),
+            compute_more_s=one.compute_more_s + more * (two.compute_more_s - one.compute_more_s),
+            overhead_s=one.overhead_s,
+            sums=one.sums,
+        )
+
+    def _computed(self, device: Device, shard: Shard, load: Load) -> Line:
         one, two = (
             compute.parts(
                 self.spec,
-                Shard(
-                    layers=layers,
-                    first=shard.first,
-                    last=shard.last,
-                    tensor_parallel=shard.tensor_parallel,
-                ),
+                replace(shard, layers=layers),
                 device,
                 self.dtype,
                 sequences=load.sequences,

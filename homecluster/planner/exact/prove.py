@@ -78,7 +78,7 @@ class _Subsets:
         for mask in range(1, 1 << len(self._devices)):
             chosen = [d for i, d in enumerate(self._devices) if mask >> i & 1]
             subset = self._of(chosen)
-            if subset is not None:
+            if subset is not None and not subset.empty:
                 found[mask] = subset
         return found
 

@@ -12,7 +12,7 @@ from math import comb
 
 from homecluster.domain.hardware import Device
 from homecluster.domain.model import ModelSpec
-from homecluster.planner import partition, rules
+from homecluster.planner import rules
 from homecluster.planner.exact.clock import Group
 
 _WHOLE_SPLITS = 400
@@ -62,10 +62,6 @@ def every_split(layers: int, stages: int) -> Iterator[tuple[int, ...]]:
     for first in range(1, layers - stages + 2):
         for rest in every_split(layers - first, stages - 1):
             yield (first, *rest)
-
-
-def first_split(layers: int, stages: int) -> tuple[int, ...]:
-    return partition.even(layers, stages)
 
 
 def neighbours(counts: tuple[int, ...]) -> Iterator[tuple[int, ...]]:

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from homecluster.domain.hardware import Device
-from homecluster.planner.exact import bound, shapes
-from homecluster.planner.exact.bound import Pipeline
+from homecluster.planner import partition
+from homecluster.planner.exact import shapes
+from homecluster.planner.exact.bound import Bound
 from homecluster.planner.exact.clock import Clock, Group
+from homecluster.planner.exact.pieces import Load
 from homecluster.planner.load import Response
 
 _ORDERED_STAGES = 5
@@ -34,11 +36,9 @@ class Subset:
         group = shapes.tensor_group(clock.spec, devices)
         if group is not None:
             self._keep((group,), (clock.spec.layers,), 0.0)
-        self._shapes = [
-            (inside, bound.least_response(clock, _pipeline(inside)))
-            for inside in shapes.pipelines(clock.spec, devices)
-            if len(devices) > 1
-        ]
+        made = shapes.pipelines(clock.spec, devices) if len(devices) > 1 else ()
+        bounds = ((inside, Bound(clock, _flat(inside), ordered=False)) for inside in made)
+        self._shapes = [(inside, least) for inside, least in bounds if least.may_run]
         self._known = (0.0, 0.0)
         """(seconds, requests): proved at most so many within so long."""
 
@@ -53,6 +53,20 @@ class Subset:
             proved = math.inf
         possible = max((least.inside(time_s) for _, least in self._shapes), default=0.0)
         return max(self.held(time_s), min(proved, possible))
+
+    def may_exceed(self, requests: float, time_s: float) -> bool:
+        """Whether `most` is more than so many, without computing it where that is plain."""
+        known_s, proved = self._known
+        if self.held(time_s) > requests:
+            return True
+        if time_s <= known_s and proved <= requests:
+            return False
+        return any(least.may_exceed(requests, time_s) for _, least in self._shapes)
+
+    @property
+    def empty(self) -> bool:
+        """No copy over these devices can run."""
+        return self.found is None and not self._shapes
 
     def improve(self, time_s: float, enough: float) -> bool:
         """Search for more requests within the time; False where the search was not exhaustive."""
@@ -82,11 +96,11 @@ class Subset:
 
     def _try_splits(self, groups: tuple[Group, ...], time_s: float) -> None:
         """The cut that holds most within the time: best for ever more requests, until none answers them in time."""
-        pipeline = Pipeline(groups=groups, ordered=True)
+        least = Bound(self.clock, groups, ordered=True)
         while True:
             before = self.held(time_s)
             wanted = max(1.0, self._target(time_s))
-            if bound.least_time_s(self.clock, pipeline, wanted) > time_s:
+            if least.least_time_s(wanted) > time_s:
                 return
             self._keep(groups, self._split(groups, wanted), time_s)
             if self.held(time_s) <= before:
@@ -100,7 +114,8 @@ class Subset:
                 shapes.every_split(layers, stages),
                 key=lambda counts: self.clock.time_s(groups, counts, requests),
             )
-        best = shapes.first_split(layers, stages)
+        starts = [partition.even(layers, stages), *self._by_speed(groups)]
+        best = min(starts, key=lambda counts: self.clock.time_s(groups, counts, requests))
         best_s = self.clock.time_s(groups, best, requests)
         while True:
             times = {
@@ -112,16 +127,24 @@ class Subset:
                 return best
             best, best_s = next_one, times[next_one]
 
+    def _by_speed(self, groups: tuple[Group, ...]) -> list[tuple[int, ...]]:
+        """Layers by the speed of each stage's reading, as far as its memory and the output head's allow."""
+        ranks = sum(map(len, groups))
+        rooms = [self.clock.room(group, ranks) for group in groups]
+        most = [room.layers for room in rooms]
+        if rooms[-1].layer_bytes:
+            most[-1] -= math.ceil(rooms[-1].ends_bytes / rooms[-1].layer_bytes)
+        one = Load(decode=True, sequences=1.0)
+        speeds = [1 / self.clock.least_s(group, one)[0] for group in groups]
+        counts = partition.balanced(self.clock.spec.layers, speeds, most)
+        return [] if counts is None else [counts]
+
     def _keep(self, groups: tuple[Group, ...], counts: tuple[int, ...], time_s: float) -> None:
         response = self.clock.response(groups, counts)
         if response is None:
             return
         if self.found is None or response.inside(time_s) > self.held(time_s):
             self.found = Best(groups=groups, counts=counts, response=response)
-
-
-def _pipeline(inside: Sequence[list[Group]]) -> Pipeline:
-    return Pipeline(groups=_flat(inside), ordered=False)
 
 
 def _flat(inside: Sequence[list[Group]]) -> tuple[Group, ...]:
