@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from homecluster.app.copies_host import OtherPc, ThisPc
-from homecluster.app.copy_model import shape_of
 from homecluster.app.copy_order import CopyOrder
-from homecluster.app.gang_model import shared_name
 from homecluster.app.ports import Members
+from homecluster.app.shared_model import shape_of, shared_name
 from homecluster.app.up import LEAST_START_LIMIT_S, START_LIMIT_FACTOR, Here, Wanted
 from homecluster.domain.ids import NodeId
 from homecluster.domain.job import JobId
@@ -104,7 +103,7 @@ def _order(
         job=job,
         number=number,
         model=shared_name(wanted.found),
-        shape=shape_of(wanted.found),
+        shape=shape_of(wanted.found.config),
         random_weights=wanted.random_weights,
         served_model=wanted.found.spec.name,
         devices=tuple(d.rpartition("/")[2] for stage in copy for d in stage.devices),

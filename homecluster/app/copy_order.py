@@ -9,12 +9,11 @@ from typing import Any, Final
 
 from homecluster.domain.hardware import DeviceKind, DType
 from homecluster.domain.workload import Goal, Serve
-from homecluster.engines.vllm_gang_document import JOB, MODEL, SERVED
+from homecluster.engines.vllm_gang_document import JOB, MODEL, SERVED, SHAPE
 from homecluster.errors import InputError
 from homecluster.planner.candidates import Pins
 
 SHARE: Final = re.compile(r"[a-z0-9][a-z0-9.-]{0,70}\.\d{1,2}")
-SHAPE: Final = re.compile(r"[0-9a-f]{32}")
 _DEVICE: Final = re.compile(r"(cpu|cuda):\d{1,2}")
 _MOST_DEVICES = 16
 _MOST_LAYERS = 1024

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from homecluster.app import job_process
 from homecluster.app.copy_launch import copy_launch
-from homecluster.app.copy_model import bring_model
 from homecluster.app.copy_share import HERE, read_kept
 from homecluster.app.engine import refresh_own_code
 from homecluster.app.file_pull import Source
 from homecluster.app.gang_share_process import run_prepared
 from homecluster.app.model_files import Tell
+from homecluster.app.shared_model import bring_model
 from homecluster.domain.ids import NodeId
 from homecluster.store.engine_store import find_engine
 from homecluster.store.job_store import JobFolder, read_launch, write_launch

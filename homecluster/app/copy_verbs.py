@@ -50,25 +50,31 @@ def _stop_job(asked: Asked, body: Body) -> Mapping[str, Any]:
 def _list_files(asked: Asked, body: Body) -> Mapping[str, Any]:
     from homecluster.app import file_share  # noqa: PLC0415 - as above
 
-    return file_share.listed(_paths(asked), body)
+    return file_share.listed(_paths(asked), asked.asker, body)
 
 
 def _read_file(asked: Asked, body: Body) -> Mapping[str, Any]:
     from homecluster.app import file_share  # noqa: PLC0415 - as above
 
-    return file_share.read(_paths(asked), body)
+    return file_share.read(_paths(asked), asked.asker, body)
 
 
 def _digest_file(asked: Asked, body: Body) -> Mapping[str, Any]:
     from homecluster.app import file_share  # noqa: PLC0415 - as above
 
-    return file_share.digest(_paths(asked), body)
+    return file_share.digest(_paths(asked), asked.asker, body)
+
+
+def _done_with_files(asked: Asked, body: Body) -> Mapping[str, Any]:
+    from homecluster.app import file_share  # noqa: PLC0415 - as above
+
+    return file_share.done(_paths(asked), asked.asker, body)
 
 
 def _offer_engine(asked: Asked, body: Body) -> Mapping[str, Any]:
     from homecluster.app import engine_peers  # noqa: PLC0415 - as above
 
-    return engine_peers.offer_wheels(_paths(asked), body)
+    return engine_peers.offer_wheels(_paths(asked), asked.asker, body)
 
 
 VERBS = (
@@ -78,11 +84,12 @@ VERBS = (
     Verb(name="copy.look", needs=Role.OPERATOR, handle=_look),
     Verb(name="copy.stop", needs=Role.OPERATOR, handle=_stop),
     Verb(name="copies.stop", needs=Role.OPERATOR, handle=_stop_job),
-    # Every member may ask: only models that an operator launched in the cluster are given.
+    # Every member may ask: files are given to the PCs of a job while it lives, an engine's for a day at most.
     Verb(name="engine.offer", needs=Role.WORKER, handle=_offer_engine),
     Verb(name="files.list", needs=Role.WORKER, handle=_list_files),
     Verb(name="files.read", needs=Role.WORKER, handle=_read_file),
     Verb(name="files.digest", needs=Role.WORKER, handle=_digest_file),
+    Verb(name="files.done", needs=Role.WORKER, handle=_done_with_files),
 )
 
 

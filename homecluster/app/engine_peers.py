@@ -7,37 +7,41 @@ import platform
 import re
 import shutil
 import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from homecluster.app.copy_order import text
-from homecluster.app.file_pull import Source, Tell, pull_model
+from homecluster.app.file_pull import Source, Tell, check_room, pull_model
+from homecluster.app.offers import Offer, add_taker
 from homecluster.app.ports import Members
 from homecluster.domain.hardware import DeviceKind
+from homecluster.domain.ids import NodeId
 from homecluster.domain.member import Health, Member, Role
 from homecluster.errors import InputError, MissingError, PeerError
 from homecluster.store.engine_lock import bundled_lock
 from homecluster.store.engine_store import PARTIAL_PREFIX, Engine, find_engine
 from homecluster.store.installed_wheel import write_wheel
-from homecluster.store.offers import offer
 from homecluster.store.paths import Paths
 
 OFFER_WITHIN_S: Final = 1800.0
 """Packing gigabytes on a slow disk."""
 _LOCK_SHA: Final = re.compile(r"[0-9a-f]{64}")
 _PYTHON: Final = re.compile(r"3\.\d{1,2}")
+ASK_AGAIN_S: Final = 5.0
+OFFERED_FOR_S: Final = 24 * 3600.0
 _packing = threading.Lock()
 
 Body = Mapping[str, Any]
 
 
-def offer_wheels(paths: Paths, body: Body) -> dict[str, Any]:
-    """Pack this PC's engine into wheels and offer them; names the offer.
+def offer_wheels(paths: Paths, asker: NodeId, body: Body) -> dict[str, Any]:
+    """Pack this PC's engine into wheels and offer them to who asks; names the offer, or says that it is at it.
 
     Raises:
         InputError: this PC's engine is of another lock, Python or kind of processor.
-        MissingError: it has none.
+        MissingError: it has none, or no room to pack it.
     """
     kind = DeviceKind(text(body, "kind", re.compile("cpu|cuda")))
     engine = find_engine(paths.engines, kind)
@@ -48,11 +52,17 @@ def offer_wheels(paths: Paths, body: Body) -> dict[str, Any]:
             f"its engine is {engine.name} on {platform.machine()}, which does not fit this PC",
             hint="the same homecluster and the same Python are needed on both.",
         )
-    with _packing:
-        folder = _packed(paths, engine)
-    name = f"engine/{engine.name}"
-    offer(paths, name, folder)
-    return {"offer": name}
+    if not _packing.acquire(blocking=False):
+        return {"offer": None}  # for another PC: a thread of the agent must not wait so long
+    try:
+        one = _offer_of(paths, engine, asker)
+        add_taker(
+            paths, one
+        )  # first, so that another PC that is done does not take the wheels away
+        _pack(engine, one.folder)
+    finally:
+        _packing.release()
+    return {"offer": one.name}
 
 
 def pull_wheels(paths: Paths, kind: DeviceKind, members: Members, tell: Tell) -> Path:
@@ -94,16 +104,35 @@ def _pull_from(paths: Paths, kind: DeviceKind, members: Members, one: Member, te
         "python": _minor(platform.python_version()),
         "machine": platform.machine(),
     }
-    told = members.ask(one.node, "engine.offer", body, deadline_s=OFFER_WITHIN_S)
+    ends_s = time.monotonic() + OFFER_WITHIN_S
+    while (told := members.ask(one.node, "engine.offer", body, deadline_s=OFFER_WITHIN_S))[
+        "offer"
+    ] is None:
+        if time.monotonic() > ends_s:
+            raise PeerError("it packs its engine for another PC all the time")
+        time.sleep(ASK_AGAIN_S)
     source = Source(members=members, node=one.node, model=str(told["offer"]))
     paths.engines.mkdir(parents=True, exist_ok=True, mode=0o700)
     return pull_model(source, _pulled(paths), only_config=False, tell=tell)
 
 
-def _packed(paths: Paths, engine: Engine) -> Path:
-    """Wheels of everything that the engine's lock names; `engine remove partial` deletes them."""
-    folder = paths.engines / f"{PARTIAL_PREFIX}wheels-{engine.name}"
+def _offer_of(paths: Paths, engine: Engine, asker: NodeId) -> Offer:
+    """Ends when everybody who asked has the wheels, after a day, or by `engine remove partial`."""
+    return Offer(
+        name=f"engine/{engine.name}",
+        folder=paths.engines / f"{PARTIAL_PREFIX}wheels-{engine.name}",
+        to=(asker,),
+        job=None,
+        until_s=time.time() + OFFERED_FOR_S,
+        is_made_for_it=True,
+    )
+
+
+def _pack(engine: Engine, folder: Path) -> None:
+    """Wheels of everything that the engine's lock names; those that are there stay."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    packed_bytes = sum(wheel.stat().st_size for wheel in folder.glob("*.whl"))
+    check_room(folder, engine.manifest.disk_bytes - packed_bytes, "its wheels")
     lock = bundled_lock(engine.manifest.kind)
     wanted = {_plain(line) for group in lock.groups for line in group.requirements}
     python = f"cp{_minor(engine.manifest.python).replace('.', '')}"
@@ -118,7 +147,6 @@ def _packed(paths: Paths, engine: Engine) -> Path:
             f"cannot pack the engine in {folder}: {error.strerror or error}",
             hint="free some disk space there.",
         ) from error
-    return folder
 
 
 def _plain(requirement: str) -> str:

@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -20,13 +20,14 @@ from homecluster.app.file_share import CHUNK_BYTES
 from homecluster.app.ports import Members
 from homecluster.domain.ids import NodeId
 from homecluster.domain.units import format_bytes
-from homecluster.errors import MissingError, PeerError
+from homecluster.errors import InputError, MissingError, PeerError
 from homecluster.store.model_folder import MOST_FILES, ModelFile, is_wanted
 
 CONFIG: Final = "config.json"
 IN_FLIGHT: Final = 2
 """Chunks asked for ahead. More would make the connection's heartbeats wait behind them on slow Wi-Fi."""
 CHUNK_WITHIN_S: Final = 120.0
+DONE_WITHIN_S: Final = 10.0
 DIGEST_WITHIN_S: Final = 1800.0
 """The other PC reads the file whole: tens of gigabytes from a slow disk."""
 SPARE_BYTES: Final = 256 * 1024**2
@@ -88,20 +89,31 @@ def pull_model(source: Source, final: Path, *, only_config: bool, tell: Tell) ->
     partial = final.with_name(f".partial-{final.name}")
     with _alone(partial, tell):
         missing = tuple(file for file in files if not _is_there(final / file.name, file))
-        check_room(final.parent, partial, missing)
-        _pull_files(partial, source, missing, tell)
-        _put_in_place(partial, final, missing)
+        begun_bytes = sum(part.stat().st_size for part in partial.glob("*"))
+        check_room(partial, sum(file.size_bytes for file in missing) - begun_bytes, "the files")
+        try:
+            _pull_files(partial, source, missing, tell)
+            _put_in_place(partial, final, missing)
+        except OSError as error:
+            shutil.rmtree(
+                partial, ignore_errors=True
+            )  # a full disk is given back what the copy took
+            raise MissingError(
+                f"cannot write the files of {source.model} in {final.parent}: {error.strerror or error}; "
+                "what was copied of them is removed again",
+                hint="free some disk space there.",
+            ) from error
+    with suppress(PeerError, InputError):  # the offer ends by itself too
+        source.ask("files.done", deadline_s=DONE_WITHIN_S)
     return final
 
 
-def check_room(models: Path, partial: Path, files: tuple[ModelFile, ...]) -> None:
+def check_room(folder: Path, needed_bytes: int, what: str) -> None:
     """Refuse to begin what the disk cannot hold (MissingError)."""
-    begun = sum(part.stat().st_size for part in partial.glob("*")) if partial.is_dir() else 0
-    needed = sum(file.size_bytes for file in files) - begun
-    free = shutil.disk_usage(models).free
-    if needed > 0 and free < needed + SPARE_BYTES:
+    free_bytes = shutil.disk_usage(folder).free
+    if needed_bytes > 0 and free_bytes < needed_bytes + SPARE_BYTES:
         raise MissingError(
-            f"the model's files need {format_bytes(needed)} in {models}, and {format_bytes(free)} is free",
+            f"{what} need {format_bytes(needed_bytes)} in {folder.parent}, and {format_bytes(free_bytes)} is free",
             hint="free some space there, or set HOMECLUSTER_HOME to a directory on a larger disk.",
         )
 
@@ -150,16 +162,11 @@ def _pull_files(partial: Path, source: Source, files: tuple[ModelFile, ...], tel
 def _pull_file(path: Path, source: Source, file: ModelFile, say: Callable[[int], None]) -> bool:
     """Whether the file here is now the one there."""
     digest = hashlib.sha256()
-    try:
-        with path.open("a+b") as out:
-            out.seek(0)
-            while known := out.read(CHUNK_BYTES):
-                digest.update(known)
-            _append(out, digest.update, source, file, say)
-    except OSError as error:
-        raise MissingError(
-            f"cannot write {path}: {error.strerror or error}", hint="free some disk space there."
-        ) from error
+    with path.open("a+b") as out:
+        out.seek(0)
+        while known := out.read(CHUNK_BYTES):
+            digest.update(known)
+        _append(out, digest.update, source, file, say)
     there = source.ask("files.digest", deadline_s=DIGEST_WITHIN_S, file=file.name)
     return there.get("sha256") == digest.hexdigest()
 
@@ -217,11 +224,13 @@ def _patiently(source: Source, name: str, offset: int) -> Mapping[str, Any]:
 
 
 def _put_in_place(partial: Path, final: Path, files: tuple[ModelFile, ...]) -> None:
-    final.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if not final.exists():
-        partial.rename(final)
+    """At once: a folder with some of its weights would pass for a whole one."""
+    if not files and final.exists():
+        partial.rmdir()
         return
-    # Its configuration may be here already; the weights come last, since they make it whole.
-    for file in sorted(files, key=lambda one: one.name.endswith(".safetensors")):
-        (partial / file.name).replace(final / file.name)
-    partial.rmdir()
+    if final.exists():  # what is here already, such as the configuration, joins the rest
+        for path in final.iterdir():
+            if not (partial / path.name).exists():
+                path.replace(partial / path.name)
+        shutil.rmtree(final)
+    partial.rename(final)

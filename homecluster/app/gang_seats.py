@@ -89,6 +89,7 @@ def check_all(
     *,
     kind: DeviceKind,
     model: str,
+    shape: str,
     random_weights: bool,
     ports: int,
 ) -> tuple[Brought, ...]:
@@ -100,7 +101,7 @@ def check_all(
 
     def ask(one: Seated) -> Brought:
         body = {
-            "kind": str(kind), "address": one.address, "model": model,
+            "kind": str(kind), "address": one.address, "model": model, "shape": shape,
             "random_weights": random_weights, "ports": ports,
         }  # fmt: skip
         try:

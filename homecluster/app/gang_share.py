@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from homecluster.app import jobs
-from homecluster.app.gang_model import model_by_name
 from homecluster.app.gang_share_launch import interface_of, own_node, share_launch
 from homecluster.app.gang_share_report import report
-from homecluster.app.model_files import local_folder
+from homecluster.app.shared_model import is_model_here
 from homecluster.domain.hardware import DeviceKind
 from homecluster.domain.job import is_over
-from homecluster.engines.vllm_gang_document import MODEL, read_order
+from homecluster.engines.vllm_gang_document import MODEL, SHAPE, read_order
 from homecluster.engines.vllm_gang_order import ShareOrder, tokens_of
 from homecluster.errors import InputError, LaunchError
 from homecluster.inventory.software import engine_versions, own_versions
@@ -54,15 +53,14 @@ def check(paths: Paths, body: Body) -> dict[str, Any]:
     kind = DeviceKind(_text(body, "kind", re.compile("cpu|cuda")))
     address, name = _text(body, "address", _ADDRESS), _text(body, "model", MODEL)
     engine = find_engine(paths.engines, kind)
-    found = model_by_name(paths, name)
-    here = local_folder(paths, found, random_weights=body.get("random_weights") is True)
+    shape, is_random = _text(body, "shape", SHAPE), body.get("random_weights") is True
     return {
         "node": own_node(),
         "versions": dict((*own_versions(lambda: None), *engine_versions(engine.python))),
         "engine": engine.name,
         "interface": interface_of(address),
         "first_port": free_ports(address, _number(body, "ports", 1, _MOST_PORTS)),
-        "model_is_here": here is not None,
+        "model_is_here": is_model_here(paths, name, shape, random_weights=is_random),
         "cores": len(read_system().engine_cores),
         "can_fence": can_fence(),
     }
@@ -96,7 +94,6 @@ def start(paths: Paths, asker: str, body: Body) -> dict[str, Any]:
         raise LaunchError(f"{order.share_id} was started here before, with another order")
     lease_s, engine = _number(body, "lease_s", *LEASE_S), find_engine(paths.engines, order.kind)
     interface_of(order.addresses[order.share])
-    model_by_name(paths, order.model)
     told = _secrets(body, order)
     forget_old(paths.shares)
     share_files.write_order(folder, order, led_by=asker)

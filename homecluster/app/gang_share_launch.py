@@ -5,8 +5,7 @@ from __future__ import annotations
 import ipaddress
 from datetime import UTC, datetime
 
-from homecluster.app.gang_model import model_by_name
-from homecluster.app.model_files import local_folder, random_folder
+from homecluster.app.shared_model import folder_or_hub_id
 from homecluster.domain.ids import NodeId
 from homecluster.domain.job import Command, JobId, LaunchSpec
 from homecluster.engines.vllm_gang_command import share_command
@@ -29,18 +28,15 @@ def share_launch(paths: Paths, folder: JobFolder, order: ShareOrder, engine: Eng
     """What this PC starts for the order.
 
     Raises:
-        InputError: the model or the order's address is not of this PC.
+        InputError: the order's address is not of this PC.
     """
-    found = model_by_name(paths, order.model)
-    here = local_folder(paths, found, random_weights=order.random_weights)
-    if here is None and order.random_weights:
-        here = random_folder(paths, found)  # where the share makes it before its engine starts
+    model_folder, is_folder = folder_or_hub_id(paths, order)
     command: Command = share_command(
         order,
         node=own_node(),
         interface=interface_of(order.addresses[order.share]),
-        model_folder=str(here or found.hub_id or found.folder),
-        is_local=here is not None,
+        model_folder=model_folder,
+        is_local=is_folder,
         installation=installation_of(engine),
         token_files={name: str(share_files.secret_path(folder, name)) for name in tokens_of(order)},
     )
@@ -49,7 +45,7 @@ def share_launch(paths: Paths, folder: JobFolder, order: ShareOrder, engine: Eng
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         engine=engine.name,
         model=order.model,
-        model_folder=str(here or found.folder or ""),
+        model_folder=model_folder if is_folder else "",
         random_weights=order.random_weights,
         start_limit_s=order.start_limit_s,
         spec=LaunchSpec(

@@ -11,9 +11,11 @@ from pathlib import Path
 
 from homecluster.app import job_process
 from homecluster.app.engine import refresh_own_code
-from homecluster.app.gang_model import model_by_name
+from homecluster.app.file_pull import Source
 from homecluster.app.gang_share_launch import own_node, share_launch
-from homecluster.app.model_files import Tell, provide_folder
+from homecluster.app.model_files import Tell
+from homecluster.app.shared_model import bring_model
+from homecluster.domain.ids import NodeId
 from homecluster.domain.job import Failed, Starting, Stopped
 from homecluster.errors import HomeclusterError
 from homecluster.launch.bounded_log import BoundedLog
@@ -83,15 +85,12 @@ def _run_fenced(folder: JobFolder) -> int:
 
 
 def _prepare(paths: Paths, folder: JobFolder, tell: Tell) -> None:
-    order, _ = share_files.read_kept_order(folder)
+    from homecluster.agent.local import LocalAgent  # noqa: PLC0415 - most shares have their model here
+
+    order, led_by = share_files.read_kept_order(folder)
     engine = refresh_own_code(find_engine(paths.engines, order.kind))
-    provide_folder(
-        paths,
-        model_by_name(paths, order.model),
-        engine,
-        random_weights=order.random_weights,
-        tell=tell,
-    )
+    giver = Source(members=LocalAgent(paths.home), node=NodeId(led_by), model=order.model)
+    bring_model(paths, order, engine, giver, tell)
     write_launch(folder, share_launch(paths, folder, order, engine))
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from homecluster.app.gang_model import shared_name
 from homecluster.app.gang_process import MODULE
 from homecluster.app.gang_seats import (
     Brought,
@@ -20,6 +19,13 @@ from homecluster.app.gang_seats import (
 )
 from homecluster.app.model_files import local_folder, random_folder
 from homecluster.app.ports import Members
+from homecluster.app.shared_model import (
+    SLOWEST_COPY_BYTES_PER_S,
+    bytes_to_give,
+    offer_model,
+    shape_of,
+    shared_name,
+)
 from homecluster.app.up import (
     LEAST_START_LIMIT_S,
     START_LIMIT_FACTOR,
@@ -49,6 +55,7 @@ from homecluster.launch.start import start_detached
 from homecluster.store import gang_store
 from homecluster.store.gang_store import GangRecord, Part
 from homecluster.store.job_store import JobFolder, Launch, write_launch
+from homecluster.store.paths import Paths
 from homecluster.store.plan_document import plan_table, workload_table
 
 _PREVIEW_WITHIN_S: Final = 20.0
@@ -69,6 +76,8 @@ class Ready:
     forwards: bool
     port: int
     """Of the API on this PC."""
+    files_bytes: int
+    """Of the model's files on this PC; 0 where it has none to give."""
 
 
 def is_for_gang(plan: Plan) -> bool:
@@ -83,6 +92,7 @@ def make_ready(
     plan: Plan,
     wanted: Wanted,
     *,
+    here: Paths,
     backend: Backend | None = None,
 ) -> Ready:
     """Ask every PC what it brings, and decide what each shall run; starts nothing.
@@ -97,18 +107,23 @@ def make_ready(
     addresses = {one.planned: one.address for one in seats}
     placement = placement_of(plan.layout, cluster, addresses)
     chosen = _chosen(choose_backend(placement, backend))
-    name = shared_name(wanted.found)
+    port = usable_port(wanted.host, wanted.port)
+    job = new_job_id(wanted.found.spec.name, port)
+    others = {one.member.node for one in seats if not one.member.is_here}
+    offer_model(here, wanted.found, job=job, to=others)
+    name, shape = shared_name(wanted.found), shape_of(wanted.found.config)
     brought = check_all(
         members,
         seats,
         kind=placement.kind,
         model=name,
+        shape=shape,
         random_weights=wanted.random_weights,
         ports=PORTS_EACH if chosen.backend is Backend.RAY else _MP_PORTS,
     )
     check_parity(seats, brought, chosen.backend)
     forwards = not seats[0].member.is_here
-    port = usable_port(wanted.host, wanted.port)
+    files_bytes = bytes_to_give(wanted.found, random_weights=wanted.random_weights)
     orders = share_orders(
         layout=plan.layout,
         estimate=plan.estimate,
@@ -117,9 +132,10 @@ def make_ready(
         cluster=cluster,
         seats=tuple(Seat(node=one.planned, address=one.address) for one in seats),
         asked=Asked(
-            job=new_job_id(wanted.found.spec.name, port),
+            job=job,
             backend=chosen.backend,
             model=name,
+            shape=shape,
             random_weights=wanted.random_weights,
             served_model=wanted.found.spec.name,
             meeting_port=brought[0].first_port,
@@ -127,7 +143,8 @@ def make_ready(
             api_host="127.0.0.1" if forwards else wanted.host,
             start_limit_s=max(
                 LEAST_START_LIMIT_S, START_LIMIT_FACTOR * plan.estimate.start_up_s.high
-            ),
+            )
+            + files_bytes // SLOWEST_COPY_BYTES_PER_S,
         ),
     )
     parts = tuple(
@@ -142,6 +159,7 @@ def make_ready(
         commands=tuple(_preview(members, part) for part in parts),
         forwards=forwards,
         port=port,
+        files_bytes=files_bytes,
     )
 
 

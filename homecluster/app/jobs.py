@@ -104,6 +104,15 @@ def look(folder: JobFolder) -> JobView:
     )
 
 
+def leader_lives(folder: JobFolder) -> bool:
+    """Whether the process that leads the job is there; cheaper than `look`, which counts what it started."""
+    try:
+        entry = read_entry(folder)
+    except InputError:
+        return False
+    return entry is not None and not is_over(entry.state) and is_alive(_identity(entry))
+
+
 def _true_state(launch: Launch, entry: JobEntry | None, processes: int) -> JobState:
     node = launch.spec.commands[0].node
     if entry is None:

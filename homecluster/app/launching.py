@@ -147,12 +147,12 @@ class _Gang:
         self._here, self._plans, self._plan, self._wanted = home.here, plans, plan, wanted
         self._trust = options.trust_network
         self._ready = gang_up.make_ready(
-            home.here.paths,
             home.members,
             home.cluster,
             plans,
             plan,
             wanted,
+            here=home.here.paths,
             backend=options.backend,
         )
 

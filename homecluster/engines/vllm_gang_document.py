@@ -19,6 +19,7 @@ MODEL: Final = re.compile(
     r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]{0,95}(/[A-Za-z0-9][A-Za-z0-9._-]{0,95})?"
 )
 """A catalogue name or a hub id; never a path of the PC that is told."""
+SHAPE: Final = re.compile(r"[0-9a-f]{32}")
 SERVED: Final = re.compile(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._/-]{0,190}")
 _MOST_PCS = 8
 _MOST_RANKS = 64
@@ -41,6 +42,7 @@ def order_document(order: ShareOrder) -> dict[str, Any]:
         "addresses": list(order.addresses),
         "meeting_port": order.meeting_port,
         "model": order.model,
+        "shape": order.shape,
         "random_weights": order.random_weights,
         "served_model": order.served_model,
         "max_model_len": order.max_model_len,
@@ -79,6 +81,7 @@ def read_order(document: Mapping[str, Any]) -> ShareOrder:
         addresses=addresses,
         meeting_port=read.number("meeting_port", *_PORTS),
         model=read.text("model", MODEL),
+        shape=read.text("shape", SHAPE),
         random_weights=read.boolean("random_weights"),
         served_model=read.text("served_model", SERVED),
         max_model_len=read.number("max_model_len", 1, 16_000_000),

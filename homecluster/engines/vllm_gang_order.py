@@ -44,7 +44,9 @@ class ShareOrder:
     meeting_port: int
     """Where share 0 waits for the others: torch's store, or Ray's."""
     model: str
-    """A catalogue name or a hub id; or a model folder by the same name on every PC."""
+    """A catalogue name, a hub id, or a folder's own name; never a path."""
+    shape: str
+    """Digest of the model's configuration: a name may mean another model on another PC."""
     random_weights: bool
     served_model: str
     max_model_len: int
@@ -95,6 +97,7 @@ class Asked:
     job: str
     backend: Backend
     model: str
+    shape: str
     random_weights: bool
     served_model: str
     meeting_port: int
@@ -146,6 +149,7 @@ def share_orders(
             addresses=tuple(one.address for one in seats),
             meeting_port=asked.meeting_port,
             model=asked.model,
+            shape=asked.shape,
             random_weights=asked.random_weights,
             served_model=asked.served_model,
             max_model_len=context_tokens(spec, workload),

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
+import shutil
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from homecluster.app import engine_peers, file_share
 from homecluster.app.engine_peers import forget_wheels, pull_wheels
 from homecluster.domain.hardware import DeviceKind
+from homecluster.domain.ids import NodeId
 from homecluster.domain.member import Role
 from homecluster.errors import PeerError
+from homecluster.store.engine_lock import bundled_lock
 from homecluster.store.engine_store import engines_in, partials, write_manifest
 from homecluster.store.paths import Paths, paths_from
+from tests.app.test_file_pull import by
 from tests.fakes.gang_engine import make_engine
 from tests.fakes.members import FakeMembers, member
 
@@ -48,16 +51,14 @@ def engine(tmp_path: Path) -> Path:
 
 
 def members(tmp_path: Path, role: Role = Role.OPERATOR) -> FakeMembers:
-    def offer(home: Paths, body: Mapping[str, Any]) -> Mapping[str, Any]:
-        return engine_peers.offer_wheels(home, body)
-
     return FakeMembers(
         homes={"there": paths(tmp_path / "there")},
         handlers={
-            "engine.offer": offer,
-            "files.list": file_share.listed,
-            "files.read": file_share.read,
-            "files.digest": file_share.digest,
+            "engine.offer": partial(by, engine_peers.offer_wheels),
+            "files.list": partial(by, file_share.listed),
+            "files.read": partial(by, file_share.read),
+            "files.digest": partial(by, file_share.digest),
+            "files.done": partial(by, file_share.done),
         },
         described=(member("here", is_here=True), member("there", role=role)),
     )
@@ -77,11 +78,33 @@ def test_wheels_of_the_lock_come_and_are_forgotten_after_the_installation(
     assert not folder.exists()
 
 
-def test_what_the_giver_packed_goes_with_its_partial_installations(
+def test_what_the_giver_packed_goes_once_everybody_who_asked_has_it(
     tmp_path: Path, engine: Path
 ) -> None:
+    home = paths(tmp_path / "there")
+    ask = {
+        "kind": "cpu",
+        "machine": platform.machine(),
+        "lock_sha256": bundled_lock(DeviceKind.CPU).sha256,
+    }
+    ask["python"] = ".".join(platform.python_version_tuple()[:2])
+    named = engine_peers.offer_wheels(home, NodeId("other"), ask)["offer"]
     pull(tmp_path, members(tmp_path))
     assert [path.name for path in partials(engine.parent)] == [".partial-wheels-fake-engine"]
+    file_share.done(home, NodeId("other"), {"model": named})
+    assert partials(engine.parent) == ()
+
+
+def test_without_room_no_wheel_is_packed(
+    tmp_path: Path, engine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = shutil.disk_usage(tmp_path)._replace(free=1_000)
+    (found,) = engines_in(engine.parent)
+    write_manifest(engine, replace(found.manifest, disk_bytes=1_000_000))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: full)
+    with pytest.raises(PeerError, match="there: its wheels need"):
+        pull(tmp_path, members(tmp_path))
+    assert not list(engine.parent.glob(".partial*/*.whl"))
 
 
 def test_another_python_is_refused_by_its_pc_and_named(tmp_path: Path, engine: Path) -> None:

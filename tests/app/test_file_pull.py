@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import base64
+import errno
 import shutil
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +15,10 @@ import pytest
 
 from homecluster.app import file_pull, file_share
 from homecluster.app.file_pull import Source, pull_model
+from homecluster.app.offers import Offer, offer
 from homecluster.domain.ids import NodeId
 from homecluster.errors import InputError, MissingError, PeerError
 from homecluster.store.model_folder import model_files
-from homecluster.store.offers import offer
 from homecluster.store.paths import Paths, paths_from
 from tests.fakes.members import FakeMembers
 
@@ -26,8 +29,21 @@ CONTENTS = {
 }
 
 
+HERE = NodeId("here")
+
+
+def by(handle: Callable[..., Any], home: Paths, body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Asked by this PC, as its coordinator vouches for it."""
+    return handle(home, HERE, body)
+
+
 def paths(home: Path) -> Paths:
     return paths_from({"HOMECLUSTER_HOME": str(home)})
+
+
+def let_copy(tmp_path: Path, until_s: float) -> None:
+    one = Offer(name="toy", folder=tmp_path / "toy", to=(HERE,), job="toy-1", until_s=until_s)
+    offer(paths(tmp_path / "there"), one)
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +57,7 @@ def there(tmp_path: Path) -> Path:
     folder.mkdir()
     for name, content in CONTENTS.items():
         (folder / name).write_bytes(content)
-    offer(paths(tmp_path / "there"), "toy", folder)
+    let_copy(tmp_path, until_s=time.time() + 600)
     return folder
 
 
@@ -51,9 +67,10 @@ def members(tmp_path: Path, there: Path) -> FakeMembers:
     return FakeMembers(
         homes={"there": paths(tmp_path / "there")},
         handlers={
-            "files.list": file_share.listed,
-            "files.read": file_share.read,
-            "files.digest": file_share.digest,
+            "files.list": partial(by, file_share.listed),
+            "files.read": partial(by, file_share.read),
+            "files.digest": partial(by, file_share.digest),
+            "files.done": partial(by, file_share.done),
         },
     )
 
@@ -74,14 +91,28 @@ def reads(members: FakeMembers) -> int:
 
 def test_every_file_comes_as_it_is_there(tmp_path: Path, there: Path, members: FakeMembers) -> None:
     assert contents(pull(tmp_path, members)) == contents(there)
-    assert pull(tmp_path, members) == tmp_path / "here" / "models" / "toy"
-
-
-def test_a_second_time_nothing_is_read(tmp_path: Path, members: FakeMembers) -> None:
-    pull(tmp_path, members)
     before = reads(members)
-    pull(tmp_path, members)
+    let_copy(tmp_path, until_s=time.time() + 600)
+    assert pull(tmp_path, members) == tmp_path / "here" / "models" / "toy"
     assert reads(members) == before
+
+
+def test_who_has_everything_may_copy_no_more(tmp_path: Path, members: FakeMembers) -> None:
+    pull(tmp_path, members)
+    with pytest.raises(InputError, match="not any more"):
+        pull(tmp_path, members)
+
+
+def test_a_member_that_it_was_not_offered_to_gets_nothing(tmp_path: Path, there: Path) -> None:
+    assert there.is_dir()
+    with pytest.raises(InputError, match="offers no files"):
+        file_share.listed(paths(tmp_path / "there"), NodeId("stranger"), {"model": "toy"})
+
+
+def test_an_offer_ends_with_its_job(tmp_path: Path, members: FakeMembers) -> None:
+    let_copy(tmp_path, until_s=time.time() - 1)  # and no process leads the job toy-1
+    with pytest.raises(InputError, match="not any more"):
+        pull(tmp_path, members)
 
 
 def test_only_the_configuration_can_be_asked_for_and_the_rest_later(
@@ -89,6 +120,7 @@ def test_only_the_configuration_can_be_asked_for_and_the_rest_later(
 ) -> None:
     folder = pull(tmp_path, members, only_config=True)
     assert contents(folder) == {"config.json": CONTENTS["config.json"]}
+    let_copy(tmp_path, until_s=time.time() + 600)
     assert contents(pull(tmp_path, members)) == contents(there)
 
 
@@ -131,7 +163,7 @@ def test_a_short_loss_only_delays(tmp_path: Path, there: Path, members: FakeMemb
 
 def test_what_comes_damaged_is_never_put_in_place(tmp_path: Path, members: FakeMembers) -> None:
     def lies(home: Paths, body: Mapping[str, Any]) -> Mapping[str, Any]:
-        chunk = base64.b64decode(file_share.read(home, body)["data"])
+        chunk = base64.b64decode(file_share.read(home, HERE, body)["data"])
         return {"data": base64.b64encode(bytes(len(chunk))).decode()}
 
     members.handlers = {**members.handlers, "files.read": lies}
@@ -146,7 +178,7 @@ def test_a_name_that_leads_elsewhere_is_refused_on_both_sides(
 ) -> None:
     home = paths(tmp_path / "there")
     with pytest.raises(InputError):
-        file_share.read(home, {"model": "toy", "file": name, "offset": 0})
+        file_share.read(home, HERE, {"model": "toy", "file": name, "offset": 0})
     listed = {"files": [{"name": name, "bytes": 1}]}
     members.handlers = {**members.handlers, "files.list": lambda *_: listed}
     with pytest.raises(PeerError, match="none of a model"):
@@ -161,7 +193,7 @@ def test_a_link_out_of_the_folder_is_neither_listed_nor_read(tmp_path: Path, the
     assert {file.name for file in model_files(there)} == {*CONTENTS, "in.json"}
     home = paths(tmp_path / "there")
     with pytest.raises(InputError, match="no file of this model"):
-        file_share.read(home, {"model": "toy", "file": "out.json", "offset": 0})
+        file_share.read(home, HERE, {"model": "toy", "file": "out.json", "offset": 0})
 
 
 def test_the_hubs_cache_is_read_through_its_own_links(tmp_path: Path) -> None:
@@ -191,6 +223,22 @@ def test_without_room_nothing_is_begun(
     with pytest.raises(MissingError, match="is free"):
         pull(tmp_path, members)
     assert reads(members) == 0
+
+
+def test_a_disk_that_fills_meanwhile_is_given_back_what_the_copy_took(
+    tmp_path: Path, members: FakeMembers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    pull(tmp_path, members, only_config=True)
+    let_copy(tmp_path, until_s=time.time() + 600)
+    monkeypatch.setattr(file_pull, "_take", full)
+    with pytest.raises(MissingError, match=r"No space left on device.* removed again"):
+        pull(tmp_path, members)
+    models = tmp_path / "here" / "models"
+    assert sorted(path.name for path in models.iterdir()) == [".partial-toy.lock", "toy"]
+    assert [path.name for path in (models / "toy").iterdir()] == ["config.json"]
 
 
 def test_progress_is_told_in_bytes(tmp_path: Path, members: FakeMembers) -> None:

@@ -1,5 +1,6 @@
 """From a plan to a gang that may start: who is asked what, and what ends it before anything runs."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,7 +9,9 @@ import pytest
 from homecluster.app import gang_up
 from homecluster.app.gang_seats import seat
 from homecluster.app.gang_trust import check_trust
+from homecluster.app.offers import folder_for
 from homecluster.app.plan import make_plans
+from homecluster.app.shared_model import pulled_folder
 from homecluster.app.up import Here, Wanted
 from homecluster.domain.hardware import DeviceKind
 from homecluster.domain.ids import NodeId
@@ -61,8 +64,9 @@ class Case:
 
     def ready(self, backend: Backend | None = None) -> gang_up.Ready:
         return gang_up.make_ready(
-            self.members, self.cluster, self.plans, self.plan, self.wanted, backend=backend
-        )
+            self.members, self.cluster, self.plans, self.plan, self.wanted,
+            here=self.here.paths, backend=backend,
+        )  # fmt: skip
 
 
 def test_every_pc_is_asked_before_anything_starts(pcs: FakeCluster) -> None:
@@ -95,10 +99,15 @@ def test_where_the_first_stage_is_elsewhere_the_api_is_passed_on(pcs: FakeCluste
     assert ready.parts[0].order.api_host == "127.0.0.1"
 
 
-def test_a_model_that_one_pc_lacks_is_told_with_its_name(pcs: FakeCluster) -> None:
-    (pcs.homes["b"].models / "toy" / "config.json").unlink()
-    with pytest.raises(PeerError, match="b: "):
-        Case(pcs).ready()
+def test_a_model_that_one_pc_lacks_is_offered_to_it_alone(pcs: FakeCluster) -> None:
+    shutil.rmtree(pcs.homes["b"].models / "toy")
+    ready = Case(pcs).ready()
+    assert gang_up.not_here_yet(ready) == ("b",)
+    there = pulled_folder(pcs.homes["b"], "toy", ready.parts[1].order.shape)
+    assert str(there) in ready.commands[1].argv
+    assert folder_for(pcs.homes["a"], "toy", NodeId("b")) == pcs.homes["a"].models / "toy"
+    with pytest.raises(InputError, match="offers no files"):
+        folder_for(pcs.homes["a"], "toy", NodeId("c"))
 
 
 def test_unlike_versions_end_it_before_the_start(

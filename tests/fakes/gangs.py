@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from homecluster.app import gang_share, jobs
+from homecluster.app.shared_model import shape_of
 from homecluster.domain.hardware import DeviceKind
 from homecluster.domain.ids import NodeId
 from homecluster.domain.plan import Backend
 from homecluster.engines.vllm_gang_order import ShareOrder
 from homecluster.store.gang_store import Part
 from homecluster.store.paths import Paths
-from tests.fakes.gang_engine import make_engine, make_model
+from tests.fakes.gang_engine import CONFIG, make_engine, make_model
 from tests.fakes.members import FakeMembers
 from tests.ports import unused_port
 
@@ -32,7 +33,7 @@ def order(**changes: object) -> ShareOrder:
     values = {
         "job": "toy-8000-abcd", "share": 0, "backend": Backend.MP, "tensor_parallel": 2,
         "partition": (4,), "kind": DeviceKind.CPU, "devices": (0,),
-        "addresses": (LOOPBACK, "127.0.0.2"), "meeting_port": 21000, "model": "toy",
+        "addresses": (LOOPBACK, "127.0.0.2"), "meeting_port": 21000, "model": "toy", "shape": shape_of(CONFIG),
         "random_weights": False, "served_model": "toy", "max_model_len": 64, "dtype": "auto",
         "cache_bytes": 1 << 20, "memory_share": None, "batch_tokens": 256, "api_port": 21001,
         "api_host": LOOPBACK, "start_limit_s": 60.0,
