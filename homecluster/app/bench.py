@@ -81,7 +81,7 @@ def bench(
     _check_length(view, spec, workload)
     predicted = view.launch.plan["estimate"]
     if workload != planned:
-        predicted = _predict_again(view, find_cluster(), spec, workload)
+        predicted = predict_again(view, find_cluster(), spec, workload)
     load = Load(workload=workload, seconds=request.seconds, count_links=count_links)
     seen = measure(paths, view, load, tell)
     document = _document(view, workload, seen, predicted)
@@ -110,7 +110,7 @@ def _check_length(view: JobView, spec: ModelSpec, workload: Serve) -> None:
         )
 
 
-def _predict_again(
+def predict_again(
     view: JobView, cluster: Cluster, spec: ModelSpec, workload: Serve
 ) -> Mapping[str, Any]:
     """The estimate of the job's own layout for another workload."""

@@ -35,8 +35,13 @@ def counts_of_copies(view: JobView, target: Target) -> Mapping[str, int]:
         connection.request("GET", "/metrics", headers=headers)
         text = connection.getresponse().read().decode(errors="replace")
         connection.close()
-        return {name: int(count) for name, count in _GIVEN.findall(text)}
+        return read_counts(text)
     return {}
+
+
+def read_counts(text: str) -> dict[str, int]:
+    """Copy -> requests, from the address's Prometheus text."""
+    return {name: int(count) for name, count in _GIVEN.findall(text)}
 
 
 def requests_given(before: Mapping[str, int], after: Mapping[str, int]) -> list[dict[str, Any]]:
