@@ -26,11 +26,25 @@ from tests.cluster.pcs import Pc
 from tests.lab.lab import Lab
 
 RESULTS = Path(__file__).parent / "results" / "founding-case.json"
-_CLIENT = Path(__file__).parents[1] / "tests" / "cluster" / "chat_client.py"
 _PORT = 8000
 _LOAD = ("--prompt-tokens", "16", "--output-tokens", "16", "--concurrency")
-_TENSOR = ("--tensor-parallel", "2", "--pipeline-parallel", "1", "--replicas", "1")
-_SILENT = ("preparing memory", "profiling")
+_TENSOR = (
+    *("--tensor-parallel", "2", "--pipeline-parallel", "1", "--replicas", "1"),
+    *("--small-collectives", "engine"),
+)
+_SILENT = ("preparing memory", "warming up", "first token")
+_USER = """
+import http.client, json, sys, time
+port, tokens, seconds = int(sys.argv[1]), 16, float(sys.argv[2])
+begun_s, made = time.monotonic(), 0
+while time.monotonic() - begun_s < seconds:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=200)
+    body = {"model": "gpt2", "prompt": "Once upon a time", "max_tokens": tokens, "ignore_eos": True}
+    connection.request("POST", "/v1/completions", json.dumps(body), {"Content-Type": "application/json"})
+    made += json.loads(connection.getresponse().read())["usage"]["completion_tokens"]
+print(made / (time.monotonic() - begun_s))
+"""
+"""A person with the next question when the last is answered; prints tokens per second."""
 _KEPT = ("devices", "models")
 """What of a PC's state is worth keeping between parts: both PCs are of one make."""
 
@@ -48,11 +62,13 @@ def home(work: Path) -> Iterator[tuple[Pc, Pc]]:
         a.create()
         b.join(a.token("--operator"))
         typed(a, "probe", "--quick")
-        yield a, b
-        for name in _KEPT:
-            shutil.rmtree(work / name, ignore_errors=True)
-            if (a.state / name).is_dir():
-                shutil.copytree(a.state / name, work / name)
+        try:
+            yield a, b
+        finally:
+            for name in _KEPT:
+                if (a.state / name).is_dir():
+                    shutil.rmtree(work / name, ignore_errors=True)
+                    shutil.copytree(a.state / name, work / name)
 
 
 def typed(pc: Pc, *arguments: str) -> str:
@@ -84,18 +100,18 @@ def tensor(work: Path) -> dict[str, Any]:
         ) as starting:  # fmt: skip
             while not any(word in (phase := _phase(a)) for word in _SILENT):
                 assert starting.poll() is None, a.type("logs").stdout
-                time.sleep(2)
+                time.sleep(4)
             print(f"{time.monotonic() - begun_s:.0f} s after `up`: {phase}")
             typed(a, "diagnose")
             assert starting.wait(200) == 0, a.type("logs").stdout
         start_up_s = time.monotonic() - begun_s
-        with _asking(a, 1, seconds=25) as load:
-            time.sleep(4)
-            asked_s = time.monotonic()
-            typed(a, "diagnose", "--seconds", "6")
-            diagnosed_s = time.monotonic() - asked_s
-            said = json.loads(a.type("diagnose", "--json").stdout)
-        measured = _rate_of(load)
+        users = Users(a, 1, seconds=25)
+        time.sleep(4)
+        asked_s = time.monotonic()
+        typed(a, "diagnose", "--seconds", "6")
+        diagnosed_s = time.monotonic() - asked_s
+        said = json.loads(a.type("diagnose", "--json").stdout)
+        measured = users.rate()
         typed(a, "down", "--all")
     first = said["causes"][0]
     return {
@@ -110,8 +126,8 @@ def tensor(work: Path) -> dict[str, Any]:
 
 def remedy(work: Path) -> dict[str, Any]:
     """The command that `diagnose` gave, with one user as before."""
-    argv = [*json.loads(RESULTS.read_text())["tensor"]["remedy"][1:]]
-    return _served(work, argv, 1)
+    said = json.loads(RESULTS.read_text())["tensor"]["remedy"]
+    return _served(work, [*said[1:], "--port", str(_PORT), "--detach"], 1)
 
 
 def copies(work: Path) -> dict[str, Any]:
@@ -122,10 +138,8 @@ def copies(work: Path) -> dict[str, Any]:
 
 def _served(work: Path, argv: list[str], users: int) -> dict[str, Any]:
     with home(work) as (a, _):
-        typed(a, *argv, *(() if "--detach" in argv else ("--random-weights", "--detach")))
-        with _asking(a, users, seconds=20) as load:
-            pass
-        measured = _rate_of(load)
+        typed(a, *argv)
+        measured = Users(a, users, seconds=20).rate()
         typed(a, "down", "--all")
     return {"users": users, "tokens_per_s": measured}
 
@@ -138,22 +152,18 @@ def _up(model: str, pins: tuple[str, ...], users: int) -> list[str]:
 def _phase(pc: Pc) -> str:
     ran = pc.type("status", "--json")
     jobs = json.loads(ran.stdout)["jobs"] if ran.stdout else []
-    return json.dumps(jobs)
+    return str(jobs[0].get("phase", "")) if jobs else ""
 
 
-@contextmanager
-def _asking(pc: Pc, users: int, *, seconds: float) -> Iterator[subprocess.Popen[str]]:
-    """So many users, each with the next question when the last is answered."""
-    argv = [sys.executable, str(_CLIENT), str(_PORT), "rate", "gpt2", "16", str(users)]
-    with pc.host.popen([*argv, str(seconds)], stdout=subprocess.PIPE, text=True) as load:
-        yield load
+class Users:
+    """So many of them, at the same time; their tokens per second in all."""
 
+    def __init__(self, pc: Pc, count: int, seconds: float) -> None:
+        argv = [sys.executable, "-c", _USER, str(_PORT), str(seconds)]
+        self._all = [pc.host.popen(argv, stdout=subprocess.PIPE, text=True) for _ in range(count)]
 
-def _rate_of(load: subprocess.Popen[str]) -> float:
-    assert load.stdout is not None
-    told = json.loads(load.stdout.read())
-    assert not told["failed"], told
-    return float(told["tokens_per_s"])
+    def rate(self) -> float:
+        return sum(float(one.communicate(timeout=240)[0]) for one in self._all)
 
 
 PARTS = {"devices": measure_devices, "tensor": tensor, "remedy": remedy, "copies": copies}

@@ -28,6 +28,7 @@ from netprobe.report import parse_report
 from netprobe.types import Report
 
 _NEWEST_REPORTS = 64
+_UP = ("homecluster", "up", "--model")
 _FRESH = timedelta(days=7)
 """A trouble of last month is no reason for today's speed."""
 
@@ -106,8 +107,22 @@ def diagnose_job(view: JobView, cluster: Cluster, spec: ModelSpec, signs: Signs)
     cluster = _as_before_the_job(cluster)
     workload = _workload_now(view, signs)
     on = frozenset(NodeId(name) for name in plan["nodes"])
-    found = diagnose(cluster, spec, workload, pins, signs, on=on)
-    return found if found.judged is not None else diagnose_signs(cluster, signs)
+    named = replace(spec, name=view.launch.model)
+    found = diagnose(cluster, named, workload, pins, signs, on=on)
+    if found.judged is None:
+        return diagnose_signs(cluster, signs)
+    return _with_random_weights(found) if view.launch.random_weights else found
+
+
+def _with_random_weights(diagnosis: Diagnosis) -> Diagnosis:
+    """Every remedy that starts the model again starts it as it was."""
+    causes = tuple(
+        replace(cause, remedy=replace(cause.remedy, argv=(*cause.remedy.argv, "--random-weights")))
+        if cause.remedy.argv[:3] == _UP
+        else cause
+        for cause in diagnosis.causes
+    )
+    return replace(diagnosis, causes=causes)
 
 
 def _workload_now(view: JobView, signs: Signs) -> Serve:

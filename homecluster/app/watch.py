@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from homecluster.app.job_signs import engine_counters, job_signs
-from homecluster.app.jobs import JobView, jobs_over, processes_of
+from homecluster.app.jobs import JobView, jobs_over
 from homecluster.app.own_interfaces import own_interfaces
 from homecluster.app.ports import Members
 from homecluster.app.reach_watch import multicast, reached
@@ -25,6 +25,7 @@ from homecluster.inventory.node_watch import between, look, node_signs
 from homecluster.inventory.system import operating_system
 from homecluster.inventory.wsl import read_mode
 from homecluster.launch.left_engines import left_engines
+from homecluster.launch.strays import of_any_job
 from homecluster.store.paths import Paths
 from homecluster.store.typed_table import ShapeError, read_table, write_table
 
@@ -78,10 +79,10 @@ def watch_here(
     paths: Paths, view: JobView | None, seconds: float, here: Member | None = None
 ) -> tuple[NodeSigns, Signs]:
     """(this PC, the job) over `seconds`."""
-    processes = processes_of(view) if view is not None else []
-    first, before = look(processes), engine_counters(view) if view is not None else None
+    ours = of_any_job()  # a share of another PC's job is none of the other programs
+    first, before = look(ours), engine_counters(view) if view is not None else None
     time.sleep(seconds)
-    after, second = engine_counters(view) if view is not None else None, look(processes)
+    after, second = engine_counters(view) if view is not None else None, look(ours)
     job = (
         job_signs(
             view,

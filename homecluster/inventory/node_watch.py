@@ -58,7 +58,7 @@ def node_signs(
     return NodeSigns(
         node=node,
         os=system.os,
-        cores=system.cpu_cores,
+        cores=psutil.cpu_count(),  # of the whole PC, as `other_busy_cores` is
         job_busy_cores=rates.job_busy_cores,
         other_busy_cores=rates.other_busy_cores,
         cpu_stall_ratio=rates.stall("cpu"),

@@ -56,6 +56,16 @@ def kill_descendants(within_s: float) -> list[psutil.Process]:
 def tagged(job_id: str) -> list[psutil.Process]:
     """Living processes of this user whose environment names the job, except this one."""
     wanted = f"{JOB_VARIABLE}={job_id}".encode()
+    return _living(lambda word: word == wanted)
+
+
+def of_any_job() -> list[psutil.Process]:
+    """As `tagged`, of every job and every share of one."""
+    start = f"{JOB_VARIABLE}=".encode()
+    return _living(lambda word: word.startswith(start))
+
+
+def _living(is_wanted: Callable[[bytes], bool]) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
         if process.pid == os.getpid():
@@ -64,7 +74,7 @@ def tagged(job_id: str) -> list[psutil.Process]:
             environment = Path(f"/proc/{process.pid}/environ").read_bytes()
         except OSError:
             continue
-        if wanted in environment.split(b"\0") and _lives(process):
+        if any(map(is_wanted, environment.split(b"\0"))) and _lives(process):
             found.append(process)
     return found
 

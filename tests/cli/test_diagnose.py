@@ -46,7 +46,7 @@ def test_the_remedy_of_the_founding_case_is_one_pc_and_its_effect_is_what_plan_p
     fast = best[0]["estimate"]["output_tokens_per_s"]["mid"]
     assert hotspot()[0]["effect_tokens_per_s"] == pytest.approx(fast - slow)
     assert "alice" in hotspot()[0]["remedy"]["text"]
-    assert hotspot()[0]["remedy"]["argv"][-2:] == ["--replicas", "1"]
+    assert hotspot()[0]["remedy"]["argv"][-4:] == ["--replicas", "1", "--nodes", "alice"]
 
 
 def test_the_silence_before_the_first_token_is_explained() -> None:

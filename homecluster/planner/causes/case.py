@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from homecluster.domain.diagnosis import Cause, Remedy
 from homecluster.domain.ids import NodeId
-from homecluster.domain.layout import Layout
 from homecluster.domain.model import ModelSpec
 from homecluster.domain.plan import Plan, PlanSet
 from homecluster.domain.signs import LinkSigns, NodeSigns, Signs
@@ -169,10 +168,27 @@ def change_links(cluster: Cluster, ends: set[NodeId], change: Callable[[Link], L
     )
 
 
-def pin_flags(layout: Layout) -> tuple[str, ...]:
-    """The flags of `up` that ask for this layout."""
+def up_command(judged: Judged, plan: Plan) -> tuple[str, ...]:
+    """The `up` that runs this plan for the same requests; flags that would say the default are left out."""
+    layout = plan.layout
+    where = ("--nodes", ",".join(plan.nodes)) if judged.spans_pcs or len(plan.nodes) > 1 else ()
     return (
-        "--tensor-parallel", str(layout.tensor_parallel),
-        "--pipeline-parallel", str(layout.pipeline_parallel),
-        "--replicas", str(len(layout.replicas)),
-    )  # fmt: skip
+        *("homecluster", "up", "--model", judged.spec.name),
+        *("--tensor-parallel", str(layout.tensor_parallel)),
+        *("--pipeline-parallel", str(layout.pipeline_parallel)),
+        *("--replicas", str(len(layout.replicas)), *where),
+        *_request_flags(judged.workload),
+    )
+
+
+def _request_flags(work: Serve) -> Iterator[str]:
+    usual = Serve()
+    for flag, asked, default in (
+        ("--prompt-tokens", work.prompt_tokens, usual.prompt_tokens),
+        ("--output-tokens", work.output_tokens, usual.output_tokens),
+        ("--concurrency", work.concurrent_requests, usual.concurrent_requests),
+        ("--request-rate", work.request_rate_per_s, usual.request_rate_per_s),
+        ("--max-model-len", work.max_model_len, usual.max_model_len),
+    ):
+        if asked is not None and asked != default:
+            yield from (flag, f"{asked:g}" if isinstance(asked, float) else str(asked))

@@ -11,7 +11,7 @@ from homecluster.domain.plan import Plan, PlanSet
 from homecluster.domain.units import format_rate, format_seconds
 from homecluster.domain.workload import Goal
 from homecluster.planner import explain
-from homecluster.planner.causes.case import Case, Found, Judged, found, pin_flags
+from homecluster.planner.causes.case import Case, Found, Judged, found, up_command
 from homecluster.planner.causes.instead import remedy
 from homecluster.planner.compute import effective_bandwidth
 from homecluster.planner.estimate import Estimator
@@ -77,7 +77,7 @@ def slow_device_in_group(case: Case) -> Found | None:
         evidence=(f"without {slow.id}: {format_rate(rate)} tokens/s",),
         effect=rate - judged.rate,
         do=f"run {explain.describe(better.layout, len(better.nodes))} on {', '.join(better.nodes)}, which leaves it out",
-        argv=_up(judged, better),
+        argv=up_command(judged, better),
     )
 
 
@@ -100,7 +100,7 @@ def uneven_split(case: Case) -> Found | None:
         evidence=(f"cut {_cut(then)}: {format_rate(rate)} tokens/s",),
         effect=rate - judged.rate,
         do=f"cut the layers {_cut(then)}: --partition {_cut(then)}",
-        argv=(*_up(judged, better), "--partition", _cut(then)),
+        argv=(*up_command(judged, better), "--partition", _cut(then)),
     )
 
 
@@ -168,8 +168,3 @@ def _same_shape(a: Layout, b: Layout) -> bool:
 
 def _cut(partition: tuple[int, ...]) -> str:
     return ",".join(map(str, partition))
-
-
-def _up(judged: Judged, plan: Plan) -> tuple[str, ...]:
-    flags = ("--nodes", ",".join(plan.nodes)) if len(plan.nodes) > 1 else ()
-    return ("homecluster", "up", "--model", judged.spec.name, *pin_flags(plan.layout), *flags)

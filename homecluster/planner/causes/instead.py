@@ -9,7 +9,7 @@ from homecluster.domain.small_collectives import SmallCollectives
 from homecluster.domain.topology import Cluster
 from homecluster.domain.units import format_rate
 from homecluster.planner import explain
-from homecluster.planner.causes.case import Case, Judged, pin_flags
+from homecluster.planner.causes.case import Case, Judged, up_command
 from homecluster.planner.search import MULTI_PC_MARGIN
 from homecluster.planner.what_if import LINK_PRESETS, with_links
 
@@ -23,11 +23,7 @@ def remedy(case: Case, judged: Judged) -> tuple[Remedy, float] | None:
     if gain > 0:
         label = explain.describe(best.layout, len(best.nodes))
         text = f"run {label} on {', '.join(best.nodes)}: {format_rate(judged.rate + gain)} tokens/s"
-        flags = pin_flags(best.layout)
-        if len(best.nodes) > 1:
-            flags = (*flags, "--nodes", ",".join(best.nodes))
-        argv = ("homecluster", "up", "--model", judged.spec.name, *flags)
-        return Remedy(text=text, argv=argv), gain
+        return Remedy(text=text, argv=up_command(judged, best)), gain
     cable = case.rate_on(on_ethernet(case))
     if judged.spans_pcs and cable > MULTI_PC_MARGIN * judged.rate:
         text = f"join the PCs by an Ethernet cable ({ETHERNET}): this layout then gives {format_rate(cable)} tokens/s"
