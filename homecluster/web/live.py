@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -29,7 +30,7 @@ from homecluster.web.job_view import job_view
 from homecluster.web.link_history import link_histories
 from homecluster.web.looking import Looking
 from homecluster.web.page import PageFacts, page_document
-from homecluster.web.what_if import answer
+from homecluster.web.what_if import WhatIf
 
 _SHOWN_JOBS = 5
 _LOG_LINES = 200
@@ -71,6 +72,8 @@ class Live:
         self._workload = workload
         none_yet: list[dict[str, Any]] = []
         self._saved = Looking(self._plans, self._plan(cluster()), every_s=_CLUSTER_EVERY_S)
+        questions = WhatIf(self._saved.found.cluster, workload)
+        self._questions = Looking(self._asked_about, questions, every_s=_CLUSTER_EVERY_S)
         self._history = Looking(self._links, none_yet, every_s=_HISTORY_EVERY_S)
         self._jobs = Looking(self._sampled, _Jobs(), every_s=_JOBS_EVERY_S)
         self._load = Looking(self._hosts, none_yet, every_s=_LOAD_EVERY_S)
@@ -103,7 +106,11 @@ class Live:
             InputError: an unknown model or a number out of range.
         """
         spec = self._find_spec(str(asked.get("model", self._spec.name))[:200])
-        return answer(self._saved.found.cluster, spec, self._workload, asked)
+        questions = self._questions.found
+        told = questions.answer(spec, asked)
+        if not questions.knows(spec):
+            threading.Thread(target=questions.learn, args=(spec,), daemon=True).start()
+        return told
 
     def _plan(self, cluster: Cluster) -> PageFacts:
         return saved_facts(cluster, self._spec, self._workload, Pins())
@@ -111,6 +118,12 @@ class Live:
     def _plans(self, before: PageFacts) -> PageFacts:
         cluster = self._with_the_silent(before.cluster, self._read_cluster())
         return before if _lasting(cluster) == _lasting(before.cluster) else self._plan(cluster)
+
+    def _asked_about(self, before: WhatIf) -> WhatIf:
+        home = self._saved.found.cluster
+        questions = before if before.cluster is home else WhatIf(home, self._workload)
+        questions.learn(self._spec)
+        return questions
 
     def _with_the_silent(self, before: Cluster, now_there: Cluster) -> Cluster:
         """What is there now, and members that were there and do not answer: the page shows them as dead."""

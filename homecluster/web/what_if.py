@@ -5,43 +5,80 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
+from homecluster.domain.layout import Layout
 from homecluster.domain.model import ModelSpec
+from homecluster.domain.plan import Plan, Verdict
 from homecluster.domain.topology import Cluster
-from homecluster.domain.workload import Goal, Serve
+from homecluster.domain.workload import Serve
 from homecluster.errors import InputError
 from homecluster.planner.candidates import Pins
 from homecluster.planner.plan import plan
+from homecluster.planner.repricing import known_layouts, reprice, with_requests
+from homecluster.planner.search import rank
+from homecluster.planner.verdict import judge
 from homecluster.planner.what_if import with_links
 from homecluster.store.plan_document import plan_table, verdict_table
 
 _MOST_REQUESTS = 4096
 
 
-def answer(
-    cluster: Cluster, spec: ModelSpec, workload: Serve, asked: Mapping[str, Any]
-) -> dict[str, Any]:
-    """The best plan if every link had the asked round trip and bandwidth.
+class WhatIf:
+    """Answers about one home; a model that was asked about before is answered at once.
 
-    Raises:
-        InputError: a value that is no positive finite number.
+    At once means: of the layouts that win somewhere, the best one. Whoever asks without `quick` gets
+    every layout searched.
     """
-    began_s = time.perf_counter()
-    requests = _whole(asked, "concurrency", workload.concurrent_requests)
-    goal = Goal.LATENCY if requests == 1 else Goal.THROUGHPUT
-    supposed = replace(workload, concurrent_requests=requests, request_rate_per_s=None, goal=goal)
-    rtt_s, rate = _positive(asked, "rtt_s"), _positive(asked, "bandwidth_bytes_per_s")
-    changed = with_links(cluster, rtt_s=rtt_s, bandwidth=rate) if rtt_s or rate else cluster
-    plans = plan(changed, spec, supposed, Pins())
-    return {
-        "schema": "homecluster.what_if/1",
-        "model": spec.name,
-        "verdict": verdict_table(plans.verdict),
-        "best_plan": plan_table(plans.plans[0]) if plans.plans else None,
-        "took_s": time.perf_counter() - began_s,
-    }
+
+    def __init__(self, cluster: Cluster, workload: Serve) -> None:
+        self.cluster = cluster
+        self._workload = workload
+        self._known: dict[str, tuple[Layout, ...]] = {}
+
+    def knows(self, spec: ModelSpec) -> bool:
+        return spec.name in self._known
+
+    def learn(self, spec: ModelSpec) -> None:
+        """Search for the layouts that win somewhere; from then on quick questions are quick."""
+        if not self.knows(spec):
+            self._known[spec.name] = known_layouts(self.cluster, spec, self._workload)
+
+    def answer(self, spec: ModelSpec, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """The best plan if every link had the asked round trip and bandwidth.
+
+        Raises:
+            InputError: a value that is no positive finite number.
+        """
+        began_s = time.perf_counter()
+        requests = _whole(asked, "concurrency", self._workload.concurrent_requests)
+        load = with_requests(self._workload, requests)
+        rtt_s, rate = _positive(asked, "rtt_s"), _positive(asked, "bandwidth_bytes_per_s")
+        home = self.cluster
+        changed = with_links(home, rtt_s=rtt_s, bandwidth=rate) if rtt_s or rate else home
+        known = self._known.get(spec.name) if asked.get("quick") else None
+        best, verdict = _quick(changed, spec, load, known) if known else _full(changed, spec, load)
+        return {
+            "schema": "homecluster.what_if/1",
+            "model": spec.name,
+            "verdict": verdict_table(verdict),
+            "best_plan": plan_table(best) if best else None,
+            "is_searched": not known,
+            "took_s": time.perf_counter() - began_s,
+        }
+
+
+def _full(cluster: Cluster, spec: ModelSpec, load: Serve) -> tuple[Plan | None, Verdict]:
+    plans = plan(cluster, spec, load, Pins())
+    return next(iter(plans.plans), None), plans.verdict
+
+
+def _quick(
+    cluster: Cluster, spec: ModelSpec, load: Serve, known: tuple[Layout, ...]
+) -> tuple[Plan | None, Verdict]:
+    priced = reprice(cluster, spec, load, known)
+    ranked = rank(priced.found, load)
+    return next(iter(ranked), None), judge(cluster, spec, load, priced)
 
 
 def _positive(asked: Mapping[str, Any], key: str) -> float | None:

@@ -48,7 +48,7 @@ def opened(url: str, *, dark: bool = False, width: int = 1400) -> Iterator[Watch
                 viewport={"width": width, "height": 1000}, color_scheme="dark" if dark else "light"
             )
             page = context.new_page()
-            page.set_default_timeout(30_000)
+            page.set_default_timeout(120_000)  # a shared machine may starve a browser for long
             watched = Watched(page)
             page.on("pageerror", lambda error: watched.errors.append(str(error)))
             page.on(

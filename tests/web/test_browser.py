@@ -50,7 +50,7 @@ def dashboard(home: Path, *arguments: str) -> Iterator[str]:
         yield json.loads("".join(lines))["login_links"][0]
     finally:
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 0
+        assert process.wait(60) == 0
 
 
 def test_a_report_shows_graph_matrix_plans_and_causes(tmp_path: Path) -> None:
@@ -59,7 +59,7 @@ def test_a_report_shows_graph_matrix_plans_and_causes(tmp_path: Path) -> None:
         page = seen.page
         assert page.evaluate("homecluster.graph.nodes('[kind=\"node\"]').length") == 2
         assert page.locator("#matrix button").count() == 2
-        assert page.evaluate("homecluster.plansChart.data.datasets.length") >= 2
+        assert page.evaluate("Chart.getChart('plans-chart').data.datasets.length") >= 2
         assert "tensor parallel over 2 PCs" in page.locator("#diagnosis").inner_text()
         assert page.locator("#what-if-card").is_hidden()
         seen.picture("report")

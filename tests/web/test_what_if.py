@@ -7,21 +7,26 @@ import pytest
 
 from homecluster.errors import InputError
 from homecluster.store.cluster_document import load_cluster
-from homecluster.web.what_if import answer
+from homecluster.web.what_if import WhatIf
 from tests.web.homes import GPT2, HOTSPOT, ONE_REQUEST
 
 HOME = load_cluster(HOTSPOT)
+TEAM = load_cluster(HOTSPOT.with_name("team.toml"))
+
+
+def answer(asked: dict[str, Any]) -> dict[str, Any]:
+    return WhatIf(HOME, ONE_REQUEST).answer(GPT2, asked)
 
 
 def test_a_better_link_is_answered_by_the_planner() -> None:
     asked = {"rtt_s": 0.0003, "bandwidth_bytes_per_s": 117.5e6, "concurrency": 8}
-    found = answer(HOME, GPT2, ONE_REQUEST, asked)
+    found = answer(asked)
     assert found["best_plan"]["estimate"]["output_tokens_per_s"]["mid"] > 0
     assert found["took_s"] > 0
 
 
 def test_nothing_asked_is_the_home_as_it_is() -> None:
-    assert answer(HOME, GPT2, ONE_REQUEST, {})["verdict"]["kind"] == "single-node"
+    assert answer({})["verdict"]["kind"] == "single-node"
 
 
 @pytest.mark.parametrize(
@@ -41,4 +46,21 @@ def test_nothing_asked_is_the_home_as_it_is() -> None:
 )
 def test_values_that_lie_are_refused(asked: dict[str, Any]) -> None:
     with pytest.raises(InputError):
-        answer(HOME, GPT2, ONE_REQUEST, asked)
+        answer(asked)
+
+
+def test_a_quick_answer_is_nearly_the_searched_one() -> None:
+    questions = WhatIf(TEAM, ONE_REQUEST)
+    questions.learn(GPT2)
+    for rtt_s, rate, requests in ((50e-6, 2e9, 1), (2e-3, 50e6, 8), (0.1, 1e6, 64)):
+        asked = {"rtt_s": rtt_s, "bandwidth_bytes_per_s": rate, "concurrency": requests}
+        quick = questions.answer(GPT2, asked | {"quick": True})
+        full = questions.answer(GPT2, asked)
+        assert (quick["is_searched"], full["is_searched"]) == (False, True)
+        assert quick["verdict"]["kind"] == full["verdict"]["kind"]
+        best = full["best_plan"]["estimate"]["output_tokens_per_s"]["mid"]
+        assert quick["best_plan"]["estimate"]["output_tokens_per_s"]["mid"] >= 0.95 * best
+
+
+def test_a_model_that_was_never_asked_about_is_searched() -> None:
+    assert WhatIf(HOME, ONE_REQUEST).answer(GPT2, {"quick": True})["is_searched"]

@@ -105,11 +105,11 @@
   };
 
   function arrange(cluster) {
+    graph.resize();
     // A small screen gets the same picture, smaller.
-    const width = Math.max(cluster.nodes.length > 3 ? 560 : 440, graph.width());
+    const width = Math.max(540, graph.width());
     const height = Math.max(cluster.nodes.length > 2 ? 270 : 120, graph.height());
     for (const [id, place] of places(cluster, width, height)) graph.getElementById(id).position(place);
-    graph.resize();
     graph.fit(undefined, 12);
   }
 })(window.homecluster);

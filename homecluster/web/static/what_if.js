@@ -4,6 +4,8 @@
   let waiting = false;
   let again = false;
   let touched = false;
+  let rest = 0;
+  const RESTED_MS = 400;
 
   const form = () => document.getElementById("what-if");
   const concurrency = (f) => 2 ** Number(f.concurrency.value);
@@ -43,29 +45,43 @@
     say("bandwidth", home.linkRate(bandwidth(f)));
   }
 
-  async function ask() {
+  // While something is dragged, the layouts that win somewhere; when it rests, every layout.
+  async function ask(quick = true) {
+    clearTimeout(rest);
     if (waiting) { again = true; return; }
     waiting = true;
     const f = form();
-    const body = { model: f.model.value, concurrency: concurrency(f) };
+    const body = { model: f.model.value, concurrency: concurrency(f), quick };
+    let isSearched = false;
     if (!f.rtt.disabled) Object.assign(body, { rtt_s: rttS(f), bandwidth_bytes_per_s: bandwidth(f) });
     try {
       const reply = await fetch("api/what-if", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
       const answer = await reply.json();
+      isSearched = !reply.ok || answer.is_searched;
       home.fill("what-if-answer", reply.ok ? tell(answer) : home.element("p", { class: "dead" }, answer.error));
     } catch {
+      isSearched = true;
       home.fill("what-if-answer", home.element("p", { class: "dead" }, "The server does not answer."));
     }
     waiting = false;
-    if (again) { again = false; ask(); }
+    if (again) { again = false; ask(); } else if (!isSearched) rest = setTimeout(() => ask(false), RESTED_MS);
+  }
+
+  // Only the same model at the same load can be compared with the home as it is.
+  function change(answer, best) {
+    const now = home.page.plan.plans[0];
+    const same = answer.model === home.page.plan.model.name && concurrency(form()) === home.page.plan.workload.concurrent_requests;
+    if (!now || !same) return "";
+    const gain = best.estimate.output_tokens_per_s.mid / now.estimate.output_tokens_per_s.mid - 1;
+    return home.element("span", { class: gain > 0.005 ? "pill good" : "pill" }, Math.abs(gain) < 0.005 ? "as it is now" : `${gain > 0 ? "+" : "−"}${home.figures(Math.round(Math.abs(gain) * 100))} %`);
   }
 
   function tell(answer) {
     const e = home.element;
     const best = answer.best_plan;
     if (!best) return [e("p", { class: "big" }, "Nothing fits"), e("p", {}, answer.verdict.reason)];
-    return [e("p", { class: "big" }, `${home.figures(best.estimate.output_tokens_per_s.mid)} tokens/s`),
+    return [e("p", {}, e("span", { class: "big" }, `${home.figures(best.estimate.output_tokens_per_s.mid)} tokens/s`), change(answer, best)),
       e("p", {}, `${home.layoutWords(best)}. ${answer.verdict.kind}: ${answer.verdict.reason}`),
-      e("p", { class: "faint" }, `planned in ${home.seconds(answer.took_s)}`)];
+      e("p", { class: "faint" }, `${answer.is_searched ? "every layout searched" : "the best known layouts priced"} in ${home.seconds(answer.took_s)}`)];
   }
 })(window.homecluster);
