@@ -81,9 +81,9 @@ class Line:
         while not self._closed.is_set():
             try:
                 report = self._ask_how()
-            except HomeclusterError:
+            except HomeclusterError as error:
                 for_s = time.monotonic() - heard_at_s
-                self._out.event(Silent(share=self._share, for_s=for_s, lease_s=LEASE_S))
+                self._out.event(Silent(share=self._share, for_s=for_s, why=error.message))
             else:
                 heard_at_s = time.monotonic()
                 state = state_of(report)

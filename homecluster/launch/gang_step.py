@@ -45,8 +45,8 @@ class Silent:
 
     share: int
     for_s: float
-    lease_s: float
-    """How long a share that nobody looks after goes on."""
+    why: str
+    """What the one who asked it heard instead."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,9 +141,11 @@ def step(gang: Gang, event: Event) -> Step:
             gang = _with(gang, share, begun=False)
             return _end(gang, Failed(node=gang.shares[share].node, reason=reason))
         case Told(share=share, state=state):
+            if is_over(gang.shares[share].state):
+                return gang, ()
             return _told(_with(gang, share, state=state), share)
-        case Silent(share=share, for_s=for_s, lease_s=lease_s):
-            return _silent(gang, share, for_s, lease_s)
+        case Silent(share=share, for_s=for_s, why=why):
+            return _silent(gang, share, for_s, why)
         case StopAsked(reason=reason):
             return _end(gang, Stopped(reason=reason))
         case StartTooLong(limit_s=limit_s):
@@ -184,18 +186,18 @@ def _told(gang: Gang, share: int) -> Step:
             assert_never(told.state)
 
 
-def _silent(gang: Gang, share: int, for_s: float, lease_s: float) -> Step:
-    """A silent PC ends the gang; once its lease is over it counts as clean, since it ends by itself."""
+def _silent(gang: Gang, share: int, for_s: float, why: str) -> Step:
+    """A PC that is silent for long ends the gang, and is not waited for: its share ends with its lease."""
     lost = gang.shares[share]
-    reason = f"{lost.node} has not answered for {for_s:.0f} s"
-    if gang.ending is None:
-        if for_s < SILENT_LIMIT_S:
-            return gang, ()
-        return _end(gang, Failed(node=lost.node, reason=reason))
-    if not lost.begun or for_s < SILENT_LIMIT_S + lease_s:
+    if for_s < SILENT_LIMIT_S or not lost.is_left:
         return gang, ()
-    over = Failed(node=lost.node, reason=f"{reason}; its share ends by itself")
-    return _ending_goes_on(_with(gang, share, state=over))
+    reason = (
+        f"{lost.node} has not answered for {for_s:.0f} s ({why}); what runs there ends by itself"
+    )
+    cause = Failed(node=lost.node, reason=reason)
+    gang, stops = _end(gang, cause)
+    gang, finished = _ending_goes_on(_with(gang, share, state=cause))
+    return gang, (*stops, *finished)
 
 
 def _recorded(gang: Gang) -> Step:

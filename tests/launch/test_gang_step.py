@@ -29,6 +29,10 @@ def failed(reason: str, node: str = "x") -> Failed:
     return Failed(node=NodeId(node), reason=reason, log_tail=("line",))
 
 
+def silent(share: int, for_s: float) -> Silent:
+    return Silent(share=share, for_s=for_s, why="no way to b")
+
+
 def after(*events, nodes=(A, B)):
     """(gang, all acts since the beginning)."""
     gang, acts = begin(nodes)
@@ -89,15 +93,20 @@ def test_a_refused_start_ends_what_was_started() -> None:
 
 
 def test_a_short_silence_is_no_end_and_a_long_one_is() -> None:
-    gang, acts = after(*both_started(), Silent(share=1, for_s=3.0, lease_s=20.0))
+    gang, acts = after(*both_started(), silent(share=1, for_s=3.0))
     assert not [act for act in acts if isinstance(act, Stop)]
-    gang, acts = step(gang, Silent(share=1, for_s=10.5, lease_s=20.0))
+    gang, acts = step(gang, silent(share=1, for_s=10.5))
     assert acts == (Stop(share=0), Stop(share=1))
-    gang, _ = step(gang, Told(share=0, state=Stopped(reason="asked")))
-    assert not is_over(gang.job)  # b may still compute: its lease runs
-    gang, acts = step(gang, Silent(share=1, for_s=31.0, lease_s=20.0))
-    assert isinstance(gang.job, Failed)
-    assert "b has not answered" in gang.job.reason
+    gang, acts = step(gang, Told(share=0, state=Stopped(reason="asked")))
+    assert isinstance(gang.job, Failed)  # b is not waited for: its lease runs out
+    assert "b has not answered for 10 s (no way to b)" in gang.job.reason
+    assert Finish() in acts
+
+
+def test_a_pc_that_was_silent_and_comes_back_does_not_begin_anew() -> None:
+    gang, _ = after(*both_started(), silent(share=1, for_s=10.5))
+    gang, _ = step(gang, Told(share=1, state=RUNNING))
+    gang, acts = step(gang, Told(share=0, state=Stopped(reason="asked")))
     assert Finish() in acts
 
 
@@ -132,7 +141,7 @@ EVENTS = st.one_of(
     st.builds(Accepted, share=SHARES),
     st.builds(Refused, share=SHARES, reason=st.just("r")),
     st.builds(Told, share=SHARES, state=STATES),
-    st.builds(Silent, share=SHARES, for_s=st.floats(0, 60), lease_s=st.just(20.0)),
+    st.builds(silent, share=SHARES, for_s=st.floats(0, 60)),
     st.builds(StopAsked, reason=st.just("asked")),
     st.builds(StartTooLong, limit_s=st.just(60.0)),
 )
