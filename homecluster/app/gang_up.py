@@ -39,19 +39,19 @@ from homecluster.domain.ids import NodeId
 from homecluster.domain.job import Command, JobId, LaunchSpec
 from homecluster.domain.plan import Backend, Plan, PlanSet
 from homecluster.domain.topology import Cluster
-from homecluster.engines.backend_choice import Chosen, Refused, choose_backend
 from homecluster.engines.ray_command import PORTS_EACH
 from homecluster.engines.vllm_gang_document import order_document
 from homecluster.engines.vllm_gang_order import (
     Asked,
     Seat,
-    placement_of,
     share_orders,
     tokens_of,
 )
 from homecluster.errors import InputError
 from homecluster.launch.ports import usable_port
 from homecluster.launch.start import start_detached
+from homecluster.planner.backend_choice import Chosen, choose_backend
+from homecluster.planner.rules import Refusal
 from homecluster.store import gang_store
 from homecluster.store.gang_store import GangRecord, Part
 from homecluster.store.job_store import JobFolder, Launch, write_launch
@@ -105,8 +105,8 @@ def make_ready(
     check_exposure(wanted.host, wanted.api_key_file)
     seats = seat(planned_nodes(plan.layout, cluster), members.members())
     addresses = {one.planned: one.address for one in seats}
-    placement = placement_of(plan.layout, cluster, addresses)
-    chosen = _chosen(choose_backend(placement, backend))
+    (copy,) = plan.layout.replicas
+    chosen = _chosen(choose_backend(copy, addresses, backend))
     port = usable_port(wanted.host, wanted.port)
     job = new_job_id(wanted.found.spec.name, port)
     others = {one.member.node for one in seats if not one.member.is_here}
@@ -115,7 +115,7 @@ def make_ready(
     brought = check_all(
         members,
         seats,
-        kind=placement.kind,
+        kind=cluster.device(copy[0].devices[0]).kind,
         model=name,
         shape=shape,
         random_weights=wanted.random_weights,
@@ -221,10 +221,10 @@ def not_here_yet(ready: Ready) -> tuple[str, ...]:
     )
 
 
-def _chosen(choice: Chosen | Refused) -> Chosen:
-    if isinstance(choice, Refused):
+def _chosen(choice: Chosen | Refusal) -> Chosen:
+    if isinstance(choice, Refusal):
         raise InputError(
-            f"no backend keeps the stages where the plan has them (rule {choice.rule}): {choice.reason}",
+            f"no backend keeps the stages where the plan has them (rule {choice.rule}): {choice.detail}",
             hint="homecluster plan --all shows layouts that can be kept.",
         )
     return choice

@@ -149,6 +149,9 @@ def _show_best(out: Console, plan: Plan) -> None:
     estimate = plan.estimate
     out.print()
     out.print(f"[bold]best:[/] {escape(plan.reason)}.")
+    if plan.backend != "none":
+        told = f"{plan.backend}: {plan.backend_reason} (rule {plan.backend_rule})"
+        out.print(f"  joined by: {escape(told)}")
     parts = [f"{name.removesuffix('_s').replace('_', ' ')} {format_seconds(s)}" for name, s in estimate.terms.parts() if s > 0]  # fmt: skip
     out.print(f"  per token: {' + '.join(parts)} = {format_seconds(estimate.terms.total_s)}")
     start = [f"{what} {format_seconds(seconds)}" for what, seconds in estimate.start_up_parts]

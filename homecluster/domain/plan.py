@@ -25,6 +25,9 @@ class Plan:
     rank: int
     layout: Layout
     backend: Backend
+    backend_rule: str
+    """Which rule chose it."""
+    backend_reason: str
     nodes: tuple[NodeId, ...]
     estimate: Estimate
     reason: str

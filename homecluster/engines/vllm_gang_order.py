@@ -14,7 +14,6 @@ from homecluster.domain.plan import Backend
 from homecluster.domain.small_collectives import SmallCollectives
 from homecluster.domain.topology import Cluster
 from homecluster.domain.workload import Serve
-from homecluster.engines.backend_choice import Placement
 from homecluster.engines.vllm_launch import DTYPE_NAMES, context_tokens, cpu_cache_bytes
 from homecluster.errors import InputError
 
@@ -104,18 +103,6 @@ class Asked:
     api_port: int
     api_host: str
     start_limit_s: float
-
-
-def placement_of(layout: Layout, cluster: Cluster, addresses: dict[NodeId, str]) -> Placement:
-    """Where the ranks of the layout's one copy are."""
-    devices = _devices(layout, cluster)
-    return Placement(
-        nodes=tuple(device.node_id for device in devices),
-        tensor_parallel=layout.tensor_parallel,
-        partition=layout.partition,
-        kind=devices[0].kind,
-        addresses=tuple(sorted(addresses.items())),
-    )
 
 
 def share_orders(

@@ -168,10 +168,13 @@ def _over(problem: Problem, nodes: Sequence[Node], kind: DeviceKind) -> Iterator
     order = _order(problem, [node.id for node in nodes])
     for size in range(1, min(map(len, largest.values())) + 1):
         single = [largest[node_id][:size] for node_id in order]
-        every = [group for node_id in order for group in _groups(largest[node_id], size)]
-        for groups in [single] if len(every) == len(single) else [single, every]:
-            if problem.pins.allow(size, len(groups)):
-                yield from _split(problem, groups)
+        groups = {node_id: _groups(largest[node_id], size) for node_id in order}
+        # Fewest first behind the driver: so Ray would order them, and equal ones stay as they are.
+        fewest = [order[0], *sorted(order[1:], key=lambda node_id: len(groups[node_id]))]
+        every = [group for node_id in fewest for group in groups[node_id]]
+        for stages in [single] if len(every) == len(single) else [single, every]:
+            if problem.pins.allow(size, len(stages)):
+                yield from _split(problem, stages)
 
 
 def _matching(classes: Sequence[Sequence[list[Device]]]) -> list[list[list[Device]]]:

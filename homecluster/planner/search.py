@@ -9,10 +9,11 @@ from homecluster.domain.estimate import Estimate
 from homecluster.domain.ids import DeviceId, NodeId
 from homecluster.domain.layout import Copy, Layout
 from homecluster.domain.model import ModelSpec
-from homecluster.domain.plan import Backend, Plan, Rejection
+from homecluster.domain.plan import Plan, Rejection
 from homecluster.domain.topology import Cluster
 from homecluster.domain.workload import Goal, Serve
 from homecluster.planner import candidates, exchange, explain, rules
+from homecluster.planner.backend_choice import INSIDE, Chosen, choose_backend
 from homecluster.planner.candidates import Pins, Problem
 from homecluster.planner.estimate import Estimator, Prepared
 from homecluster.planner.rules import Refusal
@@ -74,31 +75,29 @@ def rank(found: Iterable[Found], workload: Serve) -> tuple[Plan, ...]:
         return -round(one.rate / handicap, 6), len(one.nodes), len(one.layout.devices)
 
     return tuple(
-        Plan(
-            rank=position,
-            layout=one.layout,
-            backend=backend(one.layout, len(one.nodes)),
-            nodes=one.nodes,
-            estimate=one.estimate,
-            reason=explain.plan_reason(one.estimate, one.layout, len(one.nodes)),
-        )
-        for position, one in enumerate(sorted(found, key=key), start=1)
+        _plan(position, one) for position, one in enumerate(sorted(found, key=key), start=1)
     )
 
 
-def backend(layout: Layout, nodes: int) -> Backend:
-    """Who joins a copy's processes: vLLM's own multi-host mode where every PC of a copy holds equally many
-    ranks (its stage order is deterministic), else Ray; nobody inside one PC.
-    """
-    if nodes == 1 or all(
-        len({_node_of(d) for s in copy for d in s.devices}) == 1 for copy in layout.replicas
-    ):
-        return Backend.NONE
-    for copy in layout.replicas:
-        ranks = [_node_of(device) for stage in copy for device in stage.devices]
-        if len({ranks.count(node) for node in set(ranks)}) > 1:
-            return Backend.RAY
-    return Backend.MP
+def _plan(position: int, one: Found) -> Plan:
+    joined = _joined(one.layout)
+    return Plan(
+        rank=position,
+        layout=one.layout,
+        backend=joined.backend,
+        backend_rule=joined.rule,
+        backend_reason=joined.reason,
+        nodes=one.nodes,
+        estimate=one.estimate,
+        reason=explain.plan_reason(one.estimate, one.layout, len(one.nodes)),
+    )
+
+
+def _joined(layout: Layout) -> Chosen:
+    """Of the first copy that spans PCs; copies that nobody could join were refused before."""
+    choices = [choose_backend(copy) for copy in layout.replicas]
+    spanning = [one for one in choices if isinstance(one, Chosen) and one is not INSIDE]
+    return spanning[0] if spanning else INSIDE
 
 
 _Ready = tuple[Copy, Prepared]
@@ -140,7 +139,8 @@ class _Search:
     def _prepared(self, copies: Iterable[Copy]) -> list[_Ready]:
         ready = []
         for copy in copies:
-            prepared = self.estimator.prepare(copy)
+            joined = choose_backend(copy)
+            prepared = joined if isinstance(joined, Refusal) else self.estimator.prepare(copy)
             if isinstance(prepared, Refusal):
                 self._reject(len(copy[0].devices), len(copy), 1, nodes_of([copy]), prepared)
             else:

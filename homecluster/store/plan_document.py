@@ -51,6 +51,8 @@ def plan_table(plan: Plan) -> dict[str, Any]:
         "rank": plan.rank,
         "engine": layout.engine,
         "backend": plan.backend,
+        "backend_rule": plan.backend_rule,
+        "backend_reason": plan.backend_reason,
         "tensor_parallel": layout.tensor_parallel,
         "pipeline_parallel": layout.pipeline_parallel,
         "replicas": len(layout.replicas),

@@ -1,4 +1,4 @@
-"""Backends by rule, orders and commands of a gang: what each PC is told, and what it refuses to be told."""
+"""Orders and commands of a gang: what each PC is told, and what it refuses to be told."""
 
 import json
 from dataclasses import replace
@@ -12,7 +12,6 @@ from homecluster.domain.hardware import DeviceKind
 from homecluster.domain.ids import NodeId
 from homecluster.domain.plan import Backend
 from homecluster.domain.small_collectives import SmallCollectives
-from homecluster.engines.backend_choice import Chosen, Placement, Refused, choose_backend, ray_order
 from homecluster.engines.vllm_gang_bytes import Traffic, planned_bytes
 from homecluster.engines.vllm_gang_command import share_command
 from homecluster.engines.vllm_gang_document import order_document, read_order
@@ -24,81 +23,6 @@ from tests.builders import cluster, copy_of, layout_of, model, node
 from tests.fakes.gangs import order
 
 INSTALLATION = Installation(python="/e/python", cores=(0, 1), openmp_library=None)
-
-
-def placement(nodes: str, *, partition: tuple[int, ...] = (12,), **addresses: str) -> Placement:
-    return Placement(
-        nodes=tuple(NodeId(name) for name in nodes),
-        tensor_parallel=len(nodes) // len(partition),
-        partition=partition,
-        kind=DeviceKind.CPU,
-        addresses=tuple((NodeId(name), address) for name, address in addresses.items()),
-    )
-
-
-def rule(found: Chosen | Refused) -> tuple[str, str]:
-    return (found.backend if isinstance(found, Chosen) else "refused", found.rule)
-
-
-@pytest.mark.parametrize(
-    ("nodes", "partition", "expected"),
-    [
-        ("aa", (12,), ("none", "one-pc")),
-        ("ab", (12,), ("mp", "mp-equal-ranks")),
-        ("ab", (4, 8), ("mp", "mp-equal-ranks")),
-        ("aabb", (6, 6), ("mp", "mp-equal-ranks")),
-        ("abc", (4, 4, 4), ("mp", "mp-equal-ranks")),
-    ],
-)
-def test_equally_many_neighbouring_ranks_run_under_vllms_own_mode(
-    nodes: str, partition: tuple[int, ...], expected: tuple[str, str]
-) -> None:
-    assert rule(choose_backend(placement(nodes, partition=partition))) == expected
-
-
-def test_unequal_ranks_run_under_ray_where_its_order_is_the_plans() -> None:
-    fits = placement("abb", partition=(4, 4, 4), a="10.0.0.3", b="10.0.0.2")
-    assert rule(choose_backend(fits)) == ("ray", "ray-order-agrees")
-
-
-def test_ray_is_refused_where_it_would_put_stages_elsewhere() -> None:
-    wrong = placement("abbc", partition=(3, 3, 3, 3), a="10.0.0.1", b="10.0.0.2", c="10.0.0.3")
-    assert rule(choose_backend(wrong)) == ("refused", "ray-stage-order")
-    swapped = placement("acb", partition=(1, 4, 7), a="10.0.0.1", b="10.0.0.2", c="10.0.0.3")
-    assert rule(choose_backend(swapped, Backend.RAY)) == ("refused", "ray-stage-order")
-    assert rule(choose_backend(swapped)) == ("mp", "mp-equal-ranks")
-
-
-def test_a_placement_that_neither_keeps_is_refused_under_each() -> None:
-    scattered = placement("aba", partition=(4, 4, 4), a="10.0.0.1", b="10.0.0.2")
-    assert rule(choose_backend(scattered, Backend.MP)) == ("refused", "mp-neighbours")
-    assert rule(choose_backend(scattered)) == ("refused", "ray-stage-order")
-    unknown = placement("abb", partition=(4, 4, 4))
-    assert rule(choose_backend(unknown)) == ("refused", "ray-order-unknown")
-
-
-NAMES = st.sampled_from("abc")
-
-
-@given(
-    st.lists(NAMES, min_size=1, max_size=6), st.permutations(["10.0.0.2", "10.0.0.10", "10.0.0.3"])
-)
-def test_whatever_is_chosen_keeps_the_placement(names: list[str], addresses: list[str]) -> None:
-    known = dict(zip("abc", addresses, strict=True))
-    wanted = placement("".join(names), partition=(1,) * len(names), **known)
-    match choose_backend(wanted):
-        case Chosen(backend=Backend.MP):
-            each = names.count(names[0])
-            assert all(names[i] == names[i - i % each] for i in range(len(names)))
-            assert all(names.count(name) == each for name in names)
-        case Chosen(backend=Backend.RAY):
-            runs = tuple((NodeId(name), names.count(name)) for name in dict.fromkeys(names))
-            order_of_ray = ray_order(runs, {NodeId(n): a for n, a in known.items()})
-            assert order_of_ray == wanted.nodes
-        case Chosen(backend=Backend.NONE):
-            assert len(set(names)) == 1
-        case Refused() as refused:
-            assert refused.reason
 
 
 def test_an_order_survives_the_way_between_pcs() -> None:
