@@ -2,7 +2,8 @@
 
 Real vLLM, GPT-2 124M with random weights, emulated PCs (root): `desk`, without a limit, has the address and
 the clients; `laptop` and `wsl` (behind its Windows' NAT) run the copies with 0.4 of a core each, so that two
-of them on one machine are twice one. Only the ratios mean anything elsewhere.
+of them on one machine are twice one. Two copies are measured first; then `wsl` loses its power, and the other
+is measured alone. Only the ratios mean anything elsewhere.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from tests.cluster.pcs import Pc
 from tests.lab.homes import LAN, home_named
 from tests.lab.lab import Lab
 from tests.lab.plan import HomePlan
+from tests.waiting import within
 
 _CLIENTS = Path(__file__).with_name("streaming_clients.py")
 _PORT = 8000
@@ -88,23 +90,21 @@ def measure(loads: tuple[Load, ...], *, cores: float, seconds: float) -> tuple[R
         for pc in (wsl, laptop):
             joined = pc.join(desk.token())
             assert joined.returncode == 0, joined.stderr
-        found = []
-        for nodes in ("c", "b,c"):
-            for name in start:
-                lab.set_cpu_cores(name, _START_CORES)
-            up(desk, nodes)
-            for name in start:
-                lab.set_cpu_cores(name, cores)
-            found.append(
-                [(rate(desk, load, seconds), predicted(desk, load, nodes)) for load in loads]
-            )
-            desk.type("down", "--all")
+        by_plan = [(predicted(desk, load, "c"), predicted(desk, load, "b,c")) for load in loads]
+        up(desk, "b,c")
+        for name in start:
+            lab.set_cpu_cores(name, cores)
+        two = [rate(desk, load, seconds) for load in loads]
+        lab.crash("b")
+        within(60, lambda: serving(desk) == ["c"], lambda: str(serving(desk)))
+        one = [rate(desk, load, seconds) for load in loads]
+        desk.type("down", "--all")
     return tuple(
         Row(
-            load=load, one=one, two=two,
-            predicted_one_tokens_per_s=one_by_plan, predicted_two_tokens_per_s=two_by_plan,
+            load=load, one=by_one, two=by_two,
+            predicted_one_tokens_per_s=plan[0], predicted_two_tokens_per_s=plan[1],
         )
-        for load, (one, one_by_plan), (two, two_by_plan) in zip(loads, *found, strict=True)
+        for load, by_one, by_two, plan in zip(loads, one, two, by_plan, strict=True)
     )  # fmt: skip
 
 
@@ -122,6 +122,11 @@ def up(desk: Pc, nodes: str) -> None:
         *("--prompt-tokens", "384", "--output-tokens", "32", "--concurrency", "16", "--detach"),
         timeout_s=_START_WITHIN_S,
     )
+
+
+def serving(desk: Pc) -> list[str]:
+    (job,) = desk.document("status")["jobs"]
+    return [one["name"] for one in job["copies"] if one["serves"]]
 
 
 def rate(desk: Pc, load: Load, seconds: float) -> dict[str, Any]:

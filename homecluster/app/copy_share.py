@@ -114,7 +114,7 @@ def look(paths: Paths, body: Body) -> dict[str, Any]:
         InputError: no copy of that name is here.
     """
     folder = _folder_of(paths, body)
-    view = jobs.look(folder)
+    view = jobs.glance(folder)
     if not is_over(view.state):
         write_lease(folder.path, number(body, "lease_s", *LEASE_S))
     return _report(view)
@@ -180,8 +180,6 @@ def _report(view: jobs.JobView) -> dict[str, Any]:
         **table,
         "port": view.launch.spec.port,
         **_predicted(view),
-        "processes": view.processes,
-        "memory_bytes": view.memory_bytes,
     }
 
 

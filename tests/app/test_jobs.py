@@ -2,12 +2,22 @@
 
 import stat
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 
-from homecluster.app.jobs import JobView, choose, damaged, end_damaged, look, look_at_all, stop
+from homecluster.app.jobs import (
+    JobView,
+    choose,
+    damaged,
+    end_damaged,
+    glance,
+    look,
+    look_at_all,
+    stop,
+)
 from homecluster.domain.job import Failed, Running, Starting, Stopped, is_over
 from homecluster.errors import InputError
 from homecluster.store.job_store import read_launch
@@ -57,6 +67,7 @@ def test_a_job_runs_once_a_token_came_and_stops_without_a_trace(start: Start) ->
     job = start("good")
     running = job.wait_for(is_running)
     assert running.processes >= 3
+    assert glance(job.folder) == replace(running, processes=0, memory_bytes=0)
     assert len(job.processes()) == 4  # the keeper names it too
     stopped = stop(running)
     assert stopped.state == Stopped(reason="asked to stop (SIGTERM)")
