@@ -6,7 +6,8 @@ import shlex
 
 from rich.markup import escape
 
-from homecluster.cli.render_plan import console, interval_text
+from homecluster.cli.render_console import console
+from homecluster.cli.render_plan import interval_text
 from homecluster.domain.diagnosis import Diagnosis
 from homecluster.domain.signs import JobSigns, Signs
 
@@ -25,7 +26,10 @@ def show(diagnosis: Diagnosis, signs: Signs | None = None) -> None:
         out.print(f"[dim]not seen: {escape(node)}: {escape(reason)}[/]")
     if diagnosis.healthy:
         out.print(f"[bold green]healthy:[/] {_healthy(diagnosis)}")
-        return
+    elif not diagnosis.looked and not diagnosis.causes:
+        out.print("[bold yellow]nothing was measured[/], so nothing is known to be wrong or right.")
+    for gap in diagnosis.gaps:
+        out.print(f"[dim]not measured: {escape(gap)}[/]")
     for position, cause in enumerate(diagnosis.causes, start=1):
         gain = (
             f"  [green]+{cause.effect_tokens_per_s:.3g} tokens/s[/]"

@@ -34,7 +34,11 @@ class Diagnosis:
     judged: Plan | None
     """The layout that was judged; None when nothing can run."""
     causes: tuple[Cause, ...]
+    gaps: tuple[str, ...] = ()
+    """What nobody measured and so could not be judged, each with the command that measures it."""
+    looked: bool = True
+    """False: neither a plan was judged nor anything seen."""
 
     @property
     def healthy(self) -> bool:
-        return not self.causes
+        return self.looked and not self.causes

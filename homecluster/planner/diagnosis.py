@@ -17,6 +17,7 @@ from homecluster.planner.causes import choice, table
 from homecluster.planner.causes.case import Case, Found, Judged, Rule
 from homecluster.planner.causes.now import as_seen
 from homecluster.planner.estimate import Estimator
+from homecluster.planner.gaps import gaps, looked_at_anything
 from homecluster.planner.plan import plan
 from homecluster.planner.rules import Refusal
 
@@ -64,7 +65,7 @@ def diagnose(
 
 def diagnose_signs(cluster: Cluster, signs: Signs) -> Diagnosis:
     """Judge what was seen, without a model: effects in tokens per second stay unknown."""
-    return _judge(Case(cluster=as_seen(cluster, signs), signs=signs, judged=None))
+    return _judge(Case(cluster=as_seen(cluster, signs), signs=signs, judged=None, believed=cluster))
 
 
 def _judge(case: Case) -> Diagnosis:
@@ -80,6 +81,8 @@ def _judge(case: Case) -> Diagnosis:
     return Diagnosis(
         judged=case.judged.plan if case.judged else None,
         causes=tuple(one.cause for _, one in ranked),
+        gaps=tuple(gaps(case.believed or case.cluster, case.signs)),
+        looked=case.judged is not None or looked_at_anything(case.signs),
     )
 
 

@@ -29,6 +29,8 @@ def _seen(link: Link, signs: LinkSigns) -> Link:
     rate = signs.bandwidth_bytes_per_s or link.bandwidth_bytes_per_s
     spread_s = max(0.0, (signs.rtt_p95_s or 0.0) - rtt_s) / _P95_IN_DEVIATIONS
     lost = (signs.echoes_lost or 0) / signs.echoes if signs.echoes else link.loss_ratio
+    if signs.rtt_s is None and signs.bandwidth_bytes_per_s is None and rtt_s == link.rtt_s:
+        return link  # only whether it opens was tried
     same = _near(rtt_s, link.rtt_s) and _near(rate, link.bandwidth_bytes_per_s)
     return replace(
         link,

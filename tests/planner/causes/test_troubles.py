@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from homecluster.domain.hardware import WslMode
+from homecluster.domain.hardware import Provenance, WslMode
 from homecluster.domain.signs import InterfaceSigns, Signs
 from homecluster.domain.workload import Goal, Serve
 from homecluster.planner.candidates import Pins
@@ -117,8 +117,26 @@ def test_without_a_model_the_signs_alone_are_judged() -> None:
     assert ids == ["clock-skew", "packet-loss"]
 
 
-def test_nothing_seen_is_healthy() -> None:
-    assert diagnose_signs(cable().cluster, Signs()).healthy
+def test_where_nothing_was_measured_nothing_is_called_healthy() -> None:
+    unmeasured = cable().cluster
+    typed = replace(
+        unmeasured,
+        links=tuple(replace(one, provenance=Provenance.ASSUMED) for one in unmeasured.links),
+    )
+
+    found = diagnose_signs(typed, Signs())
+
+    assert not found.healthy
+    assert [gap.rpartition(": ")[2] for gap in found.gaps] == [
+        "homecluster diagnose, typed on one of them",
+        "homecluster probe",
+    ]
+
+
+def test_a_home_that_was_measured_has_no_gaps() -> None:
+    home = job_is(output_tokens_per_s=40.0)(cable())
+
+    assert diagnose_signs(home.cluster, home.signs).gaps == ()
 
 
 @pytest.mark.parametrize("lost", [0, 1])
