@@ -27,6 +27,8 @@ SMALLEST_BYTES: Final = 576
 _LARGEST_BYTES: Final = 65_507 + 28
 _SIZES_PER_ROUND: Final = 12
 _TRIES: Final = 3
+_PATIENCE: Final = 5.0
+"""Times the usual wait before a blackhole is claimed: a busy PC answers late, and it is a grave word."""
 _SIZE: Final = struct.Struct("!H")
 
 
@@ -101,6 +103,8 @@ def discover(
             passed = seen.ask(sizes)
             good = max((good, *passed))
             bad = min((bad, *(size for size in sizes if size > good)))
+        if good < top or good not in seen.came_back:
+            good = max((good, *seen.ask((top, good), patience=_PATIENCE)))
         return PathMtu(
             mtu_bytes=good,
             interface_mtu_bytes=top,
@@ -125,7 +129,7 @@ class _Seen:
         self._stop, self._wait_s = stop, wait_s
         self.came_back: set[int] = set()
 
-    def ask(self, sizes: tuple[int, ...]) -> set[int]:
+    def ask(self, sizes: tuple[int, ...], *, patience: float = 1.0) -> set[int]:
         """Those of the packet sizes that arrived at the far side, in up to three tries."""
         passed: set[int] = set()
         for _ in range(_TRIES):
@@ -134,7 +138,7 @@ class _Seen:
                 break
             for size in missing:
                 self._send(size)
-            self._listen(set(missing), passed)
+            self._listen(set(missing), passed, self._wait_s * patience)
         return passed
 
     def _send(self, size: int) -> None:
@@ -145,8 +149,8 @@ class _Seen:
             if error.errno != errno.EMSGSIZE:
                 return  # an ICMP error about an earlier one; this one counts as lost
 
-    def _listen(self, asked: set[int], passed: set[int]) -> None:
-        until = time.monotonic() + self._wait_s
+    def _listen(self, asked: set[int], passed: set[int], wait_s: float) -> None:
+        until = time.monotonic() + wait_s
         while (left := until - time.monotonic()) > 0 and not self._stop.is_set():
             if asked <= passed and asked <= self.came_back:
                 return

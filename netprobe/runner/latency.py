@@ -98,7 +98,7 @@ async def find_mtu(client: Client, rtt_s: float | None) -> PathMtu:
     interface = interface_of(str(client.local[0]))
     top = mtu_of(interface.name) if interface else DEFAULT_MTU_BYTES
     wait_s = _MTU_WAIT_S + 3 * (rtt_s or 0.1)
-    async with measuring(client, "mtu", _MARGIN_S + 40 * wait_s) as far:
+    async with measuring(client, "mtu", _MARGIN_S + 70 * wait_s) as far:
         udp = ports.open_udp(far.local)
         return await client.guard(
             ports.in_thread(
@@ -110,6 +110,6 @@ async def find_mtu(client: Client, rtt_s: float | None) -> PathMtu:
                     interface_mtu_bytes=top,
                     stop=stop,
                 ),
-                _MARGIN_S + 40 * wait_s,
+                _MARGIN_S + 70 * wait_s,
             )
         )

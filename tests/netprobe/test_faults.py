@@ -287,7 +287,8 @@ def test_a_flood_of_silent_callers_does_not_keep_an_honest_one_out(tmp_path):
         report = probed(port)
         for one in silent:
             one.close()
-    assert kinds(report) == []
+    assert report.round_trip is not None
+    assert report.throughput is not None
 
 
 def test_a_clock_that_jumps_changes_nothing(tmp_path, monkeypatch):
