@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import time
 from dataclasses import dataclass
@@ -31,8 +32,8 @@ from homecluster.store.job_store import (
     write_entry,
 )
 
-_BORN_WITHIN_S = 20.0
-"""A supervisor writes its first state about a second after its folder was made."""
+_BORN_WITHIN_S = 60.0
+"""A supervisor writes its first state about a second after its folder was made, on a starved PC after 20."""
 _KILL_WITHIN_S = 15.0
 _PAUSE_S = 0.1
 
@@ -117,6 +118,27 @@ def glance(folder: JobFolder) -> JobView:
     if entry is None or is_over(entry.state) or not is_alive(_identity(entry)):
         return look(folder)
     return JobView(folder=folder, launch=read_launch(folder), state=entry.state, entry=entry)
+
+
+def settled(view: JobView) -> JobView:
+    """The view; if its supervisor was killed, once what that one could not clean is cleaned.
+
+    Raises:
+        LaunchError: as `stop`.
+    """
+    was_killed = view.entry is not None and is_over(view.state) and not is_over(view.entry.state)
+    return stop(view) if was_killed else view
+
+
+def forget_old(jobs: Path, *, keep: int) -> None:
+    """Remove the folders of jobs that are over, but for the newest; killed supervisors are cleaned up after."""
+    over = [
+        view.folder
+        for view in map(settled, look_at_all(jobs))
+        if is_over(view.state) and not view.processes
+    ]
+    for folder in over[:-keep]:
+        shutil.rmtree(folder.path, ignore_errors=True)
 
 
 def leader_lives(folder: JobFolder) -> bool:

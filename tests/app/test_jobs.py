@@ -4,6 +4,7 @@ import stat
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -32,7 +33,7 @@ Start = Callable[..., FakeJob]
 def start(tmp_path: Path) -> Iterator[Start]:
     begun: list[FakeJob] = []
 
-    def start_here(behaviour: str, **options: object) -> FakeJob:
+    def start_here(behaviour: str, **options: Any) -> FakeJob:
         begun.append(start_fake(tmp_path / "jobs", behaviour, **options))
         return begun[-1]
 
