@@ -65,12 +65,20 @@ class Cell:
         return {"home": self.home, "layout": self.layout, "backend": str(self.backend)}
 
 
-GRID: Final = tuple(
+_PAIRS: Final = tuple(
     Cell(home=home, layout=layout, backend=backend)
     for home in HOMES
     for backend in (Backend.MP, Backend.RAY)
-    for layout in SHAPES
+    for layout in ("tensor", "pipeline", "uneven")
 )
+_EXCHANGES: Final = tuple(Cell(home=home, layout="exchange") for home in HOMES)
+_THREES: Final = tuple(
+    Cell(home=home, layout="three", backend=backend)
+    for home in HOMES
+    for backend in (Backend.MP, Backend.RAY)
+)
+GRID: Final = (*_PAIRS, *_EXCHANGES, *_THREES)
+"""In the order in which it is measured."""
 
 
 def read() -> dict[str, Any]:

@@ -28,7 +28,12 @@ from tests.lab.lab import Lab
 from tests.netprobe.in_lab import served
 
 OUTPUT_TOKENS: Final = 32
-_PROBE_WITHIN_S: Final = 230.0
+_PROBE_WITHIN_S: Final = 270.0
+_ON_ONE_CPU: Final = """
+import os, sys
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+"""
 _LINK_WITHIN_S: Final = 120.0
 
 
@@ -36,7 +41,7 @@ def probed_device(engine: Engine, shape: Shape) -> dict[str, Any]:
     """The cluster document of one PC with that share of the machine, as `homecluster probe` prints it."""
     with Lab("1gbe", hosts=1, cpu_cores={"a": shape.cores}) as lab:
         ran = lab.host("a").run(
-            [sys.executable, "-m", "homecluster", "probe", "--json"],
+            [sys.executable, "-c", _ON_ONE_CPU, "-m", "homecluster", "probe", "--json"],
             env={"HOMECLUSTER_ENGINES": str(engine.path.parent)},
             timeout=_PROBE_WITHIN_S,
             check=True,

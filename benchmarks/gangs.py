@@ -1,6 +1,7 @@
 """One copy over emulated PCs, measured beside what the planner says: the grid of layouts, backends and homes.
 
     python -m benchmarks.gangs --next       # the next thing that is missing, below four minutes; repeat
+    python -m benchmarks.gangs --next --seconds 3600    # and so on, as long as less has passed
     python -m benchmarks.gangs --table      # what was measured, and today's prediction from probe and links
 
 Real vLLM, GPT-2 124M with random weights; needs root and the engine. Results are kept in results/gangs.json;
@@ -37,7 +38,7 @@ from homecluster.store.models import find_model
 from homecluster.store.paths import paths_from
 from tests.cluster.gang_in_lab import LabGang, gang_lab, lab_gang
 
-_ENOUGH_S: Final = 20.0
+_ENOUGH_S: Final = 12.0
 _MOST_ROUNDS: Final = 5
 _IDLE_S: Final = 5.0
 
@@ -46,12 +47,11 @@ def measure(engine: Engine, cell: Cell) -> dict[str, Any]:
     """One row: start-up, time between tokens, bytes of each token over all links, and the tokens."""
     shape = cell.shape
     with (
-        tempfile.TemporaryDirectory() as folder,
         gang_lab(cell.home, shape.hosts) as lab,
         lab_gang(
             lab,
             engine,
-            make_gpt2(engine, Path(folder)),
+            make_gpt2(engine, Path(tempfile.gettempdir())),
             backend=cell.backend,
             tensor_parallel=shape.tensor_parallel,
             partition=shape.partition,
@@ -100,8 +100,10 @@ def _idle_bytes_per_s(gang: LabGang) -> float:
 
 
 def make_gpt2(engine: Engine, folder: Path) -> Path:
-    """GPT-2 124M with random weights."""
-    config, model = folder / "config.json", folder / "gpt2"
+    """GPT-2 124M with random weights, made once."""
+    config, model = folder / "random-gpt2.json", folder / "random-gpt2"
+    if model.is_dir():
+        return model
     write_json(config, dict(find_model("gpt2").config))
     subprocess.run(
         [engine.python, "-m", "homecluster.jobs.random_model",
@@ -111,8 +113,8 @@ def make_gpt2(engine: Engine, folder: Path) -> Path:
     return model
 
 
-def next_thing(engine: Engine) -> str:
-    """Measure what the first unfinished cell lacks: its device, its links, or the gang itself."""
+def next_thing(engine: Engine) -> str | None:
+    """Measure what the first unfinished cell lacks: its device, its links, or the gang itself; None: nothing."""
     facts = gang_facts.read()
     for cell in GRID:
         if row_of(facts, cell) is not None:
@@ -121,13 +123,13 @@ def next_thing(engine: Engine) -> str:
         device, links = device_name(shape), links_name(cell.home, shape.hosts)
         if device not in facts["devices"]:
             gang_facts.keep("devices", device, probed_device(engine, shape))
-            return f"a device with {device} cores"
+            return f"a PC with {device} cores"
         if links not in facts["links"]:
             gang_facts.keep("links", links, probed_links(engine, cell.home, shape.hosts))
             return f"the links of {links}"
         gang_facts.keep("rows", None, measure(engine, cell))
         return str(cell.key)
-    return "nothing is missing"
+    return None
 
 
 def table() -> str:
@@ -160,13 +162,18 @@ def main() -> None:
     what.add_argument("--next", action="store_true", help="Measure the next thing that is missing.")
     what.add_argument("--cell", nargs=3, metavar=("HOME", "LAYOUT", "BACKEND"))
     what.add_argument("--table", action="store_true", help="Print what was measured.")
+    parser.add_argument("--seconds", type=float, default=0.0)
     asked = parser.parse_args()
     if asked.table:
         sys.stdout.write(table() + "\n")
         return
     engine = refresh_own_code(find_engine(paths_from(os.environ).engines, DeviceKind.CPU))
     if asked.next:
-        sys.stdout.write(f"measured {next_thing(engine)}\n")
+        end_s = time.monotonic() + asked.seconds
+        while (measured := next_thing(engine)) is not None:
+            sys.stdout.write(f"measured {measured}\n")
+            if time.monotonic() > end_s:
+                return
         return
     home, layout, backend = asked.cell
     gang_facts.keep(

@@ -1,6 +1,6 @@
-"""`python -m tests.cluster.desk`: answers the verbs of a gang inside an emulated PC, one JSON line each.
+"""`python -m tests.cluster.desk CPU`: answers the verbs of a gang inside an emulated PC, one JSON line each.
 
-In the place of the agent, so that these tests are about gangs alone.
+In the place of the agent, so that these tests are about gangs alone. It and all it starts stay on that CPU.
 """
 
 import json
@@ -13,6 +13,7 @@ from tests.fakes.gangs import HANDLERS
 
 
 def main() -> None:
+    os.sched_setaffinity(0, {int(sys.argv[1])})
     paths = paths_from(os.environ)
     for line in sys.stdin:
         asked = json.loads(line)

@@ -29,7 +29,8 @@ from tests.waiting import within
 
 START_S = 300
 CORES = 2.0
-"""That all PCs of a lab share. Threads of two engines that wait for one another on the same core would spin."""
+"""That all PCs of a lab share; each keeps to one CPU: threads of two engines that wait for one another on the
+same one would spin."""
 _ASK = """
 import http.client, json, sys
 port, body = int(sys.argv[1]), sys.argv[2]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +23,9 @@ from tests.lab.lab import Lab
 
 
 class Desk:
-    """One PC's desk; calls wait for one another."""
+    """One PC's desk on one CPU of this machine; calls wait for one another."""
 
-    def __init__(self, host: Host, engines: Path) -> None:
+    def __init__(self, host: Host, engines: Path, cpu: int) -> None:
         self.paths = Paths(home=host.home / "homecluster", engines=engines)
         environment = {
             "HOMECLUSTER_HOME": str(self.paths.home),
@@ -32,7 +34,7 @@ class Desk:
         }
         self._lock = threading.Lock()
         self.process = host.popen(
-            [sys.executable, "-m", "tests.cluster.desk"],
+            [sys.executable, "-m", "tests.cluster.desk", str(cpu)],
             env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
         )  # fmt: skip
 
@@ -88,8 +90,9 @@ class LabMembers:
 
 @contextmanager
 def lab_members(lab: Lab, engines: Path) -> Iterator[LabMembers]:
+    cpus = cycle(sorted(os.sched_getaffinity(0)))
     with ExitStack() as stack:
-        desks = {name: Desk(lab.host(name), engines) for name in lab.hosts}
+        desks = {name: Desk(lab.host(name), engines, next(cpus)) for name in lab.hosts}
         for desk in desks.values():
             stack.callback(desk.close)
         yield LabMembers(lab, desks)
