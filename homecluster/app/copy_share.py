@@ -17,7 +17,7 @@ from homecluster.app.copy_order import (
     read_order,
     text,
 )
-from homecluster.app.gang_share import forget_old
+from homecluster.app.gang_share import KEPT_FOLDERS
 from homecluster.app.shared_model import is_model_here
 from homecluster.app.up import engine_or_its_place
 from homecluster.domain.hardware import DeviceKind
@@ -97,7 +97,7 @@ def start(paths: Paths, asker: str, body: Body) -> dict[str, Any]:
             return {"share": order.share_id}
         raise LaunchError(f"{order.share_id} was started here before, with another order")
     engine = find_engine(paths.engines, order.kind)
-    forget_old(paths.shares)
+    jobs.forget_old(paths.shares, keep=KEPT_FOLDERS)
     table = {"schema": ORDER_SCHEMA, "led_by": asker, "order": order_table(order)}
     write_json(folder.path / ORDER_FILE, table)
     share_files.write_secret(folder, "api_key", key)
@@ -114,7 +114,7 @@ def look(paths: Paths, body: Body) -> dict[str, Any]:
         InputError: no copy of that name is here.
     """
     folder = _folder_of(paths, body)
-    view = jobs.glance(folder)
+    view = jobs.settled(jobs.glance(folder))
     if not is_over(view.state):
         write_lease(folder.path, number(body, "lease_s", *LEASE_S))
     return _report(view)

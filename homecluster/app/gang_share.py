@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-import shutil
 import signal
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Final
 
 from homecluster.app import jobs
@@ -34,7 +32,8 @@ from homecluster.store.paths import Paths
 
 MODULE: Final = "homecluster.app.gang_share_process"
 LEASE_S: Final = (5, 600)
-_KEPT_FOLDERS = 10
+KEPT_FOLDERS: Final = 10
+"""Of shares that are over."""
 _MOST_PORTS = 100
 _MOST_BYTES = 2**40
 _SHARE: Final = re.compile(r"[a-z0-9][a-z0-9.-]{0,70}\.\d{1,2}")
@@ -95,7 +94,7 @@ def start(paths: Paths, asker: str, body: Body) -> dict[str, Any]:
     lease_s, engine = _number(body, "lease_s", *LEASE_S), find_engine(paths.engines, order.kind)
     interface_of(order.addresses[order.share])
     told = _secrets(body, order)
-    forget_old(paths.shares)
+    jobs.forget_old(paths.shares, keep=KEPT_FOLDERS)
     share_files.write_order(folder, order, led_by=asker)
     for name, secret in told.items():
         share_files.write_secret(folder, name, secret)
@@ -112,7 +111,7 @@ def look(paths: Paths, body: Body) -> dict[str, Any]:
         InputError: no share of that name is here.
     """
     folder = _folder_of(paths, body)
-    view = jobs.look(folder)
+    view = jobs.settled(jobs.glance(folder))
     if not is_over(view.state):
         write_lease(folder.path, _number(body, "lease_s", *LEASE_S))
         if body.get("running") is True:
@@ -147,17 +146,6 @@ def listed(paths: Paths) -> dict[str, Any]:
             continue  # a whole copy, or a damaged folder
         found.append({"share": order.share_id, "job": order.job, "led_by": led_by})
     return {"shares": found}
-
-
-def forget_old(shares: Path) -> None:
-    """Remove folders of shares that are over, but for the newest."""
-    over = [
-        view.folder
-        for view in jobs.look_at_all(shares)
-        if is_over(view.state) and not view.processes
-    ]
-    for folder in over[:-_KEPT_FOLDERS]:
-        shutil.rmtree(folder.path, ignore_errors=True)
 
 
 def _order(body: Body) -> ShareOrder:

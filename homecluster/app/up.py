@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import secrets
-import shutil
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -15,7 +14,7 @@ from pathlib import Path
 from homecluster.app.api_key import read_api_key
 from homecluster.app.engine import refresh_own_code
 from homecluster.app.job_process import MODULE
-from homecluster.app.jobs import JobView, living, look, look_at_all, stop
+from homecluster.app.jobs import JobView, forget_old, living, look, look_at_all
 from homecluster.app.model_files import Tell, local_folder, provide_folder, random_folder
 from homecluster.domain.hardware import DeviceKind, Node
 from homecluster.domain.job import JobId, LaunchSpec, is_over
@@ -196,7 +195,7 @@ def launch(here: Here, plans: PlanSet, plan: Plan, wanted: Wanted, tell: Tell) -
         workload=workload_table(plans.workload),
         cluster_fingerprint=plans.cluster_fingerprint,
     )
-    _forget_old(here.paths.jobs)
+    forget_old(here.paths.jobs, keep=KEPT_FOLDERS)
     write_launch(folder, record)
     started = start_detached(MODULE, folder.path, folder.supervisor_log, tied=wanted.tied)
     return Up(folder=folder, started=started)
@@ -279,12 +278,3 @@ def new_job_id(served_model: str, port: int) -> JobId:
     """`gpt2-8000-k3f9`: what a person recognises, and four random digits."""
     name = re.sub(r"[^a-z0-9.]+", "-", served_model.lower().rpartition("/")[2]).strip("-.")
     return JobId(f"{name[:40] or 'model'}-{port}-{secrets.token_hex(2)}")
-
-
-def _forget_old(jobs: Path) -> None:
-    for view in look_at_all(jobs):
-        if view.entry is not None and is_over(view.state) and not is_over(view.entry.state):
-            stop(view)  # its supervisor was killed: what it could not clean is cleaned now
-    over = [view.folder for view in look_at_all(jobs) if is_over(view.state) and not view.processes]
-    for folder in over[:-KEPT_FOLDERS]:
-        shutil.rmtree(folder.path, ignore_errors=True)
