@@ -53,8 +53,8 @@ NOTHING_FITS = 1
 @click.option("--what-if", multiple=True, metavar="SUPPOSITION", help="Also plan with link=1gbe, rtt=0.3ms,bandwidth=1Gbit/s or remove=NODE; repeatable.")  # fmt: skip
 @click.option("--speculate", type=click.Choice(["ngram"]), help="Also say from which hit rate on drafting tokens would pay on the best plan.")  # fmt: skip
 @click.option("--advice", is_flag=True, help="Also say which one change would help most, and by how much.")  # fmt: skip
-@click.option("--sensitivity", is_flag=True, help="Also show tokens/s over round trip and bandwidth.")  # fmt: skip
-@click.option("--picture", type=click.Path(path_type=Path), metavar="FILE", help="Draw that table (svg, png or pdf).")  # fmt: skip
+@click.option("--sensitivity", is_flag=True, help="Also show tokens/s over round trip and bandwidth, and by number of copies.")  # fmt: skip
+@click.option("--picture", type=click.Path(path_type=Path), metavar="FILE", help="Draw tokens/s over round trip and bandwidth (svg, png or pdf).")  # fmt: skip
 @click.option("--all", "show_all", is_flag=True, help="Show every plan and every refusal.")
 @click.option("--json", "as_json", is_flag=True, help="Print one plan document.")
 def plan(

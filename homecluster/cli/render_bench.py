@@ -8,15 +8,19 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
-from homecluster.cli.render_plan import console
+from homecluster.cli.blocks import band
+from homecluster.cli.render_console import console, plain_table
 from homecluster.domain.units import format_bytes, format_rate, format_seconds
 
+_WIDE = 120
+"""Columns from which the intervals are drawn, too."""
+_BAND_COLUMNS = 28
 _DISTURBED_CORES = 0.6
 """Beyond what the benchmark's own client takes."""
 
 _ROWS: tuple[tuple[str, str, Callable[[float], str]], ...] = (
     ("output_tokens_per_s", "output tokens/s", format_rate),
-    ("total_tokens_per_s", "input and output tokens/s", format_rate),
+    ("total_tokens_per_s", "with the prompts", format_rate),
     ("requests_per_s", "requests/s", format_rate),
     ("first_token_s", "first token", format_seconds),
     ("token_interval_s", "time per output token", format_seconds),
@@ -38,9 +42,9 @@ def show(document: dict[str, Any]) -> None:
     )
     if document["failed"]:
         out.print(f"[red]{document['failed']} requests failed[/]")
-    out.print(_table(document))
+    out.print(_table(document, wide=out.width >= _WIDE))
     out.print(f"  {_verdict(document)}")
-    for line in (*_copies(document), *_links(document)):
+    for line in (*_percentiles(document), *_copies(document), *_links(document)):
         out.print(f"  {line}")
     others = document["utilisation"]["other_cores"]
     if others is not None and others > _DISTURBED_CORES:
@@ -67,11 +71,11 @@ def show_calibration(fitted: list[dict[str, Any]]) -> None:
         )
 
 
-def _table(document: dict[str, Any]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("")
-    for title in ("measured", "p95", "predicted", "low - high", "measured/predicted"):
-        table.add_column(title, justify="right", no_wrap=True)
+def _table(document: dict[str, Any], *, wide: bool) -> Table:
+    figures = ("measured", "p95", "predicted", "low - high", "ratio")
+    table = plain_table(
+        "", *figures, *(("├ low  ┼  high ┤  ● measured",) if wide else ()), right=figures
+    )
     for name, label, text in _ROWS:
         measured, predicted = document["measured"][name], document["predicted"][name]
         ratio, inside = document["ratio"][name], document["inside"][name]
@@ -83,8 +87,21 @@ def _table(document: dict[str, Any]) -> Table:
             text(predicted["mid"]),
             f"{text(predicted['low'])} - {text(predicted['high'])}",
             f"[{style}]{'-' if ratio is None else f'{ratio:.2f}'}[/]",
+            *((band(**predicted, measured=measured["mean"], width=_BAND_COLUMNS),) if wide else ()),
         )
     return table
+
+
+def _percentiles(document: dict[str, Any]) -> list[str]:
+    """What requests waited for, from the luckier half to the unluckiest of a hundred."""
+    told = []
+    for name, label, text in (
+        ("first_token_s", "first token", format_seconds),
+        ("token_interval_s", "per token", format_seconds),
+    ):
+        each = document["measured"][name]
+        told.append(f"{label} {text(each['p50'])}, {text(each['p95'])}, {text(each['p99'])}")
+    return [f"p50, p95, p99: {'; '.join(told)}"]
 
 
 def _verdict(document: dict[str, Any]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rich.markup import escape
 
-from homecluster.cli.render_plan import console
+from homecluster.cli.render_console import console
 from homecluster.domain.check import Check, Mark
 
 _STYLE = {Mark.PASS: "green", Mark.WARN: "yellow", Mark.FAIL: "bold red"}

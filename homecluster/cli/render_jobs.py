@@ -23,7 +23,7 @@ from rich.table import Table
 
 from homecluster.app.engine import Step, is_current
 from homecluster.app.jobs import JobView
-from homecluster.cli.render_plan import console
+from homecluster.cli.render_console import console
 from homecluster.cli.render_probe import format_age
 from homecluster.domain.job import (
     Command,

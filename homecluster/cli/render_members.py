@@ -9,7 +9,7 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
-from homecluster.cli.render_plan import console
+from homecluster.cli.render_console import console
 from homecluster.cli.render_probe import format_age
 from homecluster.domain.hardware import DeviceKind, Node
 from homecluster.domain.ids import NodeId

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from rich.console import Console, ConsoleOptions, RenderableType
+from rich.console import Console
 from rich.markup import escape
-from rich.segment import Segment
 from rich.table import Table
 
 from homecluster.app.what_if import Supposed
-from homecluster.cli.output import harmless
+from homecluster.cli.render_console import console, plain_table
 from homecluster.domain.estimate import Estimate, Interval
 from homecluster.domain.plan import Plan, PlanSet, Rejection, Verdict, VerdictKind
 from homecluster.domain.units import format_bytes, format_rate, format_seconds
@@ -20,6 +18,7 @@ from homecluster.planner.weights import parameter_count
 
 WIDE = 120
 """Columns from which a row has room for every figure; below, rich would drop the PCs' names first."""
+_COLUMNS = ("", "layout", "on", "tokens/s", "low - high", "first token", "per token", "start-up", "mostly")  # fmt: skip
 _LEFT_OUT_WHEN_NARROW = ("first token", "start-up", "mostly")
 SHOWN = 6
 """Plans and refusals shown unless all are asked for."""
@@ -33,31 +32,6 @@ _HEADLINES = {
     VerdictKind.MULTI_NODE_REQUIRED: ("only several PCs together hold it", "bold yellow"),
     VerdictKind.CANNOT_RUN: ("it cannot run here", "bold red"),
 }
-
-
-class _Console(Console):
-    """Leaves a reader that went away to the boundary; rich's own way is exit code 1, which here means "no"."""
-
-    def on_broken_pipe(self) -> None:
-        raise BrokenPipeError
-
-    def render(
-        self, renderable: RenderableType, options: ConsoleOptions | None = None
-    ) -> Iterable[Segment]:
-        """Without control characters in the text: a foreign PC's name must not steer the terminal."""
-        for segment in super().render(renderable, options):
-            if segment.control:
-                yield segment
-            else:
-                yield Segment(harmless(segment.text), segment.style)
-
-
-def console(*, stderr: bool = False) -> Console:
-    """A console that keeps sentences whole when its output is not a terminal and COLUMNS does not tell a width."""
-    made = _Console(stderr=stderr, highlight=False)
-    if not made.is_terminal and not os.environ.get("COLUMNS", "").isdecimal():
-        made.width = 160
-    return made
 
 
 def show(plans: PlanSet, supposed: Sequence[Supposed] = (), *, show_all: bool = False) -> None:
@@ -111,13 +85,10 @@ def show_verdict(out: Console, verdict: Verdict) -> None:
 
 
 def _plan_table(plans: Sequence[Plan], *, narrow: bool) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for title, justify in (("", "right"), ("layout", "left"), ("on", "left"), ("tokens/s", "right"), ("low - high", "right"), ("first token", "right"), ("per token", "right"), ("start-up", "right"), ("mostly", "left")):  # fmt: skip
-        if narrow and title in _LEFT_OUT_WHEN_NARROW:
-            continue
-        table.add_column(
-            title, justify="right" if justify == "right" else "left", no_wrap=title != "on"
-        )
+    titles = [title for title in _COLUMNS if not (narrow and title in _LEFT_OUT_WHEN_NARROW)]
+    table = plain_table(
+        *titles, right={*_COLUMNS} - {"layout", "on", "mostly"}, folds=("layout", "on")
+    )
     for plan in plans:
         estimate = plan.estimate
         rate = estimate.output_tokens_per_s
@@ -172,9 +143,7 @@ def _show_memory(out: Console, estimate: Estimate) -> None:
 
 
 def _rejection_table(rejections: Sequence[Rejection]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for title in ("refused", "on", "rule", "because"):
-        table.add_column(title)
+    table = plain_table("refused", "on", "rule", "because", folds=("on", "because"))
     for one in rejections:
         shape = f"TP={one.tensor_parallel} PP={one.pipeline_parallel}"
         table.add_row(shape, escape(", ".join(one.nodes)), one.rule, escape(one.detail))

@@ -11,7 +11,7 @@ from rich.table import Table
 from homecluster.app.measure import Act, Measured, Outcome
 from homecluster.app.probe_members import ProbedMembers
 from homecluster.app.scan import Scanned
-from homecluster.cli.render_plan import console
+from homecluster.cli.render_console import console
 from homecluster.domain.hardware import Device, Node
 from homecluster.domain.ids import NodeId
 from homecluster.domain.topology import Cluster

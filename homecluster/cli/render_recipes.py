@@ -14,7 +14,7 @@ from homecluster.app.plan_training import SupposedTraining
 from homecluster.app.recipes import JobRun, Planned
 from homecluster.app.what_if import Supposed
 from homecluster.cli import render_plan, render_train
-from homecluster.cli.render_plan import console
+from homecluster.cli.render_console import console
 from homecluster.domain.plan import PlanSet
 from homecluster.domain.recipe import Recipe
 from homecluster.domain.units import format_bytes, format_rate, format_seconds

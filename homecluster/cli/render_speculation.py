@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from homecluster.cli.render_plan import console
+from homecluster.cli.render_console import console
 from homecluster.domain.units import format_seconds
 from homecluster.planner.speculation import SHOWN_ACCEPTANCES, Speculated
 

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from homecluster.app.plan_training import SupposedTraining
-from homecluster.cli.render_plan import console
+from homecluster.cli.render_console import console
 from homecluster.domain.plan import Verdict, VerdictKind
 from homecluster.domain.training import Offload, TrainPlan, TrainPlanSet, TrainRejection
 from homecluster.domain.units import format_bytes, format_rate, format_seconds, format_traffic
@@ -83,6 +83,15 @@ def show_trained(document: dict[str, Any]) -> None:
             f"{format_rate(measured['samples_per_s'])} samples/s measured, "
             f"{format_rate(predicted['mid'])} ({format_rate(predicted['low'])} - {format_rate(predicted['high'])}) predicted"
         )
+    judged = measured["held_out"]
+    if judged is not None:
+        before, after = judged["before"], judged["after"]
+        out.print(
+            f"{after['rows']} rows held out: {100 * before['accuracy']:.0f} % answered right before, "
+            f"[bold]{100 * after['accuracy']:.0f} %[/] after"
+        )
+    for one in document["lost"]:
+        out.print(f"[yellow]without {escape(one['node'])} at the end:[/] {escape(one['reason'])}")
     out.print(f"the trained model: {escape(measured['model'])}")
     out.print(f"[dim]homecluster up --model {escape(measured['model'])} serves it[/]")
 

@@ -33,3 +33,11 @@ def test_a_picture_of_an_unknown_kind_is_refused(tmp_path: Path) -> None:
 
 def test_the_gap_to_the_best_layout_is_stated() -> None:
     assert 0 <= json.loads(run(*HOTSPOT, "--json").out)["gap"] < 0.01
+
+
+def test_the_homes_own_link_is_framed_in_the_map() -> None:
+    shown = run(*HOTSPOT, "--sensitivity")
+    row = next(line for line in shown.out.splitlines() if line.strip().startswith("40 ms"))
+    assert row.split()[2].startswith("[")
+    assert "[ ] alice - bob" in shown.out
+    assert "by the number of whole copies" in shown.out
