@@ -15,7 +15,7 @@ run: environment ## measure this PC, plan GPT-2, serve it by real vLLM, compare,
 
 test: environment system-tools engine check ## everything, with the real engine and the emulated homes
 	@echo "== tests with the real engine and the emulated homes"
-	$(PYTEST) -m "engine or lab or slow" -n 2 --reruns 1
+	$(PYTEST) -m "engine or lab or slow" -n 2 --reruns 2
 
 check: environment ## format, lint, types, import contracts, fast tests: under two minutes
 	@echo "== format, lint, types, import contracts"

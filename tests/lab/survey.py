@@ -56,7 +56,7 @@ def tcp_mbit(lab: Lab, source: str, target: str, *, seconds: float = 4.0) -> flo
         LabError: iperf3 says what.
     """
     with lab.host(target).running(["iperf3", "-s", "-1"], stdout=subprocess.DEVNULL):
-        _await_listener(lab, target)
+        await_listener(lab, target)
         address = lab.host(target).address
         command = ["iperf3", "-c", address, "-O", "1", "-t", str(seconds), "--json"]
         result = json.loads(lab.host(source).run(command, timeout=seconds + 20).stdout)
@@ -65,7 +65,12 @@ def tcp_mbit(lab: Lab, source: str, target: str, *, seconds: float = 4.0) -> flo
     return float(result["end"]["sum_received"]["bits_per_second"]) / 1e6
 
 
-def _await_listener(lab: Lab, host: str) -> None:
+def await_listener(lab: Lab, host: str) -> None:
+    """Return once iperf3 listens there.
+
+    Raises:
+        LabError: it does not.
+    """
     deadline_s = time.monotonic() + _LISTEN_PATIENCE_S
     while ":5201 " not in lab.host(host).run(["ss", "-ltn"]).stdout:
         if time.monotonic() > deadline_s:

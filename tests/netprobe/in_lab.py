@@ -3,12 +3,12 @@
 import json
 import subprocess
 import sys
-import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
 from netprobe.report import parse_report
 from tests.lab.homes import shape, switch_home
+from tests.lab.survey import await_listener
 
 PYTHON = sys.executable
 
@@ -70,7 +70,7 @@ def iperf3_bytes_per_s(lab, src, dst, *, back, seconds=10):
         ["iperf3", "-s", "-1"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
-        time.sleep(0.5)
+        await_listener(lab, dst)
         argv = ["iperf3", "-c", lab.host(dst).address, "-J", "-t", str(seconds), *(["-R"] * back)]
         seen = json.loads(lab.host(src).run(argv, timeout=60).stdout)
         return seen["end"]["sum_received"]["bits_per_second"] / 8
