@@ -153,8 +153,12 @@ class Agent:
             "is_coordinator": state.is_coordinator,
             "epoch": state.epoch,
             "connected": connected,
-            "was_put_out": link is not None and link.was_put_out,
-            "trouble": link.trouble if link else coordinator.trouble if coordinator else None,
+            "was_put_out": link is not None and link.was_put_out is not None,
+            "trouble": link.was_put_out or link.trouble
+            if link
+            else coordinator.trouble
+            if coordinator
+            else None,
             "address": coordinator.own_address if coordinator else None,
             "port": state.port,
         }

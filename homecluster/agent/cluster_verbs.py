@@ -72,11 +72,22 @@ async def _revoke(coordinator: Coordinator, ask: Ask) -> Mapping[str, Any]:
 
 
 async def _leave(coordinator: Coordinator, ask: Ask) -> Mapping[str, Any]:
-    """The asker itself goes; its connection ends when it closes it."""
+    """The asker itself goes; its connection ends when it closes it. Without its coordinator the cluster ends."""
+    if ask.asker == coordinator.keeper.state.node:
+        return {"node": ask.asker, "told": await _end_cluster(coordinator)}
     await coordinator.keeper.put(lambda state: put_out(state, ask.asker, is_revoked=False))
     coordinator.heard.pop(ask.asker, None)
     coordinator.last.pop(ask.asker, None)
     return {"node": ask.asker}
+
+
+async def _end_cluster(coordinator: Coordinator) -> int:
+    """How many connected members were told; who takes over with a backup finds them all waiting."""
+    name = coordinator.keeper.state.node
+    connected = tuple(coordinator.live)
+    for node in connected:
+        await coordinator.put_out(node, f"{name}, the coordinator, has left: the cluster has ended")
+    return len(connected)
 
 
 def _member_named(coordinator: Coordinator, name: object) -> NodeId:

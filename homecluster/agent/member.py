@@ -73,7 +73,8 @@ class MemberLink:
         self._lost: str | None = None
         self.channel: Channel | None = None
         self.trouble: str | None = "not connected yet"
-        self.was_put_out = False
+        self.was_put_out: str | None = None
+        """Why, once it was; it goes on looking, since another PC may take over with a backup."""
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -83,7 +84,7 @@ class MemberLink:
             try:
                 await self._once()
             except LostError as error:
-                self.trouble, self.was_put_out = str(error), True
+                self.trouble = self.was_put_out = str(error)
                 log.warning("%s", error)
             except Exception:  # the boundary: whatever it was, the next try may work
                 self.trouble = f"this PC's agent stumbled; see {self._folder.log}"
@@ -189,7 +190,7 @@ class MemberLink:
             return False
         await self._remember(lambda state: _after_welcome(state, welcome, address))
         self.address, self._heard_s = address, boottime_s()
-        self.was_put_out = False
+        self.was_put_out = None
         log.info("connected to the coordinator at %s", shown(address))
         return True
 

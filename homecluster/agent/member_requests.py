@@ -50,7 +50,7 @@ class MemberRequests:
                 return channel
             if self._link.was_put_out or boottime_s() >= ends_s:
                 raise PeerError(
-                    f"the coordinator is not reached: {self._link.trouble}",
+                    f"the coordinator is not reached: {self._link.was_put_out or self._link.trouble}",
                     hint=(
                         "homecluster leave, then join with a new token"
                         if self._link.was_put_out

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 from typing import Final
 
@@ -102,25 +103,55 @@ async def introduced(
 
 def why_unreachable(tried: NoAnswer, *, interface: str | None = None) -> Unreachable:
     """The cause at the first address tried, or that nothing was found to try."""
+    (host, port), reason = tried.reasons[0] if tried.reasons else (("", 0), "")
+    target = address_of(host)
+    if host and target is None:
+        return unknown_name(host, reason)
     found = read_interfaces()
     own = usable_addresses(found, interface)
     is_wsl = read_system().os == "wsl2"
     mode = read_mode() if is_wsl else None
     neighbours = read_neighbours()
-    for (host, port), reason in tried.reasons:
-        if _is_ipv4(host):
-            return explain(
-                Seen(
-                    target=host,
-                    port=port,
-                    dialled=dialled_from(reason),
-                    own=own,
-                    tunnels=tunnels(found),
-                    neighbours=neighbours,
-                    wsl_mode=mode,
-                )
-            )
-    return nothing_found(own, tunnels(found), mode)
+    if target is None:
+        return nothing_found(own, tunnels(found), mode)
+    told = explain(
+        Seen(
+            target=target,
+            port=port,
+            dialled=dialled_from(reason),
+            own=own,
+            tunnels=tunnels(found),
+            neighbours=neighbours,
+            wsl_mode=mode,
+        )
+    )
+    return told if target == host else replace(told, why=f"{host} is {target}: {told.why}")
+
+
+def address_of(host: str) -> str | None:
+    """The IPv4 address that a name means here; an address means itself, and None is for neither."""
+    try:
+        return str(IPv4Address(host))
+    except ValueError:
+        pass
+    if ":" in host or not any(char.isalpha() for char in host):
+        return None  # IPv6, or digits that the resolver would take for an address nobody meant
+    try:
+        return socket.gethostbyname(host)
+    except (OSError, UnicodeError):
+        return None
+
+
+def unknown_name(host: str, reason: str) -> Unreachable:
+    """What was dialled is no IPv4 address and means none."""
+    is_address = ":" in host
+    return Unreachable(
+        cause=Cause.ABSENT,
+        why=f"{host} does not answer ({reason})"
+        if is_address
+        else f"{host} is no address, and this PC knows no PC of that name",
+        remedy="look for a typing error; homecluster nodes, on a PC of the cluster, shows the coordinator's address.",
+    )
 
 
 def dialled_from(reason: str) -> Dialled:
@@ -168,11 +199,3 @@ def _found(table: PeerTable, cluster: str) -> FoundCluster:
             dict.fromkeys((address, one.advert.port) for one in seen for address in one.addresses)
         ),
     )
-
-
-def _is_ipv4(host: str) -> bool:
-    try:
-        IPv4Address(host)
-    except ValueError:
-        return False
-    return True

@@ -9,7 +9,9 @@ from pathlib import Path
 
 from homecluster.agent.folder import AgentFolder
 from homecluster.agent.local import COORDINATOR, LocalAgent
-from homecluster.errors import HomeclusterError, InputError, PeerError
+from homecluster.app.link_watch import WATCH_FILE
+from homecluster.app.live_cluster import LIVE_FILE
+from homecluster.errors import HomeclusterError, InputError, MissingError, PeerError
 from homecluster.launch.identity import identity_of, is_alive, send_signal
 from homecluster.store.cluster_state import read_state
 
@@ -22,13 +24,16 @@ _PAUSE_S = 0.05
 class Left:
     cluster: str
     coordinator_knows: bool
+    members_told: int = 0
+    """Whom this PC, their coordinator, told that the cluster has ended."""
 
 
 def leave(home: Path, *, force: bool) -> Left:
     """This PC out of its cluster, its agent ended; its key stays, since it is this PC's for life.
 
     Raises:
-        InputError: it is in no cluster, or it is the coordinator of others.
+        MissingError: it is in no cluster.
+        InputError: it is the coordinator of others.
         PeerError: the coordinator could not be told, and `force` was not asked for.
     """
     try:
@@ -38,7 +43,7 @@ def leave(home: Path, *, force: bool) -> Left:
             raise
         return _leave_blindly(home)
     if state is None:
-        raise InputError("this PC is in no cluster")
+        raise MissingError("this PC is in no cluster", hint="homecluster join makes it a member.")
     agent = LocalAgent(home)
     if state.is_coordinator and state.pins and not force:
         raise InputError(
@@ -46,19 +51,29 @@ def leave(home: Path, *, force: bool) -> Left:
             hint="revoke them first, or move it: homecluster token --backup FILE here, "
             "homecluster join --new --from-backup FILE on another PC; or homecluster leave --force",
         )
-    knows = True
-    if not state.is_coordinator:
+    knows, told = True, 0
+    if state.is_coordinator:
+        told = _tell_the_end(agent)
+    else:
         knows = _tell_leaving(agent, force=force)
     _end_agent(home)
-    _forget(AgentFolder(home=home))
-    return Left(cluster=state.name, coordinator_knows=knows)
+    _forget(home)
+    return Left(cluster=state.name, coordinator_knows=knows, members_told=told)
 
 
 def _leave_blindly(home: Path) -> Left:
     """Out of a cluster whose state cannot be read any more."""
     _end_agent(home)
-    _forget(AgentFolder(home=home))
+    _forget(home)
     return Left(cluster="a name that cannot be read any more", coordinator_knows=False)
+
+
+def _tell_the_end(agent: LocalAgent) -> int:
+    """How many members were told that their coordinator goes; those who are off find nobody, and say so."""
+    try:
+        return int(agent.ask(COORDINATOR, "cluster.leave", {}, deadline_s=_LEAVE_S)["told"])
+    except HomeclusterError:
+        return 0  # its agent sleeps, so nobody is connected
 
 
 def _tell_leaving(agent: LocalAgent, *, force: bool) -> bool:
@@ -92,13 +107,16 @@ def _end_agent(home: Path) -> None:
         time.sleep(_PAUSE_S)
 
 
-def _forget(folder: AgentFolder) -> None:
+def _forget(home: Path) -> None:
     """The state goes first: without it this PC is in no cluster, whatever else is left."""
+    folder = AgentFolder(home=home)
     for path in (
         folder.backup,
         folder.state,
         folder.cluster_key,
         folder.node_certificate,
         folder.cluster_certificate,
+        home / LIVE_FILE,
+        home / WATCH_FILE,
     ):
         path.unlink(missing_ok=True)

@@ -21,6 +21,7 @@ from homecluster.store.link_log import LinkPoint, add_point, read_points
 from homecluster.store.paths import Paths
 from netprobe.types import Report
 
+WATCH_FILE: Final = "link-watch.log"
 EVERY_S: Final = 300.0
 _FIRST_S: Final = 20.0
 _ECHOES: Final = 5
@@ -41,7 +42,7 @@ class Cluster(Protocol):
 
 
 def watch_file(paths: Paths) -> Path:
-    return paths.home / "link-watch.log"
+    return paths.home / WATCH_FILE
 
 
 async def keep_watch(

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import errno
+import io
+import re
 import sys
 from collections.abc import Callable
+from typing import Final
 
 import click
 
@@ -13,6 +16,13 @@ from homecluster.errors import HomeclusterError, MissingError
 
 INTERRUPTED = 130
 PIPE_CLOSED = 141
+
+
+_JOIN_WORD: Final = re.compile(r"hc1\.[\w.-]+")
+_SEEN_BY_ALL: Final = (
+    "a token typed on a command line is seen by every user of this PC and kept by the shell: "
+    "make a new one, and type `homecluster join` alone, which asks for it."
+)
 
 
 class ReaderGoneError(Exception):
@@ -24,12 +34,16 @@ def run(command: Callable[[], object]) -> int:
     try:
         result = command()
     except HomeclusterError as error:
-        click.echo(f"error: {harmless(error.message)}", err=True)
+        click.echo(f"error: {harmless(without_tokens(error.message))}", err=True)
         if error.hint:
             click.echo(f"  hint: {harmless(error.hint)}", err=True)
         return error.exit_code
     except click.ClickException as error:
-        error.show()
+        said = io.StringIO()
+        error.show(said)
+        click.echo(without_tokens(said.getvalue()), err=True, nl=False)
+        if _JOIN_WORD.search(error.message):
+            click.echo(f"  hint: {_SEEN_BY_ALL}", err=True)
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted", err=True)
@@ -43,3 +57,8 @@ def run(command: Callable[[], object]) -> int:
         click.echo("error: the output cannot be written: no space left on the disk", err=True)
         return MissingError.exit_code
     return result if isinstance(result, int) else 0
+
+
+def without_tokens(text: str) -> str:
+    """`text` without the secrets of join tokens that were typed in a wrong place."""
+    return _JOIN_WORD.sub("hc1.…", text)

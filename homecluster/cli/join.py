@@ -126,7 +126,14 @@ def _become_member(
     token = choice.read_token(token_file) if token_file else choice.typed_token(_ask_token)
     introduction = choice.introduced(token, address, interface)
     _confirm(choice.trust_text(introduction, getpass.getuser()), yes=yes)
-    return choice.join(home, token, introduction, name=own, interface=interface)
+    state = choice.join(home, token, introduction, name=own, interface=interface)
+    if state.node != own:
+        click.echo(
+            f"another PC of this cluster is called {own}, so this one is {state.node}; "
+            "another name: homecluster leave, then join with --name N and a new token",
+            err=True,
+        )
+    return state
 
 
 def _ask_token() -> str:
@@ -158,7 +165,7 @@ def _tell(state: ClusterState, trouble: str | None, home: Path, *, as_json: bool
     status = LocalAgent(home).status()
     if status.get("was_put_out"):
         raise PeerError(
-            f"this PC was put out of the cluster of {state.name}",
+            f"{status['trouble']} (it was that of {state.name})",
             hint="homecluster leave, then join again with a new token",
         )
     if as_json:

@@ -20,10 +20,20 @@ def leave(*, force: bool, as_json: bool) -> int:
     left = use_case(wiring.paths().home, force=force)
     if as_json:
         print_document(
-            {"schema": SCHEMA, "cluster": left.cluster, "coordinator_knows": left.coordinator_knows}
+            {
+                "schema": SCHEMA,
+                "cluster": left.cluster,
+                "coordinator_knows": left.coordinator_knows,
+                "members_told": left.members_told,
+            }
         )
         return 0
     click.echo(f"this PC has left the cluster of {left.cluster}")
+    if left.members_told:
+        click.echo(
+            f"  {left.members_told} of its PCs were told that it has ended; there: homecluster leave",
+            err=True,
+        )
     if not left.coordinator_knows:
         click.echo(
             "  the coordinator does not know: homecluster revoke, on a PC of the cluster", err=True

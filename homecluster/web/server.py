@@ -18,7 +18,8 @@ from homecluster.web.assets import asset, content_type
 from homecluster.web.fence import HEADERS, Asked, refusal, served_hosts
 from homecluster.web.login import SESSION_LIFE_S, Doorkeeper
 
-COOKIE = "homecluster_session"
+COOKIE = "homecluster_session_{port}"
+"""Browsers keep cookies by host, whatever the port: two pages of one PC must not throw out each other's guests."""
 _MOST_BYTES = 4096
 _MOST_STREAMS = 16
 _MOST_WORDS = 300
@@ -55,6 +56,7 @@ class Dashboard:
         self._source = source
         self._doorkeeper = doorkeeper
         self._hosts = served_hosts(host, port)
+        self._cookie = COOKIE.format(port=port)
         self._latest: _Latest | None = None
         self._streams = 0
 
@@ -79,7 +81,7 @@ class Dashboard:
         )
         if (why := refusal(asked, self._hosts)) is not None:
             return web.Response(status=403, text=why, headers=HEADERS)
-        known = self._doorkeeper.knows(request.cookies.get(COOKIE, ""), time.monotonic())
+        known = self._doorkeeper.knows(request.cookies.get(self._cookie, ""), time.monotonic())
         if not known and not asked.is_login:
             return web.Response(
                 status=401, text=_LOGIN_PAGE, content_type="text/html", headers=HEADERS
@@ -107,7 +109,12 @@ class Dashboard:
             content_type="text/html",
         )
         response.set_cookie(
-            COOKIE, session, httponly=True, samesite="Strict", max_age=int(SESSION_LIFE_S), path="/"
+            self._cookie,
+            session,
+            httponly=True,
+            samesite="Strict",
+            max_age=int(SESSION_LIFE_S),
+            path="/",
         )
         return response
 

@@ -32,9 +32,16 @@ def secret(folder: Path, text: str, mode: int = 0o600) -> Path:
 
 def test_outside_of_a_cluster_every_verb_says_how_to_get_in(home: Path) -> None:
     del home
-    for ran in (run("nodes"), run("token"), run("revoke", "b")):
+    for ran in (run("nodes"), run("token"), run("revoke", "b"), run("leave")):
         assert (ran.code, "homecluster join" in ran.err) == (3, True), ran.err
-    assert run("leave").code == 2
+
+
+def test_a_token_on_the_command_line_is_not_repeated(home: Path) -> None:
+    del home
+    for arguments in (("join", TOKEN), ("join", "--token-file", TOKEN), ("nodes", TOKEN)):
+        ran = run(*arguments)
+        assert (ran.code, "2" * 40 in ran.err + ran.out) == (2, False), ran.err
+    assert "make a new one" in ran.err
 
 
 @pytest.mark.parametrize(

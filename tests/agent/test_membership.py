@@ -15,6 +15,9 @@ from homecluster.agent.tokens import parse_token
 from homecluster.agent.verbs import Asked, Body, Verb
 from homecluster.app.backup import make_backup, take_over
 from homecluster.app.join import create_cluster, join_cluster
+from homecluster.app.leave import leave
+from homecluster.app.link_watch import WATCH_FILE
+from homecluster.app.live_cluster import LIVE_FILE
 from homecluster.domain.ids import NodeId
 from homecluster.domain.job import JobId, LaunchSpec
 from homecluster.domain.member import Health, Role
@@ -130,6 +133,23 @@ def test_a_member_that_leaves_is_gone_at_once(town: Town) -> None:
     b.local.ask(COORDINATOR, "cluster.leave", {}, deadline_s=30)
 
     assert [m.node for m in a.local.members()] == [A]
+
+
+def test_a_coordinator_that_leaves_tells_its_members_that_the_cluster_has_ended(town: Town) -> None:
+    a = town.coordinator()
+    b = town.member("b", a)
+    for name in (LIVE_FILE, WATCH_FILE):
+        (b.home / name).write_text("{}")
+
+    told = a.local.ask(COORDINATOR, "cluster.leave", {}, deadline_s=30)
+    a.stop()
+
+    assert told == {"node": "a", "told": 1}
+    within(30, lambda: b.local.status()["was_put_out"])
+    assert b.local.status()["trouble"] == "a, the coordinator, has left: the cluster has ended"
+    b.stop()
+    leave(b.home, force=True)
+    assert not [name for name in (LIVE_FILE, WATCH_FILE) if (b.home / name).exists()]
 
 
 def test_members_come_back_when_the_coordinator_does(town: Town) -> None:

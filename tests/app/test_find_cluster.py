@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any
 
 import pytest
@@ -61,6 +62,20 @@ def test_where_nothing_listens_the_cause_is_named() -> None:
     with pytest.raises(PeerError, match="nothing listens") as error:
         asyncio.run(introduced([address], KEY, look=False))
     assert "homecluster join" in str(error.value.hint)
+
+
+@pytest.mark.parametrize(
+    "typed", ["no-such-pc.invalid", "10.77.0", "10.77.0.2.3", "fe80::1%nowhere"]
+)
+def test_an_address_that_means_nobody_is_named(typed: str) -> None:
+    with pytest.raises(PeerError, match=re.escape(typed)) as error:
+        asyncio.run(introduced([(typed, unused_port())], KEY, look=False))
+    assert "typing error" in str(error.value.hint)
+
+
+def test_a_name_is_told_with_the_address_that_it_means() -> None:
+    with pytest.raises(PeerError, match=r"localhost is 127\.0\.0\.1: .* nothing listens"):
+        asyncio.run(introduced([("localhost", unused_port())], KEY, look=False))
 
 
 @pytest.mark.parametrize(

@@ -109,6 +109,7 @@ def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites() -> None:
         async with session.get(f"{base}/login", params={"link": LINK}) as reply:
             cookie = reply.headers["Set-Cookie"]
         assert "HttpOnly" in cookie
+        assert cookie.startswith(f"homecluster_session_{base.rpartition(':')[2]}=")
         assert "SameSite=Strict" in cookie
 
     with_dashboard(talk, logged_in=False)
