@@ -11,8 +11,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -80,15 +84,20 @@ def hotspot_with_nat() -> HomePlan:
     return replace(behind, name="hotspot with NAT", hosts=hosts, interfaces=(*on_air, c))
 
 
-def measure(loads: tuple[Load, ...], *, cores: float, seconds: float) -> tuple[Row, ...]:
+def measure(
+    loads: tuple[Load, ...], *, cores: float, seconds: float, devices: Path | None
+) -> tuple[Row, ...]:
     engines = str(paths_from(os.environ).engines)
     start = {"b": _START_CORES, "c": _START_CORES}
     with Lab(hotspot_with_nat(), cpu_cores=start) as lab:
         environment = {"HOMECLUSTER_ENGINES": engines}
         desk, wsl, laptop = (Pc(host=lab.host(name), env=environment) for name in "abc")
         desk.create()
-        for pc in (wsl, laptop):
-            joined = pc.join(desk.token())
+        for pc, cpu in zip((wsl, laptop), cycle(sorted(os.sched_getaffinity(0)))):
+            if devices is not None:
+                shutil.copytree(devices, pc.state / "devices")
+            with kept_to(cpu):
+                joined = pc.join(desk.token())
             assert joined.returncode == 0, joined.stderr
         by_plan = [(predicted(desk, load, "c"), predicted(desk, load, "b,c")) for load in loads]
         up(desk, "b,c")
@@ -106,6 +115,17 @@ def measure(loads: tuple[Load, ...], *, cores: float, seconds: float) -> tuple[R
         )
         for load, by_one, by_two, plan in zip(loads, one, two, by_plan, strict=True)
     )  # fmt: skip
+
+
+@contextmanager
+def kept_to(cpu: int) -> Iterator[None]:
+    """What is started inside stays on one CPU of this machine: two PCs never share one."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {cpu})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def shape(nodes: str) -> tuple[str, ...]:
@@ -156,10 +176,11 @@ def main() -> None:
     parser.add_argument("--concurrency", type=int, nargs="+", default=[4, 8])
     parser.add_argument("--prompts", nargs="+", choices=_PARTS, default=list(_PARTS))
     parser.add_argument("--seconds", type=float, default=20.0, help="of each load")
+    parser.add_argument("--devices", type=Path, help="HOME/devices of such a PC, already probed")
     parser.add_argument("--out", type=Path, help="Also write the rows as JSON.")
     asked = parser.parse_args()
     loads = tuple(Load(prompt=p, concurrency=c) for p in asked.prompts for c in asked.concurrency)
-    rows = measure(loads, cores=asked.cores, seconds=asked.seconds)
+    rows = measure(loads, cores=asked.cores, seconds=asked.seconds, devices=asked.devices)
     print("prompt  in flight  one tokens/s  two tokens/s  ratio  predicted ratio")
     for row in rows:
         one, two = (each["output_tokens_per_s"] for each in (row.one, row.two))
