@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from homecluster.app.bench import job_workload
 from homecluster.app.jobs import JobView
@@ -23,6 +24,7 @@ from homecluster.store.files import read_json
 from homecluster.store.paths import Paths
 from homecluster.store.signs_document import SCHEMA as SIGNS_SCHEMA
 from homecluster.store.signs_document import read_signs
+from netprobe.matrix import SCHEMA as MATRIX_SCHEMA
 from netprobe.report import SCHEMA as REPORT_SCHEMA
 from netprobe.report import parse_report
 from netprobe.types import Report
@@ -34,7 +36,7 @@ _FRESH = timedelta(days=7)
 
 
 def signs_of_file(path: Path, cluster: Cluster) -> Signs:
-    """What a document of signs or of one probe says.
+    """What a document of signs, of one probe or of a matrix of probes says.
 
     Raises:
         InputError: the file is unreadable, cut off, or another document; names both that are read.
@@ -43,16 +45,38 @@ def signs_of_file(path: Path, cluster: Cluster) -> Signs:
     schema = document.get("schema") if isinstance(document, dict) else None
     if schema == SIGNS_SCHEMA:
         return read_signs(document, str(path))
+    if schema == MATRIX_SCHEMA:
+        return Signs(links=_links_of_matrix(document, cluster, path))
     if schema != REPORT_SCHEMA:
         raise InputError(
-            f"{path} is neither a {SIGNS_SCHEMA} nor a {REPORT_SCHEMA} document",
-            hint="a cluster document goes with --cluster; `diagnose --save FILE` and `netprobe run --json` write what can be read here.",
+            f"{path} is none of {SIGNS_SCHEMA}, {REPORT_SCHEMA} and {MATRIX_SCHEMA}",
+            hint="a cluster document goes with --cluster; `diagnose --save FILE`, `netprobe run --json` and `netprobe matrix --json` write what can be read here.",
         )
     try:
         report = parse_report(document)
     except ValueError as error:
         raise InputError(f"{path} is damaged: {error}") from error
     return Signs(links=_links(report, cluster))
+
+
+def _links_of_matrix(
+    document: dict[str, Any], cluster: Cluster, path: Path
+) -> tuple[LinkSigns, ...]:
+    """Every pair's links; those of pairs that slowed each other down know by how much."""
+    try:
+        reports = [parse_report(one) for one in document["reports"]]
+        together = {
+            frozenset(pair): one["together_bytes_per_s"] / one["alone_bytes_per_s"]
+            for one in document["shared"]
+            for pair in one["pairs"]
+        }
+        return tuple(
+            replace(link, together_ratio=together.get(frozenset((report.src, report.dst))))
+            for report in reports
+            for link in _links(report, cluster)
+        )
+    except (ValueError, KeyError, TypeError, ArithmeticError) as error:
+        raise InputError(f"{path} is damaged: {error!r}") from error
 
 
 def saved_links(paths: Paths, cluster: Cluster, now: datetime) -> tuple[LinkSigns, ...]:

@@ -8,14 +8,19 @@ import urllib.request
 from datetime import datetime
 
 from homecluster.app.api_key import read_api_key
+from homecluster.app.job_log import last_lines
 from homecluster.app.jobs import JobView
+from homecluster.domain.ids import NodeId
 from homecluster.domain.job import Running, Starting
-from homecluster.domain.signs import JobSigns
+from homecluster.domain.signs import JobSigns, LostWorker
+from homecluster.engines.ray_log import given_up
 from homecluster.engines.vllm_metrics import EngineCounters, between, parse_metrics
 from homecluster.errors import HomeclusterError
 
 _TIMEOUT_S = 3.0
 _MOST_BYTES = 4 * 1024**2
+_LINES = 400
+"""Of the log's end: a job that lost a worker does not outlive it by many."""
 
 
 def engine_counters(view: JobView) -> EngineCounters | None:
@@ -45,9 +50,17 @@ def job_signs(
     """What the job did in those seconds; a start has a phase and an age instead."""
     elapsed_s = max(0.0, time.time() - datetime.fromisoformat(view.launch.created_at).timestamp())
     state = view.state
+    lost = tuple(
+        LostWorker(node=NodeId(address), reason=why)
+        for address, why in given_up(last_lines(view.folder, _LINES))
+    )
     if isinstance(state, Starting):
         return JobSigns(
-            job=view.folder.job_id, state="starting", phase=state.phase, elapsed_s=elapsed_s
+            job=view.folder.job_id,
+            state="starting",
+            phase=state.phase,
+            elapsed_s=elapsed_s,
+            lost_workers=lost,
         )
     seen = between(before, after, seconds) if before and after else None
     return JobSigns(
@@ -62,4 +75,5 @@ def job_signs(
         preemptions=seen.preemptions if seen else None,
         kv_cache_usage_ratio=seen.kv_cache_usage_ratio if seen else None,
         scheduler_busy_ratio=scheduler_busy_ratio,
+        lost_workers=lost,
     )

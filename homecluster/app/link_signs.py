@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from homecluster.app.links import believed_links
-from homecluster.domain.hardware import DeviceKind
 from homecluster.domain.ids import NodeId
 from homecluster.domain.signs import LinkFailure, LinkSigns
 from netprobe.types import Loaded, Report
@@ -59,7 +57,6 @@ def _one_way(report: Report, src: NodeId, dst: NodeId) -> LinkSigns:
     trip = report.round_trip
     kinds = [end.kind.value for end in (report.interface, report.far_interface) if end]
     radio = next((kind for kind in kinds if kind in ("wifi", "hotspot")), None)
-    links = believed_links(report, src, dst, DeviceKind.CPU)
     return LinkSigns(
         src=src,
         dst=dst,
@@ -71,7 +68,6 @@ def _one_way(report: Report, src: NodeId, dst: NodeId) -> LinkSigns:
         echoes_lost=trip.lost if trip else None,
         path_mtu_bytes=report.mtu_bytes,
         interface_kind=radio or next(iter(kinds), None),
-        medium=links[0].medium if links else None,
         opens=None if trip is None and _rate_missing(report) else True,
         failures=tuple(
             LinkFailure(probe=one.probe, kind=one.kind.value, detail=one.detail)

@@ -18,14 +18,16 @@ from homecluster.app.ports import Members
 from homecluster.app.reach_watch import multicast, reached
 from homecluster.domain.ids import NodeId
 from homecluster.domain.member import Health, Member
-from homecluster.domain.signs import NodeSigns, Signs
+from homecluster.domain.signs import JobSigns, NodeSigns, Signs
 from homecluster.errors import HomeclusterError
 from homecluster.inventory.collect import own_node_id
 from homecluster.inventory.node_watch import between, look, node_signs
 from homecluster.inventory.system import operating_system
+from homecluster.inventory.windows_memory import read_windows_ram_bytes
 from homecluster.inventory.wsl import read_mode
 from homecluster.launch.left_engines import left_engines
 from homecluster.launch.strays import of_any_job
+from homecluster.planner.causes.memory import is_short_of_memory
 from homecluster.store.paths import Paths
 from homecluster.store.typed_table import ShapeError, read_table, write_table
 
@@ -64,6 +66,7 @@ def watch(paths: Paths, view: JobView | None, members: Members | None, seconds: 
     silent = [one for one in everybody if one.health is not Health.ALIVE and not one.is_here]
     return replace(
         signs,
+        job=_with_names(signs.job, everybody),
         nodes=(own, *(one.signs for one in answers if one.signs is not None)),
         links=links,
         around=around,
@@ -73,6 +76,15 @@ def watch(paths: Paths, view: JobView | None, members: Members | None, seconds: 
             *((one.node, f"it is {one.health.value}") for one in silent),
         ),
     )
+
+
+def _with_names(job: JobSigns | None, everybody: tuple[Member, ...]) -> JobSigns | None:
+    """The job's lost workers as members, where their addresses are known."""
+    if job is None:
+        return None
+    names = {one.address: one.node for one in everybody}
+    lost = tuple(replace(one, node=names.get(one.node, one.node)) for one in job.lost_workers)
+    return replace(job, lost_workers=lost)
 
 
 def watch_here(
@@ -102,6 +114,8 @@ def watch_here(
         stale=left_engines(jobs_over(paths.jobs)),
         wsl_mode=read_mode() if _is_wsl() else None,
     )
+    if _is_wsl() and is_short_of_memory(own):  # Windows answers slowly, and only then it matters
+        own = replace(own, windows_ram_bytes=read_windows_ram_bytes())
     return own, Signs(job=job)
 
 

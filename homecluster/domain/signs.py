@@ -137,7 +137,6 @@ class LinkSigns:
     path_mtu_bytes: int | None = None
     interface_mtu_bytes: int | None = None
     interface_kind: str | None = None
-    medium: str | None = None
     opens: bool | None = None
     """A TCP connection this way to a port that is known to listen succeeds."""
     is_there: bool | None = None

@@ -22,7 +22,7 @@ class HostCounters:
     at_s: float
     """On the monotonic clock."""
     busy_cpu_s: float
-    """Processor time of everything on this PC."""
+    """Processor time of everything on this PC but programs that give way (nice)."""
     swapped_bytes: float | None = None
     """In and out together."""
     disk_read_bytes: float | None = None
@@ -47,7 +47,7 @@ def read_counters(read: ReadText = read_host_text) -> HostCounters:
     return HostCounters(
         at_s=time.monotonic(),
         # Guest time is part of user time already, and waiting is not work.
-        busy_cpu_s=float(times.user + times.system + getattr(times, "nice", 0.0)),
+        busy_cpu_s=float(times.user + times.system),
         swapped_bytes=parse_swapped_bytes(read("/proc/vmstat") or ""),
         disk_read_bytes=disk,
         stalls_s=tuple((what, stall_s) for what, stall_s in stalls if stall_s is not None),

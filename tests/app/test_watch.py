@@ -10,11 +10,14 @@ from typing import Any
 import pytest
 
 from homecluster.agent.verbs import Asked
+from homecluster.app import watch as watching
 from homecluster.app.verbs import all_verbs
 from homecluster.app.watch import answer, watch, watch_here
+from homecluster.domain.hardware import WslMode
 from homecluster.domain.ids import NodeId
 from homecluster.domain.member import Health, Member, Role
 from homecluster.domain.signs import NodeSigns
+from homecluster.domain.units import GIB
 from homecluster.errors import MissingError, PeerError
 from homecluster.planner.diagnosis import diagnose_signs
 from homecluster.store.paths import Paths
@@ -116,3 +119,22 @@ def test_members_may_ask_for_signs_and_need_not_be_operators(paths: Paths) -> No
 
     assert verb.needs is Role.WORKER
     assert read_table(NodeSigns, told["signs"]).cores is not None
+
+
+@pytest.mark.parametrize(
+    ("free_gib", "expected"), [(0.5, 16 * GIB), (6, None)], ids=["short", "roomy"]
+)
+def test_windows_is_asked_for_its_memory_only_where_wsl_runs_short(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch, free_gib: float, expected: int | None
+) -> None:
+    seen = NodeSigns(
+        node=NodeId("a"), ram_total_bytes=8 * GIB, ram_available_bytes=int(free_gib * GIB)
+    )
+    monkeypatch.setattr(watching, "node_signs", lambda *_, **__: seen)
+    monkeypatch.setattr(watching, "_is_wsl", lambda: True)
+    monkeypatch.setattr(watching, "read_mode", lambda: WslMode.MIRRORED)
+    monkeypatch.setattr(watching, "read_windows_ram_bytes", lambda: 16 * GIB)
+
+    own, _ = watch_here(paths, None, 0.0)
+
+    assert own.windows_ram_bytes == expected

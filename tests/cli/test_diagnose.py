@@ -139,6 +139,35 @@ def test_a_saved_measurement_of_a_healthy_link_finds_nothing(tmp_path: Path) -> 
     assert run("diagnose", report(tmp_path), *HOTSPOT).code == 0
 
 
+def matrix(tmp_path: Path, **changes: Any) -> Path:
+    """What `netprobe matrix --json` printed, when the laptops' pair and another slowed each other."""
+    document = {
+        "schema": "netprobe.matrix/1",
+        "reports": [json.loads(report(tmp_path).read_text())],
+        "shared": [
+            {"pairs": [["alice", "bob"], ["carol", "dave"]], "alone_bytes_per_s": 9.6e6, "together_bytes_per_s": 4.8e6}
+        ],
+    }  # fmt: skip
+    path = tmp_path / "matrix.json"
+    path.write_text(json.dumps(document | changes))
+    return path
+
+
+def test_pairs_that_slow_each_other_down_share_a_medium(tmp_path: Path) -> None:
+    ran = run("diagnose", "--json", matrix(tmp_path), *HOTSPOT)
+
+    assert [cause["id"] for cause in ran.document["causes"]] == ["shared-medium"]
+    assert run("diagnose", matrix(tmp_path, shared=[]), *HOTSPOT).code == 0
+
+
+@pytest.mark.parametrize("change", [{"shared": [{}]}, {"reports": [{}]}, {"shared": 7}])
+def test_a_damaged_matrix_is_refused(tmp_path: Path, change: dict[str, Any]) -> None:
+    ran = run("diagnose", matrix(tmp_path, **change), *HOTSPOT)
+
+    assert ran.code == 2
+    assert "is damaged" in ran.err
+
+
 def test_a_measurement_replaces_what_the_document_believes_of_the_link(tmp_path: Path) -> None:
     quick = RoundTrip(min_s=1e-4, p50_s=2e-4, p95_s=3e-4, p99_s=3e-4, sent=400, lost=0)
     before = hotspot()[0]["summary"]

@@ -24,6 +24,7 @@ from homecluster.inventory.nvidia import read_gpus
 from homecluster.inventory.own_name import own_name_address
 from homecluster.inventory.software import own_versions
 from homecluster.inventory.system import read_system
+from homecluster.inventory.windows_memory import read_windows_ram_bytes
 from homecluster.inventory.wsl import read_mode
 from homecluster.launch.left_engines import left_engines
 from homecluster.store.engine_store import Engine, engines_in, partials
@@ -152,15 +153,10 @@ def _engine(one: Engine, current: str) -> EngineFacts:
 
 def _wsl() -> WslFacts:
     profile = _said(_POWERSHELL, "-NoProfile", "-Command", "$env:USERPROFILE")
-    ram = _said(
-        _POWERSHELL,
-        *("-NoProfile", "-Command"),
-        "(Get-CimInstance Win32_ComputerSystem).TotalPhysicalMemory",
-    )
     return WslFacts(
         mode=read_mode(),
         config=_windows_text(profile, ".wslconfig"),
-        windows_ram_bytes=int(ram) if ram and ram.strip().isdigit() else None,
+        windows_ram_bytes=read_windows_ram_bytes(),
         has_systemd=Path("/run/systemd/system").is_dir(),
     )
 

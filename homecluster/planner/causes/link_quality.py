@@ -110,8 +110,10 @@ def wifi_power_save(case: Case) -> Found | None:
 
 
 def shared_medium(case: Case) -> Found | None:
-    """Several pairs of PCs share one radio, and the document does not know it yet."""
-    link = worst(case, lambda one: 1 - (one.together_ratio or 1.0), _is_shared)
+    """Several pairs of PCs share one radio, and the cluster's document does not know it yet."""
+    link = worst(
+        case, lambda one: 1 - (one.together_ratio or 1.0), lambda one: _is_shared(case, one)
+    )
     if link is None or link.together_ratio is None:
         return None
     return found(
@@ -209,9 +211,14 @@ def _quick(link: Link, least_s: float | None) -> Link:
     return replace(link, latency_s=(least_s or 2 * link.latency_s) / 2, jitter_s=0.0)
 
 
-def _is_shared(link: LinkSigns) -> bool:
-    ratio = link.together_ratio
-    return ratio is not None and ratio < _SHARED_RATIO and link.medium is None
+def _is_shared(case: Case, link: LinkSigns) -> bool:
+    if link.together_ratio is None or link.together_ratio >= _SHARED_RATIO:
+        return False
+    ends = {link.src, link.dst}
+    known = case.cluster.link(link.src, link.dst)
+    medium = known.medium if known else None
+    others = {one.medium for one in case.cluster.links if {one.src, one.dst} != ends}
+    return medium is None or medium not in others
 
 
 def then(case: Case, gain: float) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ def wsl_memory_cap(case: Case) -> Found | None:
         total, pc = node.ram_total_bytes, node.windows_ram_bytes
         if not total or not pc or total >= _WSL_SHARE * pc or total >= _ROOMY_BYTES:
             continue
-        if not _short(node):
+        if not is_short_of_memory(node):
             continue
         return found(
             "wsl-memory-cap",
@@ -83,10 +83,10 @@ def _desktop(node: NodeSigns, gpu: GpuSigns, held: int, total: int) -> Found:
 def _pressed(node: NodeSigns) -> bool:
     stalls = (node.memory_stall_ratio or 0.0) >= _STALL_RATIO
     swaps = (node.swapped_bytes_per_s or 0.0) >= _SWAPPING_BYTES_PER_S
-    return stalls or (swaps and _short(node))
+    return stalls or (swaps and is_short_of_memory(node))
 
 
-def _short(node: NodeSigns) -> bool:
+def is_short_of_memory(node: NodeSigns) -> bool:
     """Less than a tenth of the memory is left, or programs wait for some."""
     total, left = node.ram_total_bytes, node.ram_available_bytes
     little = total is not None and left is not None and left < 0.1 * total

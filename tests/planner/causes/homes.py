@@ -175,7 +175,6 @@ def _link(src: NodeId, dst: NodeId, like: Link, kind: str) -> LinkSigns:
         path_mtu_bytes=1500,
         interface_mtu_bytes=1500,
         interface_kind=kind,
-        medium=like.medium,
         together_ratio=0.97,
         opens=True,
         is_there=True,

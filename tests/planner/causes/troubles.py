@@ -92,7 +92,7 @@ TROUBLES: MappingProxyType[str, tuple[str, Trouble]] = MappingProxyType(
         "a full queue": ("bufferbloat", link_is(loaded_rtt_s=0.6)),
         "loss": ("packet-loss", link_is(echoes=400, echoes_lost=20)),
         "Wi-Fi that sleeps": ("wifi-power-save", _sleepy),
-        "pairs in each other's way": ("shared-medium", link_is(together_ratio=0.5, medium=None)),
+        "pairs in each other's way": ("shared-medium", link_is(together_ratio=0.5)),
         "a link that got worse": ("link-got-worse", _worse),
         "large packets vanish": (
             "mtu-blackhole",
