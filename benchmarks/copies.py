@@ -12,8 +12,10 @@ import argparse
 import json
 import os
 import shutil
+import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from itertools import cycle
@@ -33,8 +35,9 @@ _START_WITHIN_S = 600.0
 _START_CORES = 1.0
 """While the engines start; the limit is for what is measured."""
 _WARM_UP_S = 5.0
-_PARTS = {"short": (32, 32), "long": (384, 32)}
-"""Tokens of a prompt and of its answer."""
+_UNPLUG_S = 20.0
+_PARTS = {"short": (32, 32), "long": (512, 16)}
+"""Tokens of a prompt and of its answer: a chat, and questions about a document."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +73,9 @@ class Row:
         return self.predicted_two_tokens_per_s / self.predicted_one_tokens_per_s
 
 
+_UNPLUG_LOAD = Load(prompt="short", concurrency=4)
+
+
 def hotspot_with_nat() -> HomePlan:
     """a and c on the hotspot's Wi-Fi, and b as a WSL2 behind the NAT of its Windows, which is on it."""
     behind, air = home_named("wsl-nat", 2), home_named("hotspot", 3)
@@ -86,7 +92,8 @@ def hotspot_with_nat() -> HomePlan:
 
 def measure(
     loads: tuple[Load, ...], *, cores: float, seconds: float, devices: Path | None
-) -> tuple[Row, ...]:
+) -> tuple[tuple[Row, ...], dict[str, Any]]:
+    """(a row for each load, what clients saw while one of two copies lost its power)."""
     engines = str(paths_from(os.environ).engines)
     start = {"b": _START_CORES, "c": _START_CORES}
     with Lab(hotspot_with_nat(), cpu_cores=start) as lab:
@@ -104,17 +111,18 @@ def measure(
         for name in start:
             lab.set_cpu_cores(name, cores)
         two = [rate(desk, load, seconds) for load in loads]
-        lab.crash("b")
+        unplugged = clients(desk, _UNPLUG_LOAD, _UNPLUG_S, during=lambda: lab.crash("b"))
         within(60, lambda: serving(desk) == ["c"], lambda: str(serving(desk)))
         one = [rate(desk, load, seconds) for load in loads]
         desk.type("down", "--all")
-    return tuple(
+    rows = tuple(
         Row(
             load=load, one=by_one, two=by_two,
             predicted_one_tokens_per_s=plan[0], predicted_two_tokens_per_s=plan[1],
         )
         for load, by_one, by_two, plan in zip(loads, one, two, by_plan, strict=True)
     )  # fmt: skip
+    return rows, unplugged
 
 
 @contextmanager
@@ -139,7 +147,7 @@ def up(desk: Pc, nodes: str) -> None:
     """Serve what every load fits into."""
     desk.document(
         *("up", "--model", "gpt2", "--random-weights", *shape(nodes), "--port", str(_PORT)),
-        *("--prompt-tokens", "384", "--output-tokens", "32", "--concurrency", "16", "--detach"),
+        *("--prompt-tokens", "512", "--output-tokens", "32", "--concurrency", "16", "--detach"),
         timeout_s=_START_WITHIN_S,
     )
 
@@ -150,18 +158,27 @@ def serving(desk: Pc) -> list[str]:
 
 
 def rate(desk: Pc, load: Load, seconds: float) -> dict[str, Any]:
+    told = clients(desk, load, seconds)
+    assert not told["broken"], told
+    return told
+
+
+def clients(
+    desk: Pc, load: Load, seconds: float, *, during: Callable[[], object] | None = None
+) -> dict[str, Any]:
+    """What they saw; `during` happens in the middle of their time."""
     prompt_tokens, output_tokens = _PARTS[load.prompt]
     asked = {
         "model": "gpt2", "prompt_tokens": prompt_tokens, "output_tokens": output_tokens,
         "concurrency": load.concurrency, "warm_up_s": _WARM_UP_S, "seconds": seconds,
     }  # fmt: skip
-    ran = desk.host.run(
-        [sys.executable, str(_CLIENTS), str(_PORT), json.dumps(asked)],
-        timeout=seconds + _START_WITHIN_S,
-    )
-    assert ran.returncode == 0, ran.stderr
-    told: dict[str, Any] = json.loads(ran.stdout)
-    assert not told["broken"], told
+    argv = [sys.executable, str(_CLIENTS), str(_PORT), json.dumps(asked)]
+    with desk.host.running(argv, stdout=subprocess.PIPE, text=True) as ran:
+        if during is not None:
+            time.sleep(_WARM_UP_S + seconds / 2)
+            during()
+        out, _ = ran.communicate(timeout=seconds + _START_WITHIN_S)
+    told: dict[str, Any] = json.loads(out)
     return told
 
 
@@ -177,10 +194,12 @@ def main() -> None:
     parser.add_argument("--prompts", nargs="+", choices=_PARTS, default=list(_PARTS))
     parser.add_argument("--seconds", type=float, default=20.0, help="of each load")
     parser.add_argument("--devices", type=Path, help="HOME/devices of such a PC, already probed")
-    parser.add_argument("--out", type=Path, help="Also write the rows as JSON.")
+    parser.add_argument("--out", type=Path, help="Also keep the rows in this JSON file.")
     asked = parser.parse_args()
     loads = tuple(Load(prompt=p, concurrency=c) for p in asked.prompts for c in asked.concurrency)
-    rows = measure(loads, cores=asked.cores, seconds=asked.seconds, devices=asked.devices)
+    rows, unplugged = measure(
+        loads, cores=asked.cores, seconds=asked.seconds, devices=asked.devices
+    )
     print("prompt  in flight  one tokens/s  two tokens/s  ratio  predicted ratio")
     for row in rows:
         one, two = (each["output_tokens_per_s"] for each in (row.one, row.two))
@@ -188,17 +207,20 @@ def main() -> None:
             f"{row.load.prompt:6} {row.load.concurrency:10} {one:13.1f} {two:13.1f} {row.ratio:6.2f} "
             f"{row.predicted_ratio:16.2f}"
         )
+    print(f"one of two unplugged: {unplugged}")
     if asked.out:
-        tables = [
-            asdict(row) | {"ratio": row.ratio, "predicted_ratio": row.predicted_ratio}
-            for row in rows
-        ]
-        document = {
-            "schema": "homecluster.bench-copies/2",
-            "cores_each": asked.cores,
-            "rows": tables,
-        }
-        asked.out.write_text(json.dumps(document, indent=2) + "\n")
+        keep(asked.out, rows, {"cores_each": asked.cores, "unplugged": unplugged})
+
+
+def keep(path: Path, rows: tuple[Row, ...], facts: dict[str, Any]) -> None:
+    """Rows of other loads that are there already stay: each run takes minutes."""
+    tables = json.loads(path.read_text())["rows"] if path.exists() else []
+    kept = {json.dumps(table["load"]): table for table in tables}
+    for row in rows:
+        ratios = {"ratio": row.ratio, "predicted_ratio": row.predicted_ratio}
+        kept[json.dumps(asdict(row.load))] = asdict(row) | ratios
+    document = {"schema": "homecluster.bench-copies/2", **facts, "rows": list(kept.values())}
+    path.write_text(json.dumps(document, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -25,26 +25,33 @@ class Streamed:
     first_s: float
     ended_s: float
     is_whole: bool
+    is_told: bool
+    """It was broken off with an error that a client can read."""
 
     def share_between(self, low_s: float, high_s: float) -> float:
-        """Of the answer's tokens, taken as evenly spread: one event may carry several."""
-        overlap_s = min(high_s, self.ended_s) - max(low_s, self.first_s)
-        return max(0.0, overlap_s) / max(self.ended_s - self.first_s, 1e-9)
+        """Of the request's work, prompt and answer, taken as evenly spread."""
+        overlap_s = min(high_s, self.ended_s) - max(low_s, self.begun_s)
+        return max(0.0, overlap_s) / (self.ended_s - self.begun_s)
 
 
 def stream(port: int, body: dict[str, Any]) -> Streamed:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_ANSWER_WITHIN_S)
-    begun_s, first_s, last = time.monotonic(), 0.0, b""
+    begun_s, first_s, last, failed = time.monotonic(), 0.0, b"", False
     connection.request(
         "POST", "/v1/completions", json.dumps(body), {"Content-Type": "application/json"}
     )
     for line in connection.getresponse():
         if line.startswith(b"data: "):
             first_s, last = first_s or time.monotonic(), line.strip()
+            failed = failed or line.startswith(b'data: {"error"')
     connection.close()
     ended_s = time.monotonic()
     return Streamed(
-        begun_s=begun_s, first_s=first_s, ended_s=ended_s, is_whole=last == b"data: [DONE]"
+        begun_s=begun_s,
+        first_s=first_s,
+        ended_s=ended_s,
+        is_whole=last == b"data: [DONE]" and not failed,
+        is_told=failed,
     )
 
 
@@ -74,6 +81,7 @@ def measure(port: int, load: dict[str, Any]) -> dict[str, Any]:
         "first_token_s": statistics.median(one.first_s - one.begun_s for one in inside),
         "answers": len(answers),
         "broken": sum(not one.is_whole for one in answers),
+        "told": sum(one.is_told for one in answers),
     }
 
 
