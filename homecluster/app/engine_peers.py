@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from homecluster.app.copy_order import text
-from homecluster.app.file_pull import Source, Tell, check_room, pull_model
+from homecluster.app.file_pull import Source, Tell, check_room, lock_of, partial_of, pull_model
 from homecluster.app.offers import Offer, add_taker
 from homecluster.app.ports import Members
 from homecluster.domain.hardware import DeviceKind
@@ -91,6 +91,7 @@ def pull_wheels(paths: Paths, kind: DeviceKind, members: Members, tell: Tell) ->
 def forget_wheels(paths: Paths) -> None:
     """After the installation."""
     shutil.rmtree(_pulled(paths), ignore_errors=True)
+    lock_of(partial_of(_pulled(paths))).unlink(missing_ok=True)
 
 
 def _pulled(paths: Paths) -> Path:

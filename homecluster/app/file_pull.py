@@ -86,7 +86,7 @@ def pull_model(source: Source, final: Path, *, only_config: bool, tell: Tell) ->
     files = offered_files(source)
     if only_config:
         files = tuple(file for file in files if file.name == CONFIG)
-    partial = final.with_name(f".partial-{final.name}")
+    partial = partial_of(final)
     with _alone(partial, tell):
         missing = tuple(file for file in files if not _is_there(final / file.name, file))
         begun_bytes = sum(part.stat().st_size for part in partial.glob("*"))
@@ -108,6 +108,16 @@ def pull_model(source: Source, final: Path, *, only_config: bool, tell: Tell) ->
     return final
 
 
+def partial_of(final: Path) -> Path:
+    """Where the files of `final` lie until all are there."""
+    return final.with_name(f".partial-{final.name}")
+
+
+def lock_of(partial: Path) -> Path:
+    """Held by who fills it."""
+    return partial.with_name(f"{partial.name}.lock")
+
+
 def check_room(folder: Path, needed_bytes: int, what: str) -> None:
     """Refuse to begin what the disk cannot hold (MissingError)."""
     free_bytes = shutil.disk_usage(folder).free
@@ -126,7 +136,7 @@ def _is_there(path: Path, file: ModelFile) -> bool:
 def _alone(partial: Path, tell: Tell) -> Iterator[None]:
     """Two copies on one PC need one transfer."""
     partial.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with partial.with_name(f"{partial.name}.lock").open("w") as lock:
+    with lock_of(partial).open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from homecluster.app import engine as use_case
+from homecluster.app import engine_peers
 from homecluster.domain.hardware import DeviceKind
 from homecluster.errors import InputError, MissingError
 from homecluster.launch.pip_step import Fetching
@@ -13,6 +14,7 @@ from homecluster.store import engine_store
 from homecluster.store.engine_lock import EngineLock, parse_lock
 from homecluster.store.own_wheel import write_bare_wheel
 from homecluster.store.paths import Paths
+from tests.agent.town import town_in
 
 LOCK = """\
 # homecluster.engine-lock/1
@@ -73,6 +75,10 @@ def install(paths: Paths) -> tuple[engine_store.Engine, list[str]]:
     return use_case.install_engine(paths, DeviceKind.CPU, tell), told
 
 
+def packages(engine: engine_store.Engine) -> set[str]:
+    return {path.name for path in engine.path.glob("lib/python3.*/site-packages/*.dist-info")}
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("lock")
 def test_an_engine_is_installed_once_found_again_and_removed(paths: Paths) -> None:
@@ -85,6 +91,31 @@ def test_an_engine_is_installed_once_found_again_and_removed(paths: Paths) -> No
     use_case.remove_engine(paths, "cpu")
     assert use_case.list_engines(paths) == ()
     assert [path.name for path in paths.engines.iterdir()] == [".lock"]
+
+
+@pytest.mark.slow
+def test_a_worker_installs_the_engine_that_its_coordinator_has_over_their_channel(
+    lock: EngineLock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("HOMECLUSTER_ENGINES", raising=False)
+    monkeypatch.setattr(engine_peers, "bundled_lock", lambda _kind: lock)
+    with town_in(tmp_path) as town:
+        a = town.coordinator()
+        b = town.member("b", a)
+        there, here = (Paths(home=pc.home, engines=pc.home / "engines") for pc in (a, b))
+        given, _ = install(there)
+        monkeypatch.delenv("PIP_FIND_LINKS")  # from here on no wheel comes from anywhere else
+        told: list[str] = []
+
+        def pulled() -> Path:
+            return engine_peers.pull_wheels(here, DeviceKind.CPU, b.local, told.append)
+
+        got = use_case.install_engine(here, DeviceKind.CPU, lambda _: None, wheels=pulled)
+        engine_peers.forget_wheels(here)
+    assert told[0] == "a packs its engine"
+    assert (got.name, got.manifest.lock_sha256) == (given.name, lock.sha256)
+    assert packages(got) == packages(given)
+    assert [engine_store.partials(one.engines) for one in (there, here)] == [(), ()]
 
 
 @pytest.mark.slow
