@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import io
 import re
 import sys
 from collections.abc import Callable
@@ -38,12 +37,13 @@ def run(command: Callable[[], object]) -> int:
         if error.hint:
             click.echo(f"  hint: {harmless(error.hint)}", err=True)
         return error.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return error.exit_code
     except click.ClickException as error:
-        said = io.StringIO()
-        error.show(said)
-        click.echo(without_tokens(said.getvalue()), err=True, nl=False)
-        if _JOIN_WORD.search(error.message):
-            click.echo(f"  hint: {_SEEN_BY_ALL}", err=True)
+        told = error.format_message().removesuffix(".")
+        click.echo(f"error: {told[:1].lower()}{without_tokens(told[1:])}", err=True)
+        click.echo(f"  hint: {_hint(error)}", err=True)
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted", err=True)
@@ -57,6 +57,13 @@ def run(command: Callable[[], object]) -> int:
         click.echo("error: the output cannot be written: no space left on the disk", err=True)
         return MissingError.exit_code
     return result if isinstance(result, int) else 0
+
+
+def _hint(error: click.ClickException) -> str:
+    if _JOIN_WORD.search(error.message):
+        return _SEEN_BY_ALL
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    return f"{context.command_path if context else 'homecluster'} --help"
 
 
 def without_tokens(text: str) -> str:

@@ -4,21 +4,45 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.table import Table
+from rich.text import Text
 
 from homecluster.cli.output import harmless
 
 _PIPED_COLUMNS = 160
 """Sentences stay whole when nobody looks."""
+_HANGING_COLUMNS = 2
+_LEAST_COLUMNS = 20
 
 
-class _Console(Console):
-    """Leaves a reader that went away to the boundary; rich's own way is exit code 1, which here means "no"."""
+class Page(Console):
+    """What people read, at the width that their terminal has."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """A sentence that begins indented goes on indented, a little further."""
+        if len(objects) == 1 and isinstance(objects[0], str) and not options.get("soft_wrap"):
+            text = self.render_str(objects[0])
+            indent = len(text.plain) - len(text.plain.lstrip(" "))
+            if indent and "\n" not in text.plain:
+                objects = (self.hung(text, indent + _HANGING_COLUMNS),)
+        super().print(*objects, **options)
+
+    def hung(self, text: Text, indent: int) -> Text:
+        """`text` on as many lines as it takes, all but the first `indent` columns to the right."""
+        first, *others = text.wrap(self, max(_LEAST_COLUMNS, self.width))
+        if not others:
+            return text
+        rest = text[len(first.plain) :]
+        rest = rest[len(rest.plain) - len(rest.plain.lstrip(" ")) :]
+        lines = rest.wrap(self, max(_LEAST_COLUMNS, self.width - indent))
+        return Text("\n").join([first, *(Text(" " * indent) + line for line in lines)])
 
     def on_broken_pipe(self) -> None:
+        """A reader that went away is left to the boundary; rich's own way is exit code 1, which here means "no"."""
         raise BrokenPipeError
 
     def render(
@@ -32,9 +56,9 @@ class _Console(Console):
                 yield Segment(harmless(segment.text), segment.style)
 
 
-def console(*, stderr: bool = False) -> Console:
+def console(*, stderr: bool = False) -> Page:
     """A console that keeps sentences whole when its output is not a terminal and COLUMNS does not tell a width."""
-    made = _Console(stderr=stderr, highlight=False)
+    made = Page(stderr=stderr, highlight=False)
     if not made.is_terminal and not os.environ.get("COLUMNS", "").isdecimal():
         made.width = _PIPED_COLUMNS
     return made

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich.markup import escape
+from rich.text import Text
 
 from homecluster.cli.render_console import console
 from homecluster.domain.check import Check, Mark
 
+_INDENT = 6
 _STYLE = {Mark.PASS: "green", Mark.WARN: "yellow", Mark.FAIL: "bold red"}
 
 
@@ -18,7 +20,8 @@ def show(checks: Sequence[Check], mended: Sequence[tuple[str, str]]) -> None:
     out.print(_summary(checks))
     for check in checks:
         mark = f"[{_STYLE[check.mark]}]{check.mark.value:>4}[/]"
-        out.print(f"{mark}  {check.id}: {escape(check.says)}")
+        line = Text.from_markup(f"{mark}  {check.id}: {escape(check.says)}")
+        out.print(out.hung(line, _INDENT))
         if check.fix:
             out.print(f"        do: {escape(check.fix)}", soft_wrap=True)
     for name, did in mended:

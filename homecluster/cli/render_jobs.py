@@ -194,7 +194,7 @@ def show_engines(engines: Iterable[Engine], places: str) -> None:
     if table.row_count:
         out.print(table)
     else:
-        out.print(f"no engine in {escape(places)}; homecluster engine install")
+        out.print(f"no engine in {escape(places)}; homecluster engine install", soft_wrap=True)
 
 
 class SaysProgress(Protocol):

@@ -14,26 +14,28 @@ from homecluster.app.plan_training import SupposedTraining
 from homecluster.app.recipes import JobRun, Planned
 from homecluster.app.what_if import Supposed
 from homecluster.cli import render_plan, render_train
-from homecluster.cli.render_console import console
+from homecluster.cli.render_console import console, plain_table
 from homecluster.domain.plan import PlanSet
 from homecluster.domain.recipe import Recipe
 from homecluster.domain.units import format_bytes, format_rate, format_seconds
 
 _BAR = 30
+_WIDE = 100
+"""Columns from which a row has room for what a recipe needs; `run --dry-run` says it, too."""
 
 
 def show_recipes(recipes: Sequence[Recipe]) -> None:
     out = console()
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for title in ("recipe", "shows", "takes", "needs", "downloads"):
-        table.add_column(title, no_wrap=title == "recipe")
+    titles = ("recipe", "takes", "needs", "downloads", "shows")
+    narrow = out.width < _WIDE
+    table = plain_table(*(titles[:2] + titles[4:] if narrow else titles), folds=titles[4:])
     for one in recipes:
+        needs = "CPU engine" if one.needs_engine else "nothing"
         table.add_row(
             one.name,
-            escape(one.title),
             f"{one.minutes:g} min",
-            "CPU engine" if one.needs_engine else "nothing",
-            escape(one.downloads),
+            *(() if narrow else (needs, escape(one.downloads))),
+            escape(one.title),
         )
     out.print(table)
     out.print("[dim]homecluster run NAME; --small for a first look[/]")
