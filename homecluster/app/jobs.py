@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import signal
 import time
@@ -18,6 +19,7 @@ from homecluster.errors import HomeclusterError, InputError, LaunchError
 from homecluster.launch import cgroup, scratch, strays
 from homecluster.launch.identity import ProcessIdentity, is_alive, send_signal
 from homecluster.launch.meter import own_memory_bytes
+from homecluster.launch.newborn import newborn
 from homecluster.launch.supervise import GRACE_S
 from homecluster.store.copies_store import has_copies, read_now
 from homecluster.store.gang_store import is_gang
@@ -26,14 +28,15 @@ from homecluster.store.job_store import (
     JobEntry,
     JobFolder,
     Launch,
+    Owner,
     job_folders,
     read_entry,
     read_launch,
     write_entry,
 )
 
-_BORN_WITHIN_S = 60.0
-"""A supervisor writes its first state about a second after its folder was made, on a starved PC after 20."""
+_SPAWNED_WITHIN_S = 5.0
+"""A job's folder is written, and then its supervisor started at once."""
 _KILL_WITHIN_S = 15.0
 _PAUSE_S = 0.1
 
@@ -98,7 +101,7 @@ def look(folder: JobFolder) -> JobView:
     return JobView(
         folder=folder,
         launch=launch,
-        state=_true_state(launch, entry, len(alive)),
+        state=_true_state(folder, launch, entry, len(alive)),
         entry=entry,
         memory_bytes=sum(own_memory_bytes(process) for process in alive),
         processes=len(alive),
@@ -150,16 +153,21 @@ def leader_lives(folder: JobFolder) -> bool:
     return entry is not None and not is_over(entry.state) and is_alive(_identity(entry))
 
 
-def _true_state(launch: Launch, entry: JobEntry | None, processes: int) -> JobState:
+def _true_state(folder: JobFolder, launch: Launch, entry: JobEntry | None, left: int) -> JobState:
     node = launch.spec.commands[0].node
     if entry is None:
-        age_s = time.time() - datetime.fromisoformat(launch.created_at).timestamp()
-        if age_s < _BORN_WITHIN_S:
+        if _may_be_coming(folder, launch):
             return Starting(phase="starting")
         return Failed(node=node, reason="its supervisor never came up")
     if is_alive(_identity(entry)):
         return entry.state
-    return _lost(node, processes)
+    return _lost(node, left)
+
+
+def _may_be_coming(folder: JobFolder, launch: Launch) -> bool:
+    """A slow PC needs half a minute to load a supervisor's code; its process is there meanwhile."""
+    age_s = time.time() - datetime.fromisoformat(launch.created_at).timestamp()
+    return age_s < _SPAWNED_WITHIN_S or newborn(folder.path) is not None
 
 
 def _lost(node: NodeId, processes: int) -> Failed:
@@ -229,7 +237,7 @@ def stop(view: JobView) -> JobView:
     Raises:
         LaunchError: a process resists SIGKILL (the kernel holds it); names its pid.
     """
-    entry = view.entry or _first_entry(view)
+    entry = view.entry or _end_newborn(view)
     if entry is not None and not is_over(view.state):
         _end_supervisor(_identity(entry))
     group = Path(entry.group) if entry is not None and entry.group else None
@@ -251,14 +259,22 @@ def stop(view: JobView) -> JobView:
     return after
 
 
-def _first_entry(view: JobView) -> JobEntry | None:
-    """What a supervisor that is just coming up writes in a moment; None if it never does."""
-    deadline = time.monotonic() + _BORN_WITHIN_S
-    while not is_over(look(view.folder).state):
-        if (entry := read_entry(view.folder)) is not None or time.monotonic() > deadline:
-            return entry
+def _end_newborn(view: JobView) -> JobEntry | None:
+    """What a supervisor that was just coming up has written; its last word where it ended before the first."""
+    deadline_s = time.monotonic() + _KILL_WITHIN_S
+    last: ProcessIdentity | None = None
+    while (entry := read_entry(view.folder)) is None and _may_be_coming(view.folder, view.launch):
+        if (found := newborn(view.folder.path)) is not None:
+            last = found
+            is_late = time.monotonic() > deadline_s
+            send_signal(found, signal.SIGKILL if is_late else signal.SIGTERM)
+        elif last is not None:
+            break
         time.sleep(_PAUSE_S)
-    return read_entry(view.folder)
+    if entry is None and last is not None:
+        owner = Owner(boot_id=last.boot_id, pid=last.pid, start_ticks=last.start_ticks)
+        entry = _write(view.folder, owner, None, Stopped(reason="stopped before it began"))
+    return entry
 
 
 def _end_supervisor(owner: ProcessIdentity) -> None:
@@ -275,13 +291,15 @@ def _end_supervisor(owner: ProcessIdentity) -> None:
 def _close(folder: JobFolder, entry: JobEntry, state: JobState) -> None:
     """Write the end that the killed supervisor could not."""
     ended = state if is_over(state) else Stopped(reason="stopped after its supervisor was killed")
+    _write(folder, entry.owner, entry.group, ended)
+
+
+def _write(folder: JobFolder, owner: Owner, group: str | None, state: JobState) -> JobEntry:
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    try:
-        write_entry(
-            folder, JobEntry(state=ended, owner=entry.owner, group=entry.group, written_at=now)
-        )
-    except HomeclusterError:
-        return  # the disk is full; the next look finds the same truth by itself
+    entry = JobEntry(state=state, owner=owner, group=group, written_at=now)
+    with contextlib.suppress(HomeclusterError):  # a full disk: the next look finds the same truth
+        write_entry(folder, entry)
+    return entry
 
 
 def _identity(entry: JobEntry) -> ProcessIdentity:

@@ -207,3 +207,11 @@ def test_a_damaged_folder_is_named_and_its_processes_still_end(start: Start) -> 
 
     job.wait_for(has_ended)
     assert job.processes() == []
+
+
+def test_a_supervisor_that_has_said_nothing_yet_is_ended_at_once(start: Start) -> None:
+    job = start("good")
+    ended = stop(look(job.folder))
+    assert isinstance(ended.state, Stopped), ended.state
+    assert job.processes() == []
+    job.started.process.wait(30)
