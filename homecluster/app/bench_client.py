@@ -59,7 +59,7 @@ def measure(paths: Paths, view: JobView, load: Load, tell: Tell) -> Seen:
     """What the job does under the load.
 
     Raises:
-        MissingError: this PC has no engine, and so no client.
+        MissingError: this PC has no engine, and so no client, or no tokenizer of the model.
         LaunchError: the server or the client failed.
     """
     python = _client_python(paths, view)
@@ -85,6 +85,11 @@ def _client_python(paths: Paths, view: JobView) -> Path:
     """Of the engine that runs the job; the address of several copies is none, so any engine of this PC."""
     if not has_copies(view.folder):
         return Path(view.launch.spec.commands[0].argv[0])
+    if not Path(view.launch.model_folder).is_dir():
+        raise MissingError(
+            "bench makes its prompts with the model's tokenizer, and this PC has no file of the model",
+            hint="type `up` on a PC that runs a copy itself, and bench there.",
+        )
     engines = engines_in(paths.engines)
     if not engines:
         raise MissingError(
