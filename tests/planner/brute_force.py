@@ -44,7 +44,7 @@ def every_copy(estimator: Estimator, devices: Sequence[Device]) -> Iterator[Copy
                 yield _copy((whole,), (layers,))
             for inside in shapes.pipelines(estimator.spec, chosen):
                 for groups in shapes.orders(inside):
-                    for counts in shapes.every_split(layers, len(groups)):
+                    for counts in shapes.splits(layers, [layers] * len(groups)):
                         yield _copy(groups, counts)
 
 

@@ -6,6 +6,7 @@ import math
 from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import NamedTuple
 
 from homecluster.planner import step
 from homecluster.planner.exact import room
@@ -34,7 +35,7 @@ class Bound:
         self._hosts = [self._host_line(group) for group in drivers]
         self._edges = _in_order(clock, groups) if ordered else _in_any_order(clock, groups)
         self._rooms = [clock.room(group, self._ranks) for group in groups]
-        self._caps = [one.layers for one in self._rooms]
+        self._caps: dict[float, list[int]] = {}
         prompt = clock.workload.prompt_tokens
         self._chunks = {
             float(max(1, engine_limits(group[0], self._ranks).batched_tokens // prompt))
@@ -47,7 +48,8 @@ class Bound:
     @property
     def may_run(self) -> bool:
         """The memory of all groups together holds the model and a request."""
-        return bool(self._numbers) and sum(self._caps) >= self._clock.spec.layers
+        most = sum(one.layers for one in self._rooms)
+        return bool(self._numbers) and most >= self._clock.spec.layers
 
     def inside(self, time_s: float) -> float:
         """No copy answers more requests within the time."""
@@ -73,22 +75,44 @@ class Bound:
         return self.inside(time_s) > requests
 
     def _at(self, index: int) -> float:
+        """Least seconds of a request with so many in the copy.
+
+        Caches leave the fewer layers for a device the more requests run: where that keeps layers from the
+        quickest devices, fewer requests at once and a queue may do better. Memory is that for the number before,
+        so that what lies in between is covered.
+        """
         known = self._times_s.get(index)
         if known is None:
-            known = self._times_s[index] = self.least_time_s(self._numbers[index])
+            requests, fewer = self._numbers[index], self._numbers[max(0, index - 1)]
+            known, short = self._round_s(requests, self._caps_for(fewer))
+            if index and short:
+                known = min(known, requests * self._at(index - 1) / fewer)
+            self._times_s[index] = known
         return known
 
-    def least_time_s(self, requests: float) -> float:
-        """Least seconds of a request with so many in the copy."""
+    def _caps_for(self, requests: float) -> list[int]:
+        """Layers that each stage has memory for beside the caches of so many."""
+        if requests not in self._caps:
+            asked = self._clock.workload
+            self._caps[requests] = [
+                room.layers_beside(one, requests * (asked.prompt_tokens + asked.output_tokens / 2))
+                for one in self._rooms
+            ]
+        return self._caps[requests]
+
+    def _round_s(self, requests: float, caps: Sequence[int]) -> tuple[float, bool]:
+        """(least seconds in which so many are answered once, whether memory keeps layers from the quickest)."""
         asked, stages = self._clock.workload, len(self._groups)
         flights = min(float(stages), requests)
-        way_s, busy_s = self._step_s(Load(decode=True, sequences=requests / flights))
+        decode = self._step(Load(decode=True, sequences=requests / flights), caps)
         prompts_s = min(
-            read_s + max(0.0, requests / together - 1) * reading_s
+            self._step(Load(decode=False, sequences=together), caps).first_and_more_s(
+                max(0.0, requests / together - 1)
+            )
             for together in {min(requests, chunk) for chunk in self._chunks}
-            for read_s, reading_s in [self._step_s(Load(decode=False, sequences=together))]
         )
-        return prompts_s + (asked.output_tokens - 1) * max(way_s, flights * busy_s)
+        decodes = asked.output_tokens - 1
+        return prompts_s + decodes * decode.between_s(flights), decode.short
 
     def _knots(self) -> list[float]:
         """Powers, what the caches of all groups together hold, and where a copy's own response bends."""
@@ -112,21 +136,69 @@ class Bound:
         )
         return one, two - one
 
-    def _step_s(self, load: Load) -> tuple[float, float]:
-        """(least seconds of the way, least seconds of the busiest stage)."""
+    def _step(self, load: Load, caps: Sequence[int]) -> _Step:
         layers = self._clock.spec.layers
-        tokens = load.sequences * (1 if load.decode else self._clock.workload.prompt_tokens)
         least = [self._clock.least_s(group, load) for group in self._groups]
         layer_s, head_s = [each for each, _ in least], [head for _, head in least]
-        whole_s = max(
-            _balanced_s(layers, layer_s, self._caps, [(layer_s[i], head_s[i]) for i in self._ends]),
-            _balanced_whole_s(layers, layer_s),
-        )
-        work_s = _quickest_s(layers, layer_s, self._caps) + min(head_s[i] for i in self._ends)
+        ends = [(layer_s[i], head_s[i]) for i in self._ends]
+        balanced_s, short = _balanced_s(layers, layer_s, caps, ends)
+        most = [one.layers for one in self._rooms]
         host_s = min(one + (load.sequences - 1) * more for one, more in self._hosts)
         fixed_s, each_s = self._edges
-        way_s = max(work_s, whole_s) + fixed_s + tokens * each_s + self._stepping_s + host_s
-        return way_s, max(whole_s, host_s)
+        besides_s = fixed_s + self._clock.tokens(load) * each_s + self._stepping_s + host_s
+        besides_s += min(head for _, head in ends)
+        return _Step(
+            way_s=_quickest_s(layers, layer_s, most) + besides_s,
+            busy_s=max(balanced_s, _balanced_whole_s(layers, layer_s), host_s),
+            trades=[(busy_s, way_s + besides_s) for busy_s, way_s in _trades(layers, layer_s)],
+            short=short,
+        )
+
+
+class _Step(NamedTuple):
+    """What a step takes at least."""
+
+    way_s: float
+    """Through all stages."""
+    busy_s: float
+    """On the busiest stage, or of the host."""
+    trades: list[tuple[float, float]]
+    """(busiest stage, way) of ever fewer stages with more layers each: what is gained on one is lost on the other."""
+    short: bool
+    """Memory keeps layers from the quickest."""
+
+    def first_and_more_s(self, more: float) -> float:
+        """The way once, and the busiest stage `more` times."""
+        return max(
+            self.way_s + more * self.busy_s,
+            min(way_s + more * busy_s for busy_s, way_s in self.trades),
+        )
+
+    def between_s(self, flights: float) -> float:
+        """The longer of the way and so many times the busiest stage, at their best compromise."""
+        floor_s = max(self.way_s, flights * self.busy_s)
+        before: tuple[float, float] | None = None
+        for busy_s, way_s in self.trades:
+            if flights * busy_s >= way_s:
+                if before is None:
+                    return max(floor_s, flights * busy_s)
+                lacking, spare = before[1] - flights * before[0], flights * busy_s - way_s
+                share = lacking / (lacking + spare)
+                return max(floor_s, flights * (before[0] + share * (busy_s - before[0])))
+            before = busy_s, way_s
+        return max(floor_s, self.trades[-1][1])
+
+
+def _trades(layers: int, layer_s: Sequence[float]) -> list[tuple[float, float]]:
+    """With the j quickest stages equally busy and no layer on the others, from all stages down to one.
+
+    M_j = L / sum of 1 / s_g over the j quickest; the way is j M_j, and a straight line in between.
+    """
+    made, speed = [], 0.0
+    for count, one_s in enumerate(sorted(layer_s), start=1):
+        speed += 1 / one_s
+        made.append((layers / speed, count * layers / speed))
+    return made[::-1]
 
 
 def _balanced_s(
@@ -134,8 +206,8 @@ def _balanced_s(
     layer_s: Sequence[float],
     caps: Sequence[int],
     ends: Sequence[tuple[float, float]],
-) -> float:
-    """Layers in fractions that all stages finish together.
+) -> tuple[float, bool]:
+    """(seconds of the busiest stage, whether memory binds), of layers in fractions that all stages finish together.
 
     With s_g the seconds of a layer on group g, h what the output head adds on the last: they take M with
     sum over g of (M / s_g) = L + h / s. A stage that lacks the memory for M / s_g layers takes what it can.
@@ -143,7 +215,7 @@ def _balanced_s(
     speed = sum(1 / one_s for one_s in layer_s)
     all_s = (layers + min(h / s for s, h in ends)) / speed
     if all(all_s <= cap * one_s for one_s, cap in zip(layer_s, caps, strict=True)):
-        return all_s
+        return all_s, False
     left, busy_s = float(layers), 0.0
     for full_s, one_s, cap in sorted(
         (cap * one_s, one_s, cap) for one_s, cap in zip(layer_s, caps, strict=True)
@@ -152,7 +224,7 @@ def _balanced_s(
         if busy_s <= full_s:
             break
         left, speed = left - cap, speed - 1 / one_s
-    return busy_s
+    return busy_s, True
 
 
 def _balanced_whole_s(layers: int, layer_s: Sequence[float]) -> float:

@@ -59,6 +59,13 @@ def room_of(
     )
 
 
+def layers_beside(room: Room, tokens: float) -> int:
+    """Layers that fit beside a cache of so many tokens in each; at least what one request leaves."""
+    if room.free_bytes == math.inf:
+        return room.layers
+    return min(room.layers, int(room.free_bytes // (room.layer_bytes + tokens * room.token_bytes)))
+
+
 def requests(spec: ModelSpec, workload: Serve, rooms: Sequence[Room]) -> float:
     """At most so many run at once in a copy over these groups: weights and caches of all layers are on some of them.
 

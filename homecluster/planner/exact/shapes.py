@@ -8,15 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import permutations, product
-from math import comb
 
 from homecluster.domain.hardware import Device
 from homecluster.domain.model import ModelSpec
 from homecluster.planner import rules
 from homecluster.planner.exact.clock import Group
-
-_WHOLE_SPLITS = 400
-"""Up to so many ways to cut the layers are all tried; of more, those around the balanced one."""
 
 
 def tensor_group(spec: ModelSpec, devices: Sequence[Device]) -> Group | None:
@@ -49,19 +45,16 @@ def orders(inside: Sequence[list[Group]]) -> Iterator[tuple[Group, ...]]:
             yield tuple(group for groups in chosen for group in groups)
 
 
-def few_splits(layers: int, stages: int) -> bool:
-    """All ways to cut the layers are worth trying."""
-    return comb(layers - 1, stages - 1) <= _WHOLE_SPLITS
-
-
-def every_split(layers: int, stages: int) -> Iterator[tuple[int, ...]]:
-    """All ways to cut the layers into stages of at least one."""
-    if stages == 1:
-        yield (layers,)
+def splits(layers: int, most: Sequence[int]) -> Iterator[tuple[int, ...]]:
+    """All ways to cut the layers into stages of at least one and at most so many."""
+    first, rest = most[0], most[1:]
+    if not rest:
+        if 1 <= layers <= first:
+            yield (layers,)
         return
-    for first in range(1, layers - stages + 2):
-        for rest in every_split(layers - first, stages - 1):
-            yield (first, *rest)
+    for count in range(max(1, layers - sum(rest)), min(first, layers - len(rest)) + 1):
+        for others in splits(layers - count, rest):
+            yield (count, *others)
 
 
 def neighbours(counts: tuple[int, ...]) -> Iterator[tuple[int, ...]]:

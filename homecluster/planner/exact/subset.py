@@ -5,17 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from homecluster.domain.hardware import Device
 from homecluster.planner import partition
 from homecluster.planner.exact import shapes
 from homecluster.planner.exact.bound import Bound
 from homecluster.planner.exact.clock import Clock, Group
+from homecluster.planner.exact.order import Order
 from homecluster.planner.exact.pieces import Load
 from homecluster.planner.load import Response
 
 _ORDERED_STAGES = 5
 """Up to so many stages every order is tried."""
+_WHOLE_SPLITS = 1000
+"""Up to so many ways to cut the layers, of those that could be best, are all tried."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +39,7 @@ class Subset:
         self.found: Best | None = None
         group = shapes.tensor_group(clock.spec, devices)
         if group is not None:
-            self._keep((group,), (clock.spec.layers,), 0.0)
+            self._keep(Order(clock, (group,)), (group,), (clock.spec.layers,), 0.0)
         made = shapes.pipelines(clock.spec, devices) if len(devices) > 1 else ()
         bounds = ((inside, Bound(clock, _flat(inside), ordered=False)) for inside in made)
         self._shapes = [(inside, least) for inside, least in bounds if least.may_run]
@@ -87,45 +91,63 @@ class Subset:
 
     def _try_orders(self, inside: Sequence[list[Group]], time_s: float, enough: float) -> bool:
         stages = sum(map(len, inside))
-        whole = stages <= _ORDERED_STAGES and shapes.few_splits(self.clock.spec.layers, stages)
-        for groups in shapes.orders(inside) if stages <= _ORDERED_STAGES else [_flat(inside)]:
-            self._try_splits(groups, time_s)
+        whole = stages <= _ORDERED_STAGES
+        for groups in shapes.orders(inside) if whole else [_flat(inside)]:
+            whole &= self._try_splits(groups, time_s)
             if self.held(time_s) >= enough:
                 break
         return whole
 
-    def _try_splits(self, groups: tuple[Group, ...], time_s: float) -> None:
+    def _try_splits(self, groups: tuple[Group, ...], time_s: float) -> bool:
         """The cut that holds most within the time: best for ever more requests, until none answers them in time."""
-        least = Bound(self.clock, groups, ordered=True)
+        least, order = Bound(self.clock, groups, ordered=True), Order(self.clock, groups)
+        hoped = least.inside(time_s)
+        if hoped <= self._target(time_s):
+            return True
+        if not self.held(time_s):
+            self._keep(order, groups, self._climb(order, groups, hoped), time_s)
         while True:
             before = self.held(time_s)
             wanted = max(1.0, self._target(time_s))
-            if least.least_time_s(wanted) > time_s:
-                return
-            self._keep(groups, self._split(groups, wanted), time_s)
+            if not least.may_exceed(wanted, time_s):
+                return True
+            counts, whole = self._split(order, groups, wanted, time_s)
+            if counts is not None:
+                self._keep(order, groups, counts, time_s)
             if self.held(time_s) <= before:
-                return
+                return whole
 
-    def _split(self, groups: tuple[Group, ...], requests: float) -> tuple[int, ...]:
-        """The cut of the layers that answers so many requests soonest."""
-        layers, stages = self.clock.spec.layers, len(groups)
-        if shapes.few_splits(layers, stages):
-            return min(
-                shapes.every_split(layers, stages),
-                key=lambda counts: self.clock.time_s(groups, counts, requests),
+    def _split(
+        self, order: Order, groups: tuple[Group, ...], requests: float, time_s: float
+    ) -> tuple[tuple[int, ...] | None, bool]:
+        """A cut of the layers that answers so many requests within the time; without one, whether that is sure.
+
+        Moving one layer at a time finds it for one request, whose time is a sum of what each stage takes.
+        For more, every cut is tried whose stages all fit the memory and could each alone keep the pace.
+        """
+        if requests > 1:
+            cuts = shapes.splits(self.clock.spec.layers, order.most_layers(requests, time_s))
+            for counts in islice(cuts, _WHOLE_SPLITS):
+                if order.time_s(counts, requests) <= time_s:
+                    return counts, True
+            if next(cuts, None) is None:
+                return None, True
+        best = self._climb(order, groups, requests)
+        best_s = order.time_s(best, requests)
+        return (best, True) if best_s <= time_s else (None, requests <= 1 and best_s < math.inf)
+
+    def _climb(self, order: Order, groups: tuple[Group, ...], requests: float) -> tuple[int, ...]:
+        """From a cut by speed, one layer moved at a time as long as that helps."""
+        starts = [partition.even(self.clock.spec.layers, len(groups)), *self._by_speed(groups)]
+        best_s, best = min((order.time_s(counts, requests), counts) for counts in starts)
+        while best_s < math.inf:
+            next_s, next_one = min(
+                (order.time_s(counts, requests), counts) for counts in shapes.neighbours(best)
             )
-        starts = [partition.even(layers, stages), *self._by_speed(groups)]
-        best = min(starts, key=lambda counts: self.clock.time_s(groups, counts, requests))
-        best_s = self.clock.time_s(groups, best, requests)
-        while True:
-            times = {
-                counts: self.clock.time_s(groups, counts, requests)
-                for counts in shapes.neighbours(best)
-            }
-            next_one = min(times, key=lambda counts: times[counts])
-            if times[next_one] >= best_s:
-                return best
-            best, best_s = next_one, times[next_one]
+            if next_s >= best_s:
+                break
+            best_s, best = next_s, next_one
+        return best
 
     def _by_speed(self, groups: tuple[Group, ...]) -> list[tuple[int, ...]]:
         """Layers by the speed of each stage's reading, as far as its memory and the output head's allow."""
@@ -139,8 +161,10 @@ class Subset:
         counts = partition.balanced(self.clock.spec.layers, speeds, most)
         return [] if counts is None else [counts]
 
-    def _keep(self, groups: tuple[Group, ...], counts: tuple[int, ...], time_s: float) -> None:
-        response = self.clock.response(groups, counts)
+    def _keep(
+        self, order: Order, groups: tuple[Group, ...], counts: tuple[int, ...], time_s: float
+    ) -> None:
+        response = order.response(counts)
         if response is None:
             return
         if self.found is None or response.inside(time_s) > self.held(time_s):
