@@ -16,7 +16,7 @@ from homecluster.domain.hardware import DeviceKind, DType, Node
 from homecluster.domain.ids import DeviceId, NodeId
 from homecluster.domain.topology import Cluster
 from homecluster.domain.workload import Serve
-from homecluster.engines.vllm_gang_bytes import Traffic, planned_bytes
+from homecluster.engines.vllm_gang_bytes import Spread, Traffic, planned_bytes
 from homecluster.planner.candidates import Pins
 from homecluster.store.cluster_document import parse_cluster
 from homecluster.store.engine_store import Engine
@@ -114,10 +114,12 @@ def forecast(facts: Mapping[str, Any], cell: Cell) -> Estimate:
 
 
 def forecast_bytes(cell: Cell) -> int:
-    """Payload of one output token over all links, both ways."""
-    return planned_bytes(
-        find_model("gpt2").spec,
-        tensor_parallel=cell.shape.tensor_parallel,
-        stages=len(cell.shape.partition),
-        traffic=Traffic(input_tokens=0, output_tokens=1, dtype_bytes=2),
+    """Of one output token over all links, both ways, headers included."""
+    shape = cell.shape
+    spread = Spread(
+        tensor_parallel=shape.tensor_parallel,
+        stages=len(shape.partition),
+        small_collectives=shape.small_collectives,
     )
+    one = Traffic(input_tokens=0, output_tokens=1, steps=1, dtype_bytes=2)
+    return planned_bytes(find_model("gpt2").spec, spread, one)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from homecluster.app.bench_client import Load, Seen, Tell, measure
-from homecluster.app.gang_bench import Counters, planned_payload
+from homecluster.app.gang_bench import Counters, planned_link_bytes
 from homecluster.app.jobs import JobView
 from homecluster.app.plan import make_plans, only
 from homecluster.domain.hardware import DTYPE_BYTES, DType, Node
@@ -86,7 +86,7 @@ def bench(
     seen = measure(paths, view, load, tell)
     document = _document(view, workload, seen, predicted)
     if seen.links and not seen.copies:
-        document["planned_link_bytes"] = planned_payload(
+        document["planned_link_bytes"] = planned_link_bytes(
             spec, view.launch.plan, _traffic(seen.served, workload)
         )
     kept = paths.benches / f"{document['measured_at'].replace(':', '')}-{view.folder.job_id}.json"
@@ -143,6 +143,7 @@ def _traffic(served: Served, workload: Serve) -> Traffic:
     return Traffic(
         input_tokens=served.input_tokens,
         output_tokens=served.output_tokens,
+        steps=max(1, served.output_tokens // workload.concurrent_requests),
         dtype_bytes=DTYPE_BYTES[workload.dtype or DType.BF16],
     )
 

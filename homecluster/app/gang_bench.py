@@ -9,7 +9,8 @@ from typing import Any, Final
 from homecluster.app.gang_line import LEASE_S
 from homecluster.app.ports import Members
 from homecluster.domain.model import ModelSpec
-from homecluster.engines.vllm_gang_bytes import Traffic, planned_bytes
+from homecluster.domain.small_collectives import SmallCollectives
+from homecluster.engines.vllm_gang_bytes import Spread, Traffic, planned_bytes
 from homecluster.errors import HomeclusterError
 from homecluster.launch.link_bytes import LinkBytes
 from homecluster.store import gang_store
@@ -54,11 +55,11 @@ def carried(before: Counters, after: Counters) -> list[dict[str, Any]]:
     ]
 
 
-def planned_payload(spec: ModelSpec, layout: Mapping[str, Any], traffic: Traffic) -> int:
-    """Payload that the layout sends by plan, over all links and both ways."""
-    return planned_bytes(
-        spec,
+def planned_link_bytes(spec: ModelSpec, layout: Mapping[str, Any], traffic: Traffic) -> int:
+    """What the layout sends by plan, over all links and both ways."""
+    spread = Spread(
         tensor_parallel=layout["tensor_parallel"],
         stages=layout["pipeline_parallel"],
-        traffic=traffic,
+        small_collectives=SmallCollectives(layout["small_collectives"]),
     )
+    return planned_bytes(spec, spread, traffic)

@@ -12,7 +12,7 @@ from homecluster.domain.hardware import DeviceKind
 from homecluster.domain.ids import NodeId
 from homecluster.domain.plan import Backend
 from homecluster.domain.small_collectives import SmallCollectives
-from homecluster.engines.vllm_gang_bytes import Traffic, planned_bytes
+from homecluster.engines.vllm_gang_bytes import Spread, Traffic, planned_bytes
 from homecluster.engines.vllm_gang_command import share_command
 from homecluster.engines.vllm_gang_document import order_document, read_order
 from homecluster.engines.vllm_gang_order import batch_tokens, tokens_of
@@ -163,11 +163,28 @@ def test_a_share_is_named_after_its_job() -> None:
     assert replace(order(), share=3).share_id == "toy-8000-abcd.3"
 
 
-def test_the_bytes_of_a_gang_are_those_of_its_messages() -> None:
-    """GPT-2 in halves: 25 all-reduces of 1536 bytes each way, and half of 50304 logits of 2 bytes."""
-    one = Traffic(input_tokens=0, output_tokens=1, dtype_bytes=2)
-    pair = planned_bytes(model(), tensor_parallel=2, stages=1, traffic=one)
-    assert pair == 25 * 2 * 1536 + 50304
-    assert planned_bytes(model(), tensor_parallel=1, stages=2, traffic=one) == 1536
-    many = Traffic(input_tokens=90, output_tokens=10, dtype_bytes=2)
-    assert planned_bytes(model(), tensor_parallel=1, stages=3, traffic=many) == 100 * 2 * 1536
+STEP = Traffic(input_tokens=0, output_tokens=1, steps=1, dtype_bytes=2)
+ORDERS = 955 + 38 + 2 * 132
+"""The scheduler's two messages of a step, each in one packet that is acknowledged."""
+
+
+def test_the_bytes_of_tensor_parallel_are_those_that_gloo_puts_on_a_wire() -> None:
+    """GPT-2 in halves: 25 all-reduces of 1536 B and a gather of half the logits, as counted between two hosts."""
+    counted = 25 * 6234 + 50_811 + ORDERS
+    planned = planned_bytes(model(), Spread(tensor_parallel=2, stages=1), STEP)
+    assert planned == pytest.approx(counted, rel=0.05)
+
+
+def test_the_bytes_of_a_pipeline_are_a_vector_its_description_orders_and_an_answer() -> None:
+    counted = 407 + 795 + 1945 + ORDERS + 405 + 132
+    planned = planned_bytes(model(), Spread(tensor_parallel=1, stages=2), STEP)
+    assert planned == pytest.approx(counted, rel=0.05)
+
+
+def test_an_exchange_sends_each_part_once_and_steps_share_their_headers() -> None:
+    exchange = Spread(tensor_parallel=2, stages=1, small_collectives=SmallCollectives.EXCHANGE)
+    payload = 25 * 2 * 1536 + 50_304
+    planned = planned_bytes(model(), exchange, STEP)
+    assert payload < planned < 1.15 * payload
+    eight = planned_bytes(model(), exchange, replace(STEP, output_tokens=8))
+    assert 8 * payload < eight < 8 * planned
