@@ -1,174 +1,128 @@
-"""The use case `up --train`: train on the best device of this PC, and put what was measured beside the plan."""
+"""The use case `up --train`: train on this PC, or with others, go on without a lost one, and compare with the plan."""
 
 from __future__ import annotations
 
-import json
-import os
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from homecluster.app.engine import refresh_own_code
-from homecluster.app.model_files import Tell, provide_folder
-from homecluster.app.training_packages import find_training
-from homecluster.domain.hardware import Device, DeviceKind, DType, Node
+from homecluster.app.copies_places import Home
+from homecluster.app.gang_trust import check_trust
+from homecluster.app.model_files import Tell
+from homecluster.app.plan import only
+from homecluster.app.train_ready import Ready, Run, make_ready
+from homecluster.app.train_run import Attempt, attempt
+from homecluster.domain.ids import NodeId
+from homecluster.domain.topology import Cluster
 from homecluster.domain.training import Method, TrainPlan, TrainPlanSet
-from homecluster.engines.deepspeed import deepspeed_config
-from homecluster.errors import HomeclusterError, InputError, LaunchError, MissingError
-from homecluster.launch.engine_tool import Finished, run_tool
-from homecluster.store.engine_store import Engine, find_engine
+from homecluster.errors import InputError
+from homecluster.launch.train_cause import Lost
 from homecluster.store.files import write_json
-from homecluster.store.models import FoundModel
-from homecluster.store.paths import Paths
 from homecluster.store.train_document import train_plan_table
 
 SCHEMA: Final = "homecluster.train/1"
-JOB: Final = "homecluster.jobs.train_zero"
-SEED: Final = 0
-_LIMIT_S: Final = 30 * 24 * 3600.0
-_SETTINGS: Final = "settings.json"
+_CHECKPOINTS: Final = "checkpoints/step-*"
+
+Plans = Callable[[Cluster, tuple[NodeId, ...]], TrainPlanSet]
+"""How this training would run on a cluster, or on those PCs of it that are named."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Training:
     """What `up --train` was asked for, beyond the plan."""
 
-    found: FoundModel
-    random_weights: bool
+    run: Run
     data: Path
     output: Path
     resume: bool
-    steps: int | None
-    save_every: int
+    nodes: tuple[NodeId, ...] = ()
+    """PCs that shall train together; none: the plan chooses."""
+    trust_network: bool = False
 
 
-def choose(plans: TrainPlanSet) -> TrainPlan:
-    """The best plan with one device, which is what can be launched today.
+def choose(plans: TrainPlanSet, own: NodeId, nodes: tuple[NodeId, ...] = ()) -> TrainPlan:
+    """The best plan in which this PC takes part, on exactly `nodes` where they are named.
 
     Raises:
-        InputError: the method is only planned, or no single device can; says why.
+        InputError: the method is only planned, or no such plan fits; says why.
     """
     if plans.workload.method is Method.QLORA:
         raise InputError(
             "qlora is planned, not launched yet",
             hint="--method lora trains adapters beside 16-bit weights.",
         )
-    alone = [plan for plan in plans.plans if len(plan.devices) == 1]
-    if not alone:
+    if nodes and own not in nodes:
         raise InputError(
-            f"no single device of this PC can: {plans.verdict.reason}",
-            hint="training over several devices is planned, not launched yet.",
+            f"this PC ({own}) is none of {', '.join(nodes)}, and it keeps the result",
+            hint=f"type it on {nodes[0]}, or name this PC too.",
         )
-    return alone[0]
+    able = [
+        plan
+        for plan in plans.plans
+        if own in plan.nodes and (not nodes or set(plan.nodes) == set(nodes))
+    ]
+    if not able:
+        where = " and ".join(nodes) or "this PC"
+        why = next((one.detail for one in plans.rejections if set(one.nodes) == set(nodes)), plans.verdict.reason)  # fmt: skip
+        raise InputError(
+            f"no training on {where} fits: {why}",
+            hint="homecluster plan --train --all shows what does.",
+        )
+    return able[0]
 
 
-def settings_of(
-    plans: TrainPlanSet, plan: TrainPlan, node: Node, asked: Training
-) -> dict[str, Any]:
-    """What the job reads: the plan's sizes, and DeepSpeed's configuration of them."""
-    device = device_of(node, plan)
-    ((_, micro_batch),) = plan.micro_batch
-    return {
-        "method": plans.workload.method,
-        "sequence": plans.workload.sequence_tokens,
-        "batch": plans.workload.global_batch,
-        "micro_batch": micro_batch,
-        "steps": asked.steps,
-        "save_every": asked.save_every,
-        "lora_rank": plans.workload.lora_rank,
-        "seed": SEED,
-        "deepspeed": deepspeed_config(
-            kind=device.kind,
-            dtype=plans.workload.dtype or DType.BF16,
-            zero_stage=plan.zero_stage,
-            offload=plan.offload,
-            overlap=plan.overlap,
-            micro_batch=micro_batch,
-            gradient_accumulation=plan.gradient_accumulation,
-        ),
-    }
+def train(home: Home, plans_of: Plans, asked: Training, tell: Tell) -> dict[str, Any]:
+    """Train to the end; the document has measured beside predicted, and which PCs were lost.
 
-
-def argv_of(python: str, model: Path, asked: Training) -> tuple[str, ...]:
-    return (
-        *(python, "-m", JOB, "--model", str(model), "--data", str(asked.data)),
-        *("--output", str(asked.output), "--settings", str(asked.output / _SETTINGS)),
-        *(("--resume",) if asked.resume else ()),
-    )
-
-
-def train(
-    paths: Paths, node: Node, plans: TrainPlanSet, asked: Training, tell: Tell
-) -> dict[str, Any]:
-    """Train to the end; the document has measured beside predicted.
+    A PC that goes away is left out, and the others go on from the last checkpoint.
 
     Raises:
-        InputError: the data is wrong, or the output holds another training.
-        MissingError: the engine, its training packages, weights or disk space are missing.
-        LaunchError: it failed for another reason.
+        InputError, MissingError, PeerError, LaunchError: as `make_ready` and `attempt`.
     """
-    plan = choose(plans)
-    engine = refresh_own_code(find_engine(paths.engines, device_of(node, plan).kind))
-    packages = find_training(engine)
     if not asked.data.is_file():
         raise InputError(f"there is no data file {asked.data}")
-    model = provide_folder(
-        paths, asked.found, engine, random_weights=asked.random_weights, tell=tell
-    )
-    asked.output.mkdir(parents=True, exist_ok=True)
-    write_json(asked.output / _SETTINGS, settings_of(plans, plan, node, asked))
-    ended = run_tool(
-        argv_of(str(engine.python), model, asked),
-        os.environ,
-        variables=_variables(engine, packages, device_of(node, plan)),
-        limit_s=_LIMIT_S,
-        tell=tell,
-    )
-    measured = _document(ended)
+    lost: list[Lost] = []
+    resume = asked.resume
+    while True:
+        plans = plans_of(home.cluster, asked.nodes)
+        plan = choose(plans, home.here.node.id, asked.nodes)
+        ready = make_ready(home, plans, plan, asked.run)
+        check_trust(home.here.paths, ready.open_on, declared=asked.trust_network)
+        tell(_beginning(ready, plan))
+        ended = attempt(
+            home,
+            Attempt(
+                ready=ready, run=asked.run, data=asked.data, output=asked.output, resume=resume
+            ),
+            tell,
+        )
+        if isinstance(ended, dict):
+            break
+        lost.append(ended)
+        tell(f"{ended.name} is lost ({ended.reason}); going on without it")
+        home, asked = _without(home, asked, ended.name)
+        resume = any(asked.output.glob(_CHECKPOINTS))
     document = {
         "schema": SCHEMA,
         "plan": train_plan_table(plan),
         "predicted": {"samples_per_s": train_plan_table(plan)["estimate"]["samples_per_s"]},
-        "measured": measured,
+        "measured": ended,
+        "lost": [{"node": one.name, "reason": one.reason} for one in lost],
     }
     write_json(asked.output / "training.json", document)
     return document
 
 
-def device_of(node: Node, plan: TrainPlan) -> Device:
-    return next(device for device in node.devices if device.id == plan.devices[0])
+def _beginning(ready: Ready, plan: TrainPlan) -> str:
+    others = [str(mate.node) for mate in ready.mates]
+    where = f"this PC and {', '.join(others)}" if others else "this PC alone"
+    rate = plan.estimate.samples_per_s.mid
+    return f"training on {where}: ZeRO stage {plan.zero_stage}, {rate:.3g} samples/s expected"
 
 
-def _variables(engine: Engine, packages: Path, device: Device) -> tuple[tuple[str, str], ...]:
-    """DeepSpeed looks for `ninja` on PATH; the packages lie beside the engine, not in it."""
-    variables = {
-        "PATH": f"{engine.python.parent}:{os.environ.get('PATH', '')}",
-        "PYTHONPATH": str(packages),
-        "HF_HUB_OFFLINE": "1",
-        "TOKENIZERS_PARALLELISM": "false",
-    }
-    if device.kind is DeviceKind.CPU:
-        variables |= {"DS_ACCELERATOR": "cpu", "GLOO_SOCKET_IFNAME": "lo"}
-    else:
-        variables["CUDA_VISIBLE_DEVICES"] = device.id.rpartition(":")[2]
-    return tuple(variables.items())
-
-
-def _document(ended: Finished) -> dict[str, Any]:
-    if ended.code == 0:
-        document = json.loads(ended.output.strip().splitlines()[-1])
-        assert isinstance(document, dict)
-        return document
-    kinds: dict[int, type[HomeclusterError]] = {2: InputError, 3: MissingError}
-    said = [line.strip() for line in ended.said if line.strip()]
-    errors = [line.removeprefix("error: ") for line in said if line.startswith("error: ")]
-    hints = [line.removeprefix("hint: ") for line in said if line.startswith("hint: ")]
-    message = errors[-1] if errors else f"training failed: {said[-1] if said else 'no word why'}"
-    hint = hints[-1] if hints else _advice(said)
-    raise kinds.get(ended.code, LaunchError)(message, hint=hint)
-
-
-def _advice(said: list[str]) -> str | None:
-    if any("out of memory" in line.lower() or "can't allocate memory" in line.lower() for line in said):  # fmt: skip
-        return "use a shorter --sequence, --method lora, or a smaller --memory-utilization, which plans smaller micro-batches."
-    return None
+def _without(home: Home, asked: Training, name: str) -> tuple[Home, Training]:
+    """The cluster and the wish without a PC that is gone."""
+    left = [str(node.id) for node in home.cluster.nodes if node.id != name]
+    nodes = tuple(node for node in asked.nodes if node != name)
+    return replace(home, cluster=only(home.cluster, left)), replace(asked, nodes=nodes)

@@ -22,6 +22,7 @@ _TRAIN = (
     click.option("--optimizer", type=click.Choice([o.value for o in Optimizer]), default="adam", show_default=True, help="With --train: the optimiser."),
     click.option("--sequence", type=click.IntRange(1, _LONGEST_SEQUENCE), default=1024, show_default=True, help="With --train: tokens per sample."),
     click.option("--batch", type=click.IntRange(1, _LARGEST_BATCH), default=16, show_default=True, help="With --train: samples per optimiser step, over all devices."),
+    click.option("--zero-stage", type=click.IntRange(0, 3), help="With --train: only this stage of ZeRO where several devices train.  [default: the fastest that fits]"),
     click.option("--lora-rank", type=click.IntRange(1, 1024), default=16, show_default=True, help="With --train: rank of the adapters of lora and qlora."),
 )  # fmt: skip
 _SIZES = (
@@ -59,6 +60,7 @@ def train_from(flags: dict[str, Any]) -> Train:
         optimizer=Optimizer(flags["optimizer"]),
         dtype=dtype_from(flags),
         lora_rank=flags["lora_rank"],
+        zero_stage=flags["zero_stage"],
         memory_utilization=flags["memory_utilization"],
     )
 

@@ -9,12 +9,19 @@ from typing import Any, TypeVar
 import click
 
 from homecluster import wiring
+from homecluster.app import launching
 from homecluster.app import train as use_case
+from homecluster.app.copies_places import Home
 from homecluster.app.plan_training import make_train_plans
+from homecluster.app.train_command import Folders, train_argv
+from homecluster.app.train_order import order_table, settings_of
+from homecluster.app.train_ready import Run, make_ready
+from homecluster.app.train_run import SETTINGS
 from homecluster.cli import render_train
 from homecluster.cli.output import print_document
 from homecluster.cli.train_options import train_from
-from homecluster.domain.hardware import Node
+from homecluster.cli.workload_options import node_names
+from homecluster.domain.ids import NodeId
 from homecluster.domain.topology import Cluster
 from homecluster.domain.training import TrainPlanSet
 from homecluster.errors import InputError
@@ -29,6 +36,7 @@ _RUN = (
     click.option("--resume", is_flag=True, help="With --train: go on from the newest checkpoint of --output."),
     click.option("--steps", type=click.IntRange(1, 10_000_000), help="With --train: optimiser steps.  [default: one epoch]"),
     click.option("--save-every", type=click.IntRange(1, 1_000_000), default=50, show_default=True, help="With --train: steps between checkpoints."),
+    click.option("--held-out", type=click.FloatRange(0, 0.9), default=0.0, show_default=True, help="With --train: share of the rows that are not learned from, and judge the result."),
 )  # fmt: skip
 
 
@@ -48,29 +56,37 @@ def up_train(
     dry_run: bool,
     as_json: bool,
 ) -> int:
-    """Plan for this PC, train, print what came out, and return the exit code."""
+    """Plan for this PC and its cluster, train, print what came out, and return the exit code."""
     if model is None or flags["data"] is None or flags["output"] is None:
         raise InputError(
             "--train needs --model, --data and --output",
             hint="homecluster up --train --model gpt2 --random-weights --data rows.jsonl --output tuned",
         )
-    here = wiring.here()
+    home = launching.home_of(wiring.here(), wiring.members(), _say)
     found = wiring.model(model, quantization)
-    plans = make_train_plans(Cluster(nodes=(here.node,)), found.spec, train_from(flags))
+    workload = train_from(flags)
+    nodes = tuple(NodeId(name) for name in node_names(flags))
+
+    def plans_of(cluster: Cluster, among: tuple[NodeId, ...]) -> TrainPlanSet:
+        return make_train_plans(cluster, found.spec, workload, among)
+
     asked = use_case.Training(
-        found=found,
-        random_weights=random_weights,
+        run=Run(
+            found=found,
+            random_weights=random_weights,
+            steps=flags["steps"],
+            save_every=flags["save_every"],
+            held_out=flags["held_out"],
+        ),
         data=flags["data"].absolute(),
         output=flags["output"].absolute(),
         resume=flags["resume"],
-        steps=flags["steps"],
-        save_every=flags["save_every"],
+        nodes=nodes,
+        trust_network=flags["trust_network"],
     )
     if dry_run:
-        return _dry_run(here.node, plans, asked, as_json=as_json)
-    document = use_case.train(
-        here.paths, here.node, plans, asked, lambda line: click.echo(f"  {line}", err=True)
-    )
+        return _dry_run(home, plans_of(home.cluster, nodes), asked, as_json=as_json)
+    document = use_case.train(home, plans_of, asked, lambda line: _say(f"  {line}"))
     if as_json:
         print_document(document)
     else:
@@ -78,22 +94,31 @@ def up_train(
     return 0
 
 
-def _dry_run(node: Node, plans: TrainPlanSet, asked: use_case.Training, *, as_json: bool) -> int:
-    plan = use_case.choose(plans)
-    argv = list(use_case.argv_of("python", Path("MODEL"), asked))
+def _dry_run(home: Home, plans: TrainPlanSet, asked: use_case.Training, *, as_json: bool) -> int:
+    plan = use_case.choose(plans, home.here.node.id, asked.nodes)
+    ready = make_ready(home, plans, plan, asked.run)
+    folders = Folders(
+        model=Path("MODEL"),
+        data=asked.data,
+        output=asked.output,
+        settings=asked.output / SETTINGS,
+    )
+    argv = list(train_argv("python", ready.order, folders, resume=asked.resume))
     if not as_json:
         render_train.show_training(plans)
         click.echo(" ".join(argv))
         return 0
     document = train_document(plans)
+    orders = [(home.here.node.id, ready.order), *((m.node, m.order) for m in ready.mates)]
     for table in document["plans"]:
         if table["rank"] == plan.rank:
             table["commands"] = [
-                {
-                    "node": node.id,
-                    "argv": argv,
-                    "settings": use_case.settings_of(plans, plan, node, asked),
-                }
-            ]
+                {"node": node, "argv": argv, "settings": settings_of(order), "order": order_table(order)}
+                for node, order in orders
+            ]  # fmt: skip
     print_document(document)
     return 0
+
+
+def _say(line: str) -> None:
+    click.echo(line, err=True)

@@ -50,6 +50,8 @@ class Train:
     """Of arithmetic; None: bf16 where every device can, else fp16."""
     lora_rank: int = 16
     memory_utilization: float = 0.90
+    zero_stage: int | None = None
+    """Only this stage of ZeRO; None: whichever is best."""
 
     def __post_init__(self) -> None:
         assert min(self.sequence_tokens, self.global_batch, self.lora_rank) > 0

@@ -1,11 +1,11 @@
-"""Training a model folder on a user's JSONL by DeepSpeed, on one device of this PC.
+"""Training a model folder on a user's JSONL by DeepSpeed: one rank of as many as its environment says.
 
 Runs inside the engine environment with the training packages beside it (`homecluster engine install --training`):
 
     python -m homecluster.jobs.train_zero --model FOLDER --data FILE --output DIR --settings settings.json
 
-`settings.json`: method, sequence, batch, micro_batch, steps, save_every, lora_rank, seed, deepspeed (its
-configuration). Progress goes to stderr, one JSON document to stdout. Exit codes are those of `homecluster.errors`.
+`settings.json`: the fields of `Settings`; the same for every rank. Progress goes to stderr, one JSON document to
+stdout, both of rank 0 only, which alone writes below `--output`. Exit codes are those of `homecluster.errors`.
 """
 
 from __future__ import annotations
@@ -15,26 +15,32 @@ import json
 import os
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from homecluster.errors import HomeclusterError, InputError, MissingError
-from homecluster.jobs import train_checkpoints
-from homecluster.jobs.train_data import IGNORED, Sample, batch_rows, read_rows, sample_of
+from homecluster.jobs import train_checkpoints, train_state
+from homecluster.jobs.train_data import (
+    Sample,
+    batch_rows,
+    hold_out,
+    parts_of,
+    read_rows,
+    sample_of,
+)
+from homecluster.jobs.train_loss import learned, mean_loss, score
+from homecluster.jobs.train_ranks import Ranks, meet, ranks_from, sum_over, tell_from_first
 from homecluster.jobs.unequal_batches import loss_scale
-
-if TYPE_CHECKING:
-    import torch
 
 SCHEMA: Final = "homecluster.training/1"
 CHECKPOINTS: Final = "checkpoints"
 MODEL: Final = "model"
-_STATE_BYTES: Final = 18
-"""Per trained parameter: 16-bit weights, fp32 weights, two moments, and some to spare."""
+ADAPTER: Final = "adapter"
+_STATE_FILE: Final = "state.pt"
 _WARM_UP_STEPS: Final = 1
 
 
@@ -42,22 +48,32 @@ _WARM_UP_STEPS: Final = 1
 class Settings:
     method: str
     sequence: int
-    batch: int
-    micro_batch: int
+    micro_batches: list[int]
+    """Samples per micro-step, by rank."""
+    accumulation: int
+    """Micro-steps per optimiser step."""
     steps: int | None
     """None: one epoch."""
     save_every: int
     lora_rank: int
     seed: int
+    held_out: float
+    """Share of the rows that are not learned from, and judge the result."""
     deepspeed: dict[str, Any]
 
     @property
-    def accumulation(self) -> int:
-        return self.batch // self.micro_batch
+    def batch(self) -> int:
+        return sum(self.micro_batches) * self.accumulation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Data:
+    learned_from: tuple[Sample, ...]
+    judging: tuple[Sample, ...]
 
 
 def train(
-    model_folder: Path, data: Path, output: Path, settings: Settings, *, resume: bool
+    model_folder: Path, data: Path, output: Path, settings: Settings, ranks: Ranks, *, resume: bool
 ) -> dict[str, Any]:
     """The document of a finished run.
 
@@ -65,62 +81,65 @@ def train(
         InputError: the data is wrong, or the output holds another run's checkpoints.
         MissingError: a checkpoint cannot be written; the one before is intact.
     """
-    checkpoints = output / CHECKPOINTS
-    begun = train_checkpoints.newest(checkpoints)
+    begun = train_checkpoints.newest(output / CHECKPOINTS) if ranks.rank == 0 else None
     if begun is not None and not resume:
         raise InputError(
             f"{output} holds a training that reached step {begun}",
             hint="go on with --resume, or name another --output.",
         )
-    samples, tokenizer = _samples(model_folder, data, settings)
-    steps = settings.steps or -(-len(samples) // settings.batch)
-    engine, model = _engine(model_folder, settings)
-    first = 0
-    if begun is not None:
-        engine.load_checkpoint(
-            str(train_checkpoints.path_of(checkpoints, begun)), load_module_strict=False
-        )
-        first = begun
-        _say(f"going on after step {begun}")
+    rows, tokenizer = _rows(model_folder, data, settings)
+    steps = settings.steps or -(-len(rows.learned_from) // settings.batch)
+    meet(ranks)
+    engine = _engine(model_folder, settings, ranks)
+    first = _go_on(engine, output, begun, ranks)
+    at_once = min(settings.micro_batches)
+    before = score(engine, rows.judging, at_once) if rows.judging else None
     losses, rates = [], []
     for step in range(first, steps):
         begin = time.perf_counter()
-        rows = batch_rows(len(samples), step, settings.batch, settings.seed)
-        losses.append(_step(engine, [samples[row] for row in rows], settings))
+        losses.append(_step(engine, rows.learned_from, step, settings, ranks))
         rates.append(settings.batch / (time.perf_counter() - begin))
-        _say(f"step {step + 1} of {steps}: loss {losses[-1]:.4f}, {rates[-1]:.3g} samples/s")
+        _say(ranks, f"step {step + 1} of {steps}: loss {losses[-1]:.4f}, {rates[-1]:.3g} samples/s")
         if (step + 1) % settings.save_every == 0 or step + 1 == steps:
-            _save(engine, checkpoints, step + 1)
-    finished = _finish(model, tokenizer, output, settings)
+            _save(engine, output, step + 1, ranks)
+    after = score(engine, rows.judging, at_once) if rows.judging else None
+    _finish(engine, tokenizer, output, ranks)
     return {
         "schema": SCHEMA,
         "method": settings.method,
-        "samples": len(samples),
+        "ranks": ranks.world,
+        "samples": len(rows.learned_from),
         "first_step": first,
         "steps": steps,
         "losses": losses,
         "samples_per_s": statistics.median(rates[_WARM_UP_STEPS:] or rates) if rates else None,
-        "model": str(finished),
-    }
+        "held_out": {"before": before.table(), "after": after.table()} if before and after else None,
+        "model": str(output / MODEL),
+    }  # fmt: skip
 
 
-def _samples(model_folder: Path, data: Path, settings: Settings) -> tuple[tuple[Sample, ...], Any]:
+def _rows(model_folder: Path, data: Path, settings: Settings) -> tuple[_Data, Any]:
     from transformers import AutoTokenizer
 
     rows = read_rows(data)
     tokenizer = AutoTokenizer.from_pretrained(model_folder)
-    end = tokenizer.eos_token_id
 
     def encode(text: str) -> list[int]:
         return list(tokenizer.encode(text, add_special_tokens=False))
 
-    return tuple(
-        sample_of(row, encode, end=end, sequence_tokens=settings.sequence) for row in rows
+    samples = [
+        sample_of(row, encode, end=tokenizer.eos_token_id, sequence_tokens=settings.sequence)
+        for row in rows
+    ]
+    learned_from, judging = hold_out(len(samples), settings.held_out, settings.seed)
+    return _Data(
+        learned_from=tuple(samples[row] for row in learned_from),
+        judging=tuple(samples[row] for row in judging),
     ), tokenizer
 
 
-def _engine(model_folder: Path, settings: Settings) -> tuple[Any, Any]:
-    """(DeepSpeed's engine, the model that it trains)."""
+def _engine(model_folder: Path, settings: Settings, ranks: Ranks) -> Any:
+    """DeepSpeed's engine around the model that it trains."""
     import deepspeed
     import torch
     from transformers import AutoModelForCausalLM
@@ -141,108 +160,91 @@ def _engine(model_folder: Path, settings: Settings) -> tuple[Any, Any]:
                 init_lora_weights=True,
             ),
         )
-    _meet_oneself("nccl" if torch.cuda.is_available() else "gloo")
+    own = {"train_micro_batch_size_per_gpu": settings.micro_batches[ranks.rank]}
     engine, *_ = deepspeed.initialize(
         model=model,
         model_parameters=[p for p in model.parameters() if p.requires_grad],
-        config=settings.deepspeed,
+        config=settings.deepspeed | own,
     )
+    train_state.begin(engine)
     engine.train()
-    return engine, model
+    return engine
 
 
-def _meet_oneself(backend: str) -> None:
-    """The process group of one that DeepSpeed wants, met over a file: no port is needed.
-
-    Nor is a compiler: ranks that share memory would have DeepSpeed build an extension, which takes minutes on
-    a busy PC; one rank has nobody to share it with.
-    """
-    import deepspeed
-
-    deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
-    alone = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "LOCAL_SIZE": "1"}
-    os.environ |= alone | {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29500"}
-    handle, meeting = tempfile.mkstemp(prefix="hc-meet-")
-    os.close(handle)
-    deepspeed.init_distributed(
-        dist_backend=backend,
-        auto_mpi_discovery=False,
-        verbose=False,
-        init_method=f"file://{meeting}",
-        rank=0,
-        world_size=1,
-    )
-
-
-def _step(engine: Any, samples: Sequence[Sample], settings: Settings) -> float:
-    """One optimiser step; the mean loss over the batch's learned tokens."""
-    total = max(1, sum(map(_learned, samples)))
-    summed = 0.0
-    for start in range(0, len(samples), settings.micro_batch):
-        part = samples[start : start + settings.micro_batch]
-        own = sum(map(_learned, part))
-        loss = _mean_loss(engine, part)
-        summed += float(loss.detach()) * own
-        scale = loss_scale(own, total, 1, accumulation=settings.accumulation)
-        engine.backward(loss * scale)
-        engine.step()
-    return summed / total
-
-
-def _mean_loss(engine: Any, samples: Sequence[Sample]) -> torch.Tensor:
-    """Over the learned tokens of some samples; 0 where there is none, still with a gradient."""
+def _go_on(engine: Any, output: Path, begun: int | None, ranks: Ranks) -> int:
+    """The first step to do; what rank 0 found on its disk is put into every rank."""
     import torch
 
-    longest = max(len(sample.tokens) for sample in samples)
-    tokens = torch.zeros(len(samples), longest, dtype=torch.long)
-    labels = torch.full((len(samples), longest), IGNORED)
-    mask = torch.zeros(len(samples), longest, dtype=torch.long)
-    for row, sample in enumerate(samples):
-        count = len(sample.tokens)
-        tokens[row, :count] = torch.tensor(sample.tokens)
-        labels[row, :count] = torch.tensor(sample.labels)
-        mask[row, :count] = 1
-    device = engine.device
-    logits = engine(input_ids=tokens.to(device), attention_mask=mask.to(device)).logits
-    flat = logits[:, :-1].float().reshape(-1, logits.shape[-1])
-    summed = torch.nn.functional.cross_entropy(
-        flat, labels[:, 1:].reshape(-1).to(device), ignore_index=IGNORED, reduction="sum"
+    first = tell_from_first(begun or 0, ranks, engine.device)
+    if first:
+        state: train_state.State = {}
+        if ranks.rank == 0:
+            folder = train_checkpoints.path_of(output / CHECKPOINTS, first)
+            state = torch.load(folder / _STATE_FILE, map_location="cpu", weights_only=True)
+        train_state.restore(engine, state, first)
+        _say(ranks, f"going on after step {first}")
+    return first
+
+
+def _step(
+    engine: Any, samples: Sequence[Sample], step: int, settings: Settings, ranks: Ranks
+) -> float:
+    """One optimiser step; the mean loss over the whole batch's learned tokens."""
+    rows = batch_rows(len(samples), step, settings.batch, settings.seed)
+    total = max(1, sum(learned(samples[row]) for row in rows))
+    summed = 0.0
+    for part in parts_of(rows, settings.micro_batches, ranks.rank):
+        own = [samples[row] for row in part]
+        count = sum(map(learned, own))
+        loss = mean_loss(engine, own)
+        summed += float(loss.detach()) * count
+        scale = loss_scale(count, total, ranks.world, accumulation=settings.accumulation)
+        engine.backward(loss * scale)
+        engine.step()
+    return sum_over(summed, ranks, engine.device) / total
+
+
+def _save(engine: Any, output: Path, step: int, ranks: Ranks) -> None:
+    import torch
+
+    state = train_state.gather(engine)
+    if ranks.rank != 0:
+        return
+    trained = sum(parts[train_state.WEIGHT].numel() for parts in state.values())
+    train_checkpoints.save(
+        output / CHECKPOINTS,
+        step,
+        trained * train_state.BYTES_PER_PARAMETER,
+        lambda folder: torch.save(state, folder / _STATE_FILE),
     )
-    return summed / max(1, sum(map(_learned, samples)))
 
 
-def _learned(sample: Sample) -> int:
-    """Tokens that the loss averages over: each is predicted from those before, so the first never counts."""
-    return sum(label != IGNORED for label in sample.labels[1:])
+def _finish(engine: Any, tokenizer: Any, output: Path, ranks: Ranks) -> None:
+    """A model folder that `homecluster up --model` serves; adapters are kept, and merged into it."""
+    import deepspeed
+
+    sharded = engine.zero_optimization_stage() == 3  # noqa: PLR2004 - the stage's own number
+    model = engine.module
+    with deepspeed.zero.GatheredParameters(list(model.parameters()), enabled=sharded):
+        if ranks.rank != 0:
+            return
+        try:
+            if hasattr(model, "merge_and_unload"):
+                model.save_pretrained(output / ADAPTER)
+                model = model.merge_and_unload()
+            model.save_pretrained(output / MODEL)
+            tokenizer.save_pretrained(output / MODEL)
+        except OSError as error:
+            raise MissingError(
+                f"the trained model cannot be written to {output}: {error}",
+                hint="free some disk space, then run it again with --resume.",
+            ) from error
 
 
-def _save(engine: Any, checkpoints: Path, step: int) -> None:
-    trained = sum(p.numel() for p in engine.module.parameters() if p.requires_grad)
-
-    def write(folder: Path) -> None:
-        engine.save_checkpoint(str(folder), exclude_frozen_parameters=True)
-
-    train_checkpoints.save(checkpoints, step, trained * _STATE_BYTES, write)
-
-
-def _finish(model: Any, tokenizer: Any, output: Path, settings: Settings) -> Path:
-    """A model folder that `homecluster up --model` serves; adapters are merged into it."""
-    whole = model.merge_and_unload() if settings.method == "lora" else model
-    folder = output / MODEL
-    try:
-        whole.save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
-    except OSError as error:
-        raise MissingError(
-            f"the trained model cannot be written to {folder}: {error}",
-            hint="free some disk space, then run it again with --resume.",
-        ) from error
-    return folder
-
-
-def _say(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
-    sys.stderr.flush()
+def _say(ranks: Ranks, line: str) -> None:
+    if ranks.rank == 0:
+        sys.stderr.write(f"{line}\n")
+        sys.stderr.flush()
 
 
 def main() -> int:
@@ -253,15 +255,17 @@ def main() -> int:
     parser.add_argument("--settings", type=Path, required=True)
     parser.add_argument("--resume", action="store_true")
     asked = parser.parse_args()
+    ranks = ranks_from(os.environ)
+    run = partial(train, asked.model, asked.data, asked.output)
     try:
-        settings = Settings(**json.loads(asked.settings.read_text()))
-        document = train(asked.model, asked.data, asked.output, settings, resume=asked.resume)
+        document = run(Settings(**json.loads(asked.settings.read_text())), ranks, resume=asked.resume)  # fmt: skip
     except HomeclusterError as error:
-        _say(f"error: {error.message}")
+        sys.stderr.write(f"error: {error.message}\n")
         if error.hint:
-            _say(f"  hint: {error.hint}")
+            sys.stderr.write(f"  hint: {error.hint}\n")
         return error.exit_code
-    sys.stdout.write("\n" + json.dumps(document) + "\n")
+    if ranks.rank == 0:
+        sys.stdout.write("\n" + json.dumps(document) + "\n")
     return 0
 
 

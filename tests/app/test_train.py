@@ -1,16 +1,19 @@
-"""`up --train` up to the start: what it chooses, what it tells the job, and what it refuses."""
+"""`up --train` up to the start: what it chooses, what each PC is told, and what it refuses."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from homecluster.app import train as use_case
 from homecluster.app.plan_training import make_train_plans
+from homecluster.app.train_command import Folders, train_argv
+from homecluster.app.train_order import TrainOrder, settings_of
+from homecluster.app.train_ready import Run, mates_of, order_of
 from homecluster.app.training_packages import find_training, training_folder, training_lock
 from homecluster.domain.hardware import DeviceKind
+from homecluster.domain.ids import NodeId
 from homecluster.domain.training import Method, Train
 from homecluster.domain.units import GIB
 from homecluster.errors import InputError, MissingError
@@ -19,19 +22,21 @@ from homecluster.store.engine_store import Engine, Manifest
 from homecluster.store.models import find_model
 from tests.builders import cluster, device, model, node
 
+A, B = NodeId("a"), NodeId("b")
 PC = node("a", device("a", kind=DeviceKind.CPU))
 
 
-def asked(tmp_path: Path) -> use_case.Training:
-    return use_case.Training(
-        found=find_model("gpt2"),
-        random_weights=True,
-        data=tmp_path / "rows.jsonl",
-        output=tmp_path / "out",
-        resume=True,
-        steps=7,
-        save_every=3,
-    )
+def run() -> Run:
+    found = find_model("gpt2")
+    return Run(found=found, random_weights=True, steps=7, save_every=3, held_out=0.1)
+
+
+def order_for(workload: Train, *pcs: str) -> TrainOrder:
+    """As share 0 of a training on these PCs, one CPU each."""
+    home = cluster(*(node(pc, device(pc, kind=DeviceKind.CPU)) for pc in pcs))
+    plans = make_train_plans(home, model("gpt2"), workload)
+    plan = use_case.choose(plans, A, tuple(map(NodeId, pcs)))
+    return order_of(home, plans, plan, {NodeId(pc): "127.0.0.1" for pc in pcs}, run())
 
 
 def engine(tmp_path: Path) -> Engine:
@@ -42,28 +47,43 @@ def engine(tmp_path: Path) -> Engine:
     return Engine(path=tmp_path / "engines" / "vllm-0", manifest=manifest)
 
 
-def test_the_job_reads_the_plans_sizes(tmp_path: Path) -> None:
-    plans = make_train_plans(cluster(PC), model("gpt2"), Train(global_batch=8))
-    plan = use_case.choose(plans)
-    settings = use_case.settings_of(plans, plan, PC, asked(tmp_path))
-    assert settings["micro_batch"] * plan.gradient_accumulation == settings["batch"] == 8
-    configured = settings["deepspeed"]
-    assert configured["train_micro_batch_size_per_gpu"] == settings["micro_batch"]
-    assert configured["gradient_accumulation_steps"] == plan.gradient_accumulation
-    assert (settings["steps"], settings["save_every"]) == (7, 3)
+def test_every_rank_reads_the_plans_sizes() -> None:
+    order = order_for(Train(global_batch=8, zero_stage=2), "a", "b")
+    settings = settings_of(order)
+    assert sum(settings["micro_batches"]) * settings["accumulation"] == 8
+    assert (settings["steps"], settings["save_every"], settings["held_out"]) == (7, 3, 0.1)
+    assert settings["deepspeed"]["zero_optimization"]["stage"] == 2
+    assert settings["deepspeed"]["gradient_accumulation_steps"] == settings["accumulation"]
 
 
-def test_the_command_names_files_and_resumes(tmp_path: Path) -> None:
-    argv = use_case.argv_of("python", Path("m"), asked(tmp_path))
+def test_the_others_are_told_the_same_but_for_their_share() -> None:
+    order = order_for(Train(global_batch=8), "a", "b")
+    (mate,) = mates_of(order, (A, B))
+    assert mate.node == B
+    assert (mate.order.share, mate.order.first_rank, mate.order.ranks) == (1, 1, 2)
+    assert settings_of(mate.order)["micro_batches"] == settings_of(order)["micro_batches"]
+
+
+def test_one_rank_needs_no_launcher_and_several_on_a_pc_do() -> None:
+    one = order_for(Train(global_batch=8), "a")
+    where = Folders(model=Path("m"), data=Path("d"), output=Path("o"), settings=Path("s"))
+    argv = train_argv("python", one, where, resume=True)
     assert argv[:3] == ("python", "-m", "homecluster.jobs.train_zero")
     assert argv[-1] == "--resume"
-    assert "--resume" not in use_case.argv_of("python", Path("m"), replace(asked(tmp_path), resume=False))  # fmt: skip
 
 
-def test_one_device_is_chosen_even_where_two_are_faster() -> None:
-    both = node("a", device("a"), device("a", 1))
-    plans = make_train_plans(cluster(both), model("gpt2"), Train())
-    assert len(use_case.choose(plans).devices) == 1
+def test_named_pcs_train_together_even_where_one_would_be_faster() -> None:
+    home = cluster(PC, node("b", device("b", kind=DeviceKind.CPU)))
+    plans = make_train_plans(home, model("gpt2"), Train())
+    assert set(use_case.choose(plans, A, (A, B)).nodes) == {A, B}
+    assert A in use_case.choose(plans, A).nodes
+
+
+def test_this_pc_keeps_the_result_so_it_takes_part() -> None:
+    home = cluster(PC, node("b", device("b", kind=DeviceKind.CPU)))
+    plans = make_train_plans(home, model("gpt2"), Train(), ("b",))
+    with pytest.raises(InputError, match="is none of b"):
+        use_case.choose(plans, A, (B,))
 
 
 def test_what_no_device_holds_is_refused_before_anything_starts() -> None:
@@ -72,13 +92,13 @@ def test_what_no_device_holds_is_refused_before_anything_starts() -> None:
     )
     plans = make_train_plans(cluster(small), model("llama-3-8b"), Train())
     with pytest.raises(InputError, match="short"):
-        use_case.choose(plans)
+        use_case.choose(plans, A)
 
 
 def test_what_is_only_planned_is_said() -> None:
     plans = make_train_plans(cluster(node("a")), model("gpt2"), Train(method=Method.QLORA))
     with pytest.raises(InputError, match="not launched yet"):
-        use_case.choose(plans)
+        use_case.choose(plans, A)
 
 
 def test_missing_training_packages_name_the_command(tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ class Trainer:
         refusals: list[Refusal] = []
         for offload in Offload:
             found: list[Way] = []
-            for stage in _stages(group, offload):
+            for stage in _stages(group, offload, self.workload.zero_stage):
                 ways, refused = self._of_stage(group, stage, offload)
                 found += ways
                 refusals += refused
@@ -265,8 +265,11 @@ def by_speed(way: Way) -> tuple[float, int, int, bool, bool]:
     return (round(way.step_s, 9), len(way.group), way.stage, way.recompute, way.overlap)
 
 
-def _stages(group: Group, offload: Offload) -> Iterator[int]:
-    if offload is Offload.NONE:
+def _stages(group: Group, offload: Offload, pinned: int | None) -> Iterator[int]:
+    """A device alone has nothing to share out, and offloading needs the stage that does."""
+    if offload is Offload.NONE and pinned is not None and len(group) > 1:
+        yield pinned
+    elif offload is Offload.NONE:
         yield from model_states.STAGES if len(group) > 1 else model_states.STAGES[:1]
     elif group[0].kind is DeviceKind.CUDA:  # a CPU's own memory is the host's
         yield from (2, 3) if offload is Offload.OPTIMIZER else (3,)

@@ -1,0 +1,202 @@
+"""One attempt at a training: this PC's ranks run here, the others' on their PCs, and all end together."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from homecluster.app.copies_places import Home
+from homecluster.app.engine import refresh_own_code
+from homecluster.app.job_process import Recorder
+from homecluster.app.model_files import Tell, provide_folder
+from homecluster.app.offers import Offer, offer
+from homecluster.app.shared_model import offer_model
+from homecluster.app.train_command import Folders, train_command
+from homecluster.app.train_crew import Crew
+from homecluster.app.train_order import TrainOrder, settings_of
+from homecluster.app.train_ready import Ready, Run
+from homecluster.app.train_share_process import DATA_FILE, LIMIT_S
+from homecluster.app.training_packages import find_training
+from homecluster.domain.job import Command, Failed, JobId, LaunchSpec, Running, Stopped
+from homecluster.errors import HomeclusterError, InputError, LaunchError, MissingError
+from homecluster.launch.bounded_log import BoundedLog
+from homecluster.launch.engine_tool import Finished, run_tool
+from homecluster.launch.gang_fence import fenced
+from homecluster.launch.strays import kill_tagged
+from homecluster.launch.train_cause import Lost
+from homecluster.store.engine_store import Engine, find_engine
+from homecluster.store.files import write_json
+from homecluster.store.job_store import JobFolder, Launch, write_launch
+
+SETTINGS: Final = "settings.json"
+_KILL_WITHIN_S: Final = 10.0
+_OFFERED_FOR_S: Final = 24 * 3600.0
+_DELIBERATE: Final[dict[int, type[HomeclusterError]]] = {2: InputError, 3: MissingError}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """What one attempt trains, and where it puts it."""
+
+    ready: Ready
+    run: Run
+    data: Path
+    output: Path
+    resume: bool
+
+
+def attempt(home: Home, wanted: Attempt, tell: Tell) -> dict[str, Any] | Lost:
+    """What rank 0 measured, or which PC was lost on the way.
+
+    Raises:
+        InputError: the data is wrong, or the output holds another training.
+        MissingError: the engine, weights or disk space are missing.
+        LaunchError: it failed for another reason.
+    """
+    order = wanted.ready.order
+    engine = refresh_own_code(find_engine(home.here.paths.engines, order.kind))
+    model = provide_folder(
+        home.here.paths, wanted.run.found, engine, random_weights=order.random_weights, tell=tell
+    )
+    wanted.output.mkdir(parents=True, exist_ok=True)
+    settings = wanted.output / SETTINGS
+    write_json(settings, settings_of(order))
+    folders = Folders(model=model, data=wanted.data, output=wanted.output, settings=settings)
+    command = train_command(order, engine, find_training(engine), folders, resume=wanted.resume)
+    with _job(home, order, engine, command, model) as folder, _crew(home, wanted, folder, tell) as crew:  # fmt: skip
+        cause = crew.wait_until_ready()
+        if cause is None:
+            crew.follow(lambda: _end_own(order.job))
+            ended = _run_own(order, command, folder, tell)
+            if ended.code == 0:
+                return _document(ended)
+            cause = None if ended.code in _DELIBERATE else crew.explain()
+            if cause is None:
+                raise _failure(ended)
+    if isinstance(cause, Lost):
+        return cause
+    raise _DELIBERATE.get(cause.code, LaunchError)(f"{cause.name}: {cause.reason}")
+
+
+def _run_own(order: TrainOrder, command: Command, folder: JobFolder, tell: Tell) -> Finished:
+    log = BoundedLog(folder.engine_log)
+
+    def say(line: str) -> None:
+        log.write(line.encode())
+        tell(line)
+
+    with contextlib.ExitStack() as stack:
+        if len(order.addresses) > 1:
+            stack.enter_context(
+                fenced(order.addresses, first_ports=(order.meeting_port,), open_ports=())
+            )
+        return run_tool(
+            command.argv,
+            os.environ,
+            variables=command.env,
+            limit_s=LIMIT_S,
+            tell=say,
+            tag=order.job,
+        )
+
+
+def _end_own(job: str) -> None:
+    kill_tagged(job, _KILL_WITHIN_S)
+
+
+@contextlib.contextmanager
+def _job(
+    home: Home, order: TrainOrder, engine: Engine, command: Command, model: Path
+) -> Iterator[JobFolder]:
+    """While inside, `status` shows the training and `down` ends it as Ctrl-C does."""
+    folder = JobFolder(path=home.here.paths.jobs / order.job)
+    write_launch(folder, _launch(order, engine, command, model))
+    recorder = Recorder(folder, None)
+    recorder.record(Running(start_up_s=0.0))
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield folder
+    except KeyboardInterrupt:
+        recorder.record(Stopped(reason="asked to stop"))
+        raise
+    except HomeclusterError as error:
+        recorder.record(Failed(node=command.node, reason=error.message))
+        raise
+    else:
+        recorder.record(Stopped(reason="finished"))
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _launch(order: TrainOrder, engine: Engine, command: Command, model: Path) -> Launch:
+    return Launch(
+        job_id=JobId(order.job),
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        engine=engine.name,
+        model=order.model,
+        model_folder=str(model),
+        random_weights=order.random_weights,
+        start_limit_s=0.0,
+        spec=LaunchSpec(commands=(command,), host="127.0.0.1", port=0, served_model=order.model),
+        tied=True,
+        plan={},
+        workload={},
+        cluster_fingerprint=None,
+    )
+
+
+@contextlib.contextmanager
+def _crew(home: Home, wanted: Attempt, folder: JobFolder, tell: Tell) -> Iterator[Crew]:
+    """The other PCs, started and ended; none for a training on this PC alone."""
+    crew = Crew(home.members, wanted.ready.mates, tell)
+    try:
+        if wanted.ready.mates:
+            _offer(home, wanted, folder)
+        crew.start()
+        yield crew
+    finally:
+        crew.stop()
+        shutil.rmtree(folder.path / "rows", ignore_errors=True)
+
+
+def _offer(home: Home, wanted: Attempt, folder: JobFolder) -> None:
+    """Let the other PCs copy the data, and what this PC has of the model."""
+    order, to = wanted.ready.order, tuple(mate.node for mate in wanted.ready.mates)
+    offer_model(home.here.paths, wanted.run.found, job=order.job, to=to)
+    rows = folder.path / "rows"
+    rows.mkdir(mode=0o700)
+    shutil.copyfile(wanted.data, rows / DATA_FILE)
+    until_s = time.time() + _OFFERED_FOR_S
+    offer(
+        home.here.paths, Offer(name=order.job, folder=rows, to=to, job=order.job, until_s=until_s)
+    )
+
+
+def _document(ended: Finished) -> dict[str, Any]:
+    document = json.loads(ended.output.strip().splitlines()[-1])
+    assert isinstance(document, dict)
+    return document
+
+
+def _failure(ended: Finished) -> HomeclusterError:
+    said = [line.strip() for line in ended.said if line.strip()]
+    errors = [line.removeprefix("error: ") for line in said if line.startswith("error: ")]
+    hints = [line.removeprefix("hint: ") for line in said if line.startswith("hint: ")]
+    message = errors[-1] if errors else f"training failed: {said[-1] if said else 'no word why'}"
+    kind = _DELIBERATE.get(ended.code, LaunchError)
+    return kind(message, hint=hints[-1] if hints else _advice(said))
+
+
+def _advice(said: list[str]) -> str | None:
+    if any("out of memory" in line.lower() or "can't allocate memory" in line.lower() for line in said):  # fmt: skip
+        return "use a shorter --sequence, --method lora, or a smaller --memory-utilization, which plans smaller micro-batches."
+    return None

@@ -1,0 +1,166 @@
+"""What a PC does when it is asked to take part in a training: check, start, look, stop."""
+
+from __future__ import annotations
+
+import re
+import signal
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from homecluster.app import jobs
+from homecluster.app.copy_order import SHARE, number, text
+from homecluster.app.gang_share import KEPT_FOLDERS, LEASE_S
+from homecluster.app.gang_share_launch import interface_of, own_node
+from homecluster.app.gang_share_report import log_since
+from homecluster.app.shared_model import is_model_here
+from homecluster.app.train_order import SHAPE, TrainOrder, order_table, read_order
+from homecluster.app.training_packages import find_training
+from homecluster.domain.hardware import DeviceKind
+from homecluster.domain.ids import NodeId
+from homecluster.domain.job import Command, JobId, LaunchSpec, Running, is_over
+from homecluster.engines.vllm_gang_document import MODEL
+from homecluster.errors import InputError, LaunchError
+from homecluster.inventory.software import engine_versions, own_versions
+from homecluster.launch.gang_fence import can_fence
+from homecluster.launch.identity import ProcessIdentity, send_signal
+from homecluster.launch.lease import write_lease
+from homecluster.launch.start import start_detached
+from homecluster.store.engine_store import Engine, find_engine
+from homecluster.store.files import read_json, write_json
+from homecluster.store.job_store import JobFolder, Launch, state_table, write_launch
+from homecluster.store.paths import Paths
+
+MODULE: Final = "homecluster.app.train_share_process"
+ORDER_FILE: Final = "training.json"
+ORDER_SCHEMA: Final = "homecluster.train-share/1"
+CODE_FILE: Final = "code.json"
+_ADDRESS: Final = re.compile(r"[0-9A-Fa-f:.]{2,45}")
+_MOST_BYTES = 2**40
+
+Body = Mapping[str, Any]
+
+
+def check(paths: Paths, body: Body) -> dict[str, Any]:
+    """What this PC would bring into a training; starts nothing.
+
+    Raises:
+        InputError, MissingError: the engine, its training packages or the address is not here.
+    """
+    engine = find_engine(paths.engines, DeviceKind(text(body, "kind", re.compile("cpu|cuda"))))
+    find_training(engine)
+    interface_of(text(body, "address", _ADDRESS))
+    name, shape = text(body, "model", MODEL), text(body, "shape", SHAPE)
+    random_weights = body.get("random_weights") is True
+    return {
+        "versions": dict((*own_versions(lambda: None), *engine_versions(engine.python))),
+        "model_is_here": is_model_here(paths, name, shape, random_weights=random_weights),
+        "can_fence": can_fence(),
+    }
+
+
+def start(paths: Paths, asker: str, body: Body) -> dict[str, Any]:
+    """Start this PC's share; the same order again changes nothing.
+
+    Raises:
+        InputError: the order is not one that this PC may obey.
+        MissingError: what it needs is not here.
+        LaunchError: a share of that name was here before.
+    """
+    order = read_order(body.get("order"))
+    folder = JobFolder(path=paths.shares / order.share_id)
+    if folder.launch_file.exists():
+        if read_kept(folder)[0] == order:
+            return {"share": order.share_id}
+        raise LaunchError(f"{order.share_id} was started here before, with another order")
+    engine = find_engine(paths.engines, order.kind)
+    find_training(engine)
+    interface_of(order.addresses[order.share])
+    lease_s = number(body, "lease_s", *LEASE_S)
+    jobs.forget_old(paths.shares, keep=KEPT_FOLDERS)
+    table = {"schema": ORDER_SCHEMA, "led_by": asker, "order": order_table(order)}
+    write_json(folder.path / ORDER_FILE, table)
+    write_lease(folder.path, lease_s)
+    nothing = Command(node=own_node(), argv=(), env=(), ready_when="its model and data are here")
+    write_launch(folder, share_launch(order, engine, nothing))
+    start_detached(MODULE, folder.path, folder.supervisor_log, tied=False)
+    return {"share": order.share_id}
+
+
+def look(paths: Paths, body: Body) -> dict[str, Any]:
+    """The share's state and what its log said since; renews its lease.
+
+    Raises:
+        InputError: no share of that name is here.
+    """
+    folder = _folder_of(paths, body)
+    view = jobs.look(folder)
+    if not is_over(view.state):
+        write_lease(folder.path, number(body, "lease_s", *LEASE_S))
+    return _report(view, body)
+
+
+def stop(paths: Paths, body: Body) -> dict[str, Any]:
+    """Ask the share to end, and how far that is.
+
+    Raises:
+        InputError: no share of that name is here.
+    """
+    view = jobs.look(_folder_of(paths, body))
+    owner = view.entry.owner if view.entry is not None else None
+    if owner is not None and not is_over(view.state):
+        its = ProcessIdentity(boot_id=owner.boot_id, pid=owner.pid, start_ticks=owner.start_ticks)
+        if not send_signal(its, signal.SIGTERM):
+            view = jobs.stop(view)
+    elif owner is None or view.processes:
+        view = jobs.stop(view)
+    return _report(view, body)
+
+
+def read_kept(folder: JobFolder) -> tuple[TrainOrder, NodeId]:
+    """The order in a share's folder, and the PC that gave it.
+
+    Raises:
+        InputError: it is damaged, or the folder is of something else.
+    """
+    document = read_json(folder.path / ORDER_FILE, "training order")
+    if not isinstance(document, dict) or document.get("schema") != ORDER_SCHEMA:
+        raise InputError(f"{folder.path / ORDER_FILE} is not a {ORDER_SCHEMA} document")
+    return read_order(document.get("order")), NodeId(str(document.get("led_by")))
+
+
+def share_launch(order: TrainOrder, engine: Engine, command: Command) -> Launch:
+    """The share as a job of this PC; it answers on no port."""
+    return Launch(
+        job_id=JobId(order.share_id),
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        engine=engine.name,
+        model=order.model,
+        model_folder="",
+        random_weights=order.random_weights,
+        start_limit_s=float(LEASE_S[1]),
+        spec=LaunchSpec(commands=(command,), host="127.0.0.1", port=0, served_model=order.model),
+        tied=False,
+        plan={},
+        workload={},
+        cluster_fingerprint=None,
+    )
+
+
+def _report(view: jobs.JobView, body: Body) -> dict[str, Any]:
+    """Whole numbers only: fractions do not travel between PCs."""
+    place = number(body, "place", 0, _MOST_BYTES) if "place" in body else 0
+    lines, after = log_since(view.folder.engine_log, place)
+    table = state_table(view.state)
+    if isinstance(view.state, Running):
+        table = {"state": "running", "start_up_s": round(view.state.start_up_s)}
+    ended = view.folder.path / CODE_FILE
+    code = read_json(ended, "exit code") if ended.exists() else None
+    return {**table, "code": code, "log": lines, "place": after, "processes": view.processes}
+
+
+def _folder_of(paths: Paths, body: Body) -> JobFolder:
+    folder = JobFolder(path=paths.shares / text(body, "share", SHARE))
+    if not (folder.path / ORDER_FILE).is_file():
+        raise InputError(f"this PC has no training {folder.job_id}")
+    return folder

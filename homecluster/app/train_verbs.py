@@ -1,0 +1,35 @@
+"""The verbs by which a cluster's PCs take part in each other's trainings."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from homecluster.agent.verbs import Asked, Body, Verb
+from homecluster.domain.member import Role
+from homecluster.store.paths import paths_from
+
+
+def _answer(name: str, asked: Asked, body: Body) -> Mapping[str, Any]:
+    from homecluster.app import train_share  # noqa: PLC0415 - an agent that trains nothing stays small
+
+    paths = paths_from({**os.environ, "HOMECLUSTER_HOME": str(asked.home)})
+    match name:
+        case "train.check":
+            return train_share.check(paths, body)
+        case "train.start":
+            return train_share.start(paths, asked.asker, body)
+        case "train.look":
+            return train_share.look(paths, body)
+        case _:
+            return train_share.stop(paths, body)
+
+
+def _verb(name: str) -> Verb:
+    return Verb(
+        name=name, needs=Role.OPERATOR, handle=lambda asked, body: _answer(name, asked, body)
+    )
+
+
+VERBS = tuple(_verb(f"train.{word}") for word in ("check", "start", "look", "stop"))
