@@ -20,6 +20,8 @@ from homecluster.store.job_store import state_of
 LEASE_S: Final = 20
 """A share goes on for so long without its leader."""
 LOOK_EVERY_S: Final = 1.0
+START_LOOK_EVERY_S: Final = 0.25
+"""Until it runs: who waits for the first token waits for the look that brings the word of it too."""
 STOP_AGAIN_S: Final = 5.0
 """Asked twice, a share ends without grace: a rank that waits for a lost one hears no SIGTERM."""
 _START_WITHIN_S: Final = 30.0
@@ -92,7 +94,7 @@ class Line:
                     return
                 if len(report["log"]) >= _MUCH_LOG_LINES:
                     continue
-            self._wake.wait(LOOK_EVERY_S)
+            self._wake.wait(LOOK_EVERY_S if self._running else START_LOOK_EVERY_S)
             self._wake.clear()
 
     def _begin(self) -> bool:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+from homecluster.app.gang_preview import previews
 from homecluster.app.gang_process import MODULE
 from homecluster.app.gang_seats import (
     Brought,
@@ -35,12 +35,10 @@ from homecluster.app.up import (
     check_exposure,
     new_job_id,
 )
-from homecluster.domain.ids import NodeId
 from homecluster.domain.job import Command, JobId, LaunchSpec
 from homecluster.domain.plan import Backend, Plan, PlanSet
 from homecluster.domain.topology import Cluster
 from homecluster.engines.ray_command import PORTS_EACH
-from homecluster.engines.vllm_gang_document import order_document
 from homecluster.engines.vllm_gang_order import (
     Asked,
     Seat,
@@ -58,7 +56,6 @@ from homecluster.store.job_store import JobFolder, Launch, write_launch
 from homecluster.store.paths import Paths
 from homecluster.store.plan_document import plan_table, workload_table
 
-_PREVIEW_WITHIN_S: Final = 20.0
 _MP_PORTS: Final = 2
 """The meeting port, and the API's where it is on another PC than the one where `up` was typed."""
 
@@ -156,7 +153,7 @@ def make_ready(
         seats=seats,
         brought=brought,
         parts=parts,
-        commands=tuple(_preview(members, part) for part in parts),
+        commands=previews(members, parts),
         forwards=forwards,
         port=port,
         files_bytes=files_bytes,
@@ -233,28 +230,6 @@ def _chosen(choice: Chosen | Refusal) -> Chosen:
 def _api_port(backend: Backend, first_port: int) -> int:
     """The last of the ports that share 0's PC named as free."""
     return first_port + (PORTS_EACH if backend is Backend.RAY else _MP_PORTS) - 1
-
-
-def _preview(members: Members, part: Part) -> Command:
-    told = members.ask(
-        part.node,
-        "share.preview",
-        {"order": order_document(part.order)},
-        deadline_s=_PREVIEW_WITHIN_S,
-    )
-    return _command(told, part)
-
-
-def _command(told: Mapping[str, object], part: Part) -> Command:
-    argv, env = told["argv"], told["env"]
-    assert isinstance(argv, list)
-    assert isinstance(env, Mapping)
-    return Command(
-        node=NodeId(part.name),
-        argv=tuple(map(str, argv)),
-        env=tuple((str(name), str(value)) for name, value in env.items()),
-        ready_when="a token came back through all PCs of the copy",
-    )
 
 
 def _spec(ready: Ready, wanted: Wanted) -> LaunchSpec:

@@ -43,7 +43,7 @@ from homecluster.launch.supervise import (
 
 RUNNING_FILE = "running"
 """In a job's folder: the whole gang answered, of which this job is a part."""
-_PROBE_PAUSE_S = 0.5
+_PROBE_PAUSE_S = 0.2
 _LEASE_PAUSE_S = 1.0
 _KILL_WITHIN_S = 10.0
 _KEEPER_KILLS_WITHIN_S = 2 * strays.CLEANERS_S
