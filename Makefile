@@ -44,8 +44,8 @@ $(READY): pyproject.toml scripts/create-environment.sh
 	@bash scripts/create-environment.sh $(VENV)
 	@touch $@
 
-engine: environment ## the pinned engine environment (vLLM), about 2 GB; reused when it is there
-	@$(BIN)/homecluster engine install
+engine: environment ## the pinned engine environment (vLLM, DeepSpeed), about 2.5 GB; reused when it is there
+	@$(BIN)/homecluster engine install --training
 
 system-tools: ## what the emulated homes need from Debian; prints the line to type elsewhere
 	@bash scripts/system-tools.sh tests/lab/system-packages.txt
