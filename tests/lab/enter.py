@@ -50,7 +50,8 @@ def _be_command(argv: list[str]) -> None:
     try:
         namespaces.die_with_parent()
         os.setsid()  # signals arrive once, through the parent, however they were sent
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+        for number in (signal.SIGPIPE, *_PASSED_ON):  # a shell's background job ignores SIGINT
+            signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _PASSED_ON)
         os.execvp(argv[0], argv)
     except OSError as error:
