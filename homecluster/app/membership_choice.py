@@ -126,6 +126,16 @@ def parse_address(text: str) -> tuple[str, int]:
     return host, int(port)
 
 
+def changed_name(asked: str, given: str) -> str | None:
+    """What the user is told when the cluster calls this PC otherwise than it asked for."""
+    if asked == given:
+        return None
+    return (
+        f"another PC of this cluster is called {asked}, or this one was called otherwise before: "
+        f"it is {given}; for another name: homecluster leave, then join with --name N and a new token"
+    )
+
+
 def trust_text(introduction: Introduction, user: str) -> str:
     """What the user is asked to trust."""
     return (

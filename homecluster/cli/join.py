@@ -127,12 +127,8 @@ def _become_member(
     introduction = choice.introduced(token, address, interface)
     _confirm(choice.trust_text(introduction, getpass.getuser()), yes=yes)
     state = choice.join(home, token, introduction, name=own, interface=interface)
-    if state.node != own:
-        click.echo(
-            f"another PC of this cluster is called {own}, so this one is {state.node}; "
-            "another name: homecluster leave, then join with --name N and a new token",
-            err=True,
-        )
+    if (changed := choice.changed_name(own, state.node)) is not None:
+        click.echo(changed, err=True)
     return state
 
 

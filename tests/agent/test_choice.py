@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from homecluster.agent.folder import AgentFolder, check_secrets, make_folder
 from homecluster.agent.introduce import Introduction
-from homecluster.app.membership_choice import own_name, parse_address, trust_text
+from homecluster.app.membership_choice import changed_name, own_name, parse_address, trust_text
 from homecluster.errors import InputError, MissingError
 from tests.cli.shell import run
 
@@ -92,6 +92,11 @@ def test_what_is_trusted_is_shown_with_a_fingerprint_and_what_it_means() -> None
     assert "desk" in shown
     assert "abab abab" in shown
     assert "can run code as your user (kim)" in shown
+
+
+def test_a_name_that_the_cluster_changed_is_said() -> None:
+    assert changed_name("pc2", "pc2") is None
+    assert "it is pc2-2" in str(changed_name("pc2", "pc2-2"))
 
 
 @pytest.mark.parametrize(
