@@ -1,28 +1,34 @@
-"""How often the first cause is right: `python -m benchmarks.diagnosis [--lab]` writes the table into docs/diagnose.md.
+"""How often the first cause is right: `python -m benchmarks.diagnosis [--lab]` writes the tables into docs/diagnose.md.
 
 Without --lab, troubles are injected into what is seen of two homes: every cause, and pairs; that is
-deterministic and takes seconds. With --lab the links' troubles are also injected into emulated homes
-and measured by netprobe, which needs root and some minutes.
+deterministic and takes seconds. With --lab real clusters of emulated PCs are harmed, one cell after the
+other, and kept in benchmarks/results/diagnosis.json; it needs root, goes on where it stopped, and
+takes about half an hour in all.
 """
 
 from __future__ import annotations
 
 import argparse
-import tempfile
+import json
+import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tests.planner.causes.homes import HOMES, alone, both
 from tests.planner.causes.troubles import PAIRS, TROUBLES
 
 PAGE = Path(__file__).parents[1] / "docs" / "diagnose.md"
+RESULTS = Path(__file__).parent / "results" / "diagnosis.json"
+SCHEMA = "homecluster.diagnosis-cells/1"
 BEGIN, END = "<!-- diagnosis table -->", "<!-- end of diagnosis table -->"
 
 AUTHORS = (
     "Rules and injections were written by the same people: this shows that the rules tell the troubles apart, "
     "not how often strangers' troubles are found."
 )
+LAB = "Made in emulated homes with running clusters, and typed `homecluster diagnose`"
+SEEN = "Injected into the figures that are seen of two homes"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,54 +60,71 @@ def seen_rows() -> Iterator[Row]:
         yield Row(where=build.__name__, trouble="none", expected=None, named=first(build().ids()))
 
 
-def lab_rows() -> Iterator[Row]:
-    """Troubles of links, made in emulated homes and measured by netprobe."""
-    from tests.cluster.diagnosed import CASES, judged  # noqa: PLC0415 - needs the lab
+def kept_rows() -> list[Row]:
+    """What `--lab` found so far."""
+    if not RESULTS.exists():
+        return []
+    return [Row(**row) for row in json.loads(RESULTS.read_text())["rows"]]
 
-    for name, case in CASES.items():
-        with tempfile.TemporaryDirectory() as folder:
-            named = first([cause["id"] for cause in judged(case, Path(folder))])
-        yield Row(where=f"lab: {case.home}", trouble=name, expected=case.expected, named=named)
+
+def run_lab(limit_s: float) -> None:
+    """Harm real clusters of emulated PCs, cell by cell; what is kept already is skipped."""
+    from tests.cluster.diagnosed import Cell, lab_cells, site  # noqa: PLC0415 - needs the lab
+    from tests.cluster.lab_troubles import causes  # noqa: PLC0415 - likewise
+
+    until_s = time.monotonic() + limit_s
+    rows = kept_rows()
+    done = {(row.where, row.trouble) for row in rows}
+    todo: dict[str, list[Cell]] = {}
+    for cell in lab_cells():
+        if (cell.where, cell.trouble) not in done:
+            todo.setdefault(cell.where, []).append(cell)
+    for where, cells in todo.items():
+        if time.monotonic() > until_s:
+            return
+        with site(cells[0].plan(), *cells[0].join, wsl=cells[0].wsl) as home:
+            for cell in cells:
+                if time.monotonic() > until_s:
+                    return
+                with cell.harm(home) as arguments:
+                    named = first(causes(home, arguments))
+                rows.append(
+                    Row(where=where, trouble=cell.trouble, expected=cell.expected, named=named)
+                )
+                print(rows[-1], flush=True)
+                document = {"schema": SCHEMA, "rows": [asdict(row) for row in rows]}
+                RESULTS.write_text(json.dumps(document, indent=1) + "\n")
 
 
 def first(ids: list[str]) -> str | None:
     return next(iter(ids), None)
 
 
-def table(rows: list[Row]) -> str:
-    """A summary, and a line for each kind of place and cause."""
+def table(rows: list[Row], heading: str) -> str:
+    """A summary, and a line for each trouble."""
     troubled = [row for row in rows if row.expected is not None]
     healthy = [row for row in rows if row.expected is None]
     right = sum(row.is_right for row in troubled)
     alarms = sum(not row.is_right for row in healthy)
     counted = (
-        f"{right} of {len(troubled)} injections were named first by the right cause; "
+        f"{heading}: {right} of {len(troubled)} were named first by the right cause; "
         f"{alarms} of {len(healthy)} healthy homes raised an alarm."
     )
-    lines = [
-        counted,
-        AUTHORS,
-        "Where the place is not called lab, the trouble was injected into the figures that are seen, not into real machines.",
-        "",
-        "| trouble | must be called | " + " | ".join(places(rows)) + " |",
-        "| --- | --- | " + " | ".join("---" for _ in places(rows)) + " |",
-    ]
-    named = dict.fromkeys((row.trouble, row.expected) for row in rows)
-    for trouble, expected in named:
-        cells = [cell(rows, trouble, expected, place) for place in places(rows)]
-        lines.append(f"| {trouble} | {expected or 'healthy'} | " + " | ".join(cells) + " |")
+    lines = [counted, "", "| trouble | must be called | was called |", "| --- | --- | --- |"]
+    for trouble, expected in dict.fromkeys((row.trouble, row.expected) for row in rows):
+        alike = [row for row in rows if (row.trouble, row.expected) == (trouble, expected)]
+        lines.append(f"| {trouble} | {expected or 'healthy'} | {called(alike)} |")
     return "\n".join(lines)
 
 
-def places(rows: list[Row]) -> list[str]:
-    return list(dict.fromkeys(row.where for row in rows))
-
-
-def cell(rows: list[Row], trouble: str, expected: str | None, place: str) -> str:
+def called(rows: list[Row]) -> str:
+    """`right: cable, wifi`, and what else it was called where."""
+    found: dict[str, list[str]] = {}
     for row in rows:
-        if (row.trouble, row.expected, row.where) == (trouble, expected, place):
-            return "right" if row.is_right else (row.named or "nothing")
-    return ""
+        found.setdefault("right" if row.is_right else (row.named or "healthy"), []).append(
+            row.where
+        )
+    return "; ".join(f"{what}: {', '.join(places)}" for what, places in found.items())
 
 
 def write(text: str) -> None:
@@ -113,14 +136,20 @@ def write(text: str) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--lab", action="store_true", help="also measure emulated homes")
+    parser.add_argument("--lab", action="store_true", help="first go on with emulated homes")
+    parser.add_argument("--limit-s", type=float, default=3600.0, help="start no cell after that")
     wanted = parser.parse_args()
-    rows = [*seen_rows(), *(lab_rows() if wanted.lab else ())]
-    write(table(rows))
-    for row in rows:
+    if wanted.lab:
+        run_lab(wanted.limit_s)
+    seen, lab = list(seen_rows()), kept_rows()
+    tables = [table(lab, LAB)] if lab else []
+    tables.append(table(seen, SEEN))
+    write("\n\n".join([AUTHORS, *tables]))
+    for row in (*lab, *seen):
         if not row.is_right:
             print(f"{row.where}: {row.trouble}: expected {row.expected}, named {row.named}")
-    print(table(rows).splitlines()[0])
+    for one in tables:
+        print(one.splitlines()[0])
 
 
 if __name__ == "__main__":

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import platform
 import socket
-import sys
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +20,7 @@ from homecluster.domain.signs import JobSigns, NodeSigns, Signs
 from homecluster.errors import HomeclusterError
 from homecluster.inventory.collect import own_node_id
 from homecluster.inventory.node_watch import between, look, node_signs
-from homecluster.inventory.system import operating_system
+from homecluster.inventory.system import read_system
 from homecluster.inventory.windows_memory import read_windows_ram_bytes
 from homecluster.inventory.wsl import read_mode
 from homecluster.launch.left_engines import left_engines
@@ -154,4 +152,4 @@ def _ask(members: Members, node: NodeId, seconds: float) -> Answer:
 
 
 def _is_wsl() -> bool:
-    return operating_system(sys.platform, platform.release()) == "wsl2"
+    return read_system().os == "wsl2"

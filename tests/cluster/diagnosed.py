@@ -1,100 +1,128 @@
-"""A pair of emulated hosts measured by netprobe and judged by the command, with one trouble at a time."""
+"""Emulated homes whose PCs run a cluster, to be harmed and diagnosed."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
-from netprobe.report import report_document
-from tests.cli.shell import run
+from tests.cluster.lab_troubles import (
+    CLOCK,
+    PAIRS,
+    TROUBLES,
+    WSL_KERNEL,
+    Site,
+    Trouble,
+    in_the_way,
+    link,
+    nothing,
+)
+from tests.cluster.pcs import Pc
 from tests.lab.homes import home_named
 from tests.lab.lab import Lab
-from tests.netprobe.in_lab import probe, served
+from tests.lab.plan import HomePlan
 
-Hurt = Callable[[Lab], None]
+_TOOLS: Final = {
+    "wslinfo": "#!/bin/sh\necho mirrored\n",
+    "powershell.exe": "#!/bin/sh\necho 17179869184\n",
+}
+"""As on a PC of 16 GiB; looked at only by a PC that takes itself for WSL2."""
 
-PIPELINE: Final = ("--model", "llama-2-13b", "--pipeline-parallel", "2", "--tensor-parallel", "1", "--replicas", "1", "--concurrency", "16")  # fmt: skip
-SHORT: Final = (*PIPELINE[:-1], "1", "--prompt-tokens", "16")
-TENSOR: Final = ("--model", "gpt2", "--tensor-parallel", "2", "--pipeline-parallel", "1", "--replicas", "1")  # fmt: skip
-DOCUMENT: Final = """\
-schema = "homecluster.cluster/1"
 
-[nodes.a]
-os = "linux"
-ram = "64 GiB"
-addresses = ["{a}"]
-[[nodes.a.devices]]
-kind = "cuda"
-name = "NVIDIA GeForce RTX 4090"
+def guest_wifi() -> HomePlan:
+    """A cabled coordinator and two PCs on a Wi-Fi that lets them talk, until told otherwise."""
+    plan = home_named("isolated", 3)
+    (segment,) = plan.segments
+    open_air = replace(segment, client_isolation=False, multicast_dropped=False)
+    return replace(plan, segments=(open_air,))
 
-[nodes.b]
-os = "linux"
-ram = "64 GiB"
-addresses = ["{b}"]
-[[nodes.b.devices]]
-kind = "cuda"
-name = "NVIDIA GeForce RTX 4090"
 
-[[links]]
-between = ["a", "b"]
-rtt = "{rtt}"
-bandwidth = "{bandwidth}"
-"""
+CLUSTERS: Final[Mapping[str, Callable[[], HomePlan]]] = MappingProxyType(
+    {"half on Wi-Fi": lambda: home_named("mixed", 4), "guest Wi-Fi": guest_wifi}
+)
+"""b is on a cable in the first and on Wi-Fi in the second; both have two PCs on Wi-Fi."""
+HEALTHY: Final = ("1gbe", "100mbe", "2.5gbe", "wifi5", "wifi6", "hotspot")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
-    """A home, what is done to it, what runs on it, and what must be named first; None: healthy."""
+class Cell:
+    """One home, what is done to it, and the cause that must come first; None: healthy."""
 
-    home: str
-    hurt: Hurt
-    plan: tuple[str, ...]
+    where: str
+    plan: Callable[[], HomePlan]
+    trouble: str
     expected: str | None
+    harm: Trouble
+    join: tuple[str, ...] = ()
+    wsl: bool = False
 
 
-def nothing(_: Lab) -> None:
-    """A healthy home."""
+def lab_cells() -> Iterator[Cell]:
+    """Every trouble and pair in both clusters, homes that are a trouble by themselves, healthy homes of two sizes."""
+    for where, plan in CLUSTERS.items():
+        for trouble, (expected, harm) in {**TROUBLES, **PAIRS}.items():
+            yield Cell(where=where, plan=plan, trouble=trouble, expected=expected, harm=harm)
+    for hosts in (2, 3):
+        vpn, nat = _sized("vpn", hosts), _sized("wsl-nat", hosts)
+        yield Cell(
+            where=f"{hosts} PCs", plan=vpn, trouble="a VPN chosen at home", expected="wrong-interface",
+            harm=nothing, join=("--interface", "tun0"),
+        )  # fmt: skip
+        yield Cell(
+            where=f"{hosts} PCs, WSL", plan=nat, trouble="WSL behind NAT", expected="wsl-nat",
+            harm=nothing, wsl=True,
+        )  # fmt: skip
+    for home in ("hotspot", "wifi5"):
+        yield Cell(
+            where=home, plan=_sized(home, 4), trouble="pairs in each other's way", expected="shared-medium", harm=in_the_way
+        )  # fmt: skip
+    for home in HEALTHY:
+        for hosts in (2, 3):
+            yield Cell(
+                where=f"{home}, {hosts} PCs", plan=_sized(home, hosts), trouble="none", expected=None, harm=link()
+            )  # fmt: skip
 
 
-def thin_uplink(lab: Lab) -> None:
-    lab.link("a").set(direction="up", rate_mbit=3)
+def _sized(home: str, hosts: int) -> Callable[[], HomePlan]:
+    return lambda: home_named(home, hosts)
 
 
-def loss(lab: Lab) -> None:
-    """Two of a hundred each way, as behind a thick wall."""
-    lab.link("a").set(loss_percent=3)
+@contextmanager
+def site(plan: HomePlan, *join: str, wsl: bool = False) -> Iterator[Site]:
+    """A cluster of all PCs of that home, without an engine, joined by typing."""
+    with Lab(plan, cpu_cores={"b": 2.0}) as lab:
+        pcs = {
+            host.name: Pc(
+                host=lab.host(host.name), env=_environment(lab, host.name, host.wsl and wsl)
+            )
+            for host in plan.hosts
+            if host.masquerades is None
+        }
+        pcs["a"].create(*join)
+        for name, pc in pcs.items():
+            if name != "a":
+                ran = pc.join(pcs["a"].token(), *join)
+                assert ran.returncode == 0, ran.stderr
+        yield Site(lab=lab, pcs=pcs)
 
 
-def bloat(lab: Lab) -> None:
-    """1 MiB at 30 Mbit/s is 280 ms."""
-    lab.link("a").set(rate_mbit=30, queue_kib=1024)
-
-
-CASES: Final[Mapping[str, Case]] = MappingProxyType(
-    {
-        "healthy gigabit": Case(home="1gbe", hurt=nothing, plan=PIPELINE, expected=None),
-        "healthy Wi-Fi": Case(home="wifi6", hurt=nothing, plan=PIPELINE, expected=None),
-        "founding hotspot": Case(home="hotspot", hurt=nothing, plan=TENSOR, expected="latency-bound-tensor-parallel"),
-        "thin uplink": Case(home="1gbe", hurt=thin_uplink, plan=PIPELINE, expected="asymmetric-uplink"),
-        "loss": Case(home="1gbe", hurt=loss, plan=PIPELINE, expected="packet-loss"),
-        "bufferbloat": Case(home="1gbe", hurt=bloat, plan=SHORT, expected="bufferbloat"),
+def _environment(lab: Lab, name: str, is_wsl: bool) -> dict[str, str]:
+    host = lab.host(name)
+    if is_wsl:
+        release = host.folder / "osrelease"
+        release.write_text(WSL_KERNEL)
+        host.run(["mount", "--bind", str(release), "/proc/sys/kernel/osrelease"], check=True)
+    tools = host.folder / "bin"
+    tools.mkdir()
+    for tool, text in _TOOLS.items():
+        (tools / tool).write_text(text.replace("mirrored", "nat") if is_wsl else text)
+        (tools / tool).chmod(0o755)
+    (tools / "sitecustomize.py").write_text(CLOCK)
+    return {
+        "HOMECLUSTER_ENGINES": str(host.folder / "engines"),
+        "PATH": f"{tools}:{host.environment['PATH']}",
+        "PYTHONPATH": str(tools),
+        "CLOCK_OFFSET": str(host.folder / "clock-offset"),
     }
-)  # fmt: skip
-
-
-def judged(case: Case, folder: Path) -> list[dict[str, Any]]:
-    """The causes that the command names from what netprobe measured in that home."""
-    with Lab(home_named(case.home, 2)) as lab, served(lab, "b"):
-        case.hurt(lab)
-        report, _ = probe(lab, "a", "b")
-        addresses = {name: lab.host(name).address for name in "ab"}
-    seen, cluster = folder / "report.json", folder / "home.toml"
-    seen.write_text(json.dumps(report_document(report)))
-    cluster.write_text(DOCUMENT.format(**addresses, rtt="0.3 ms", bandwidth="940 Mbit/s"))
-    ran = run("diagnose", seen, "--cluster", cluster, *case.plan, "--json")
-    assert ran.out, ran.err
-    return ran.document["causes"]

@@ -1,0 +1,101 @@
+"""What `homecluster diagnose` costs the job that it watches: `python -m benchmarks.diagnosis_cost`.
+
+Real vLLM with a GPT-2 of random weights on this PC, one request at a time. Each pair is two spans of the same
+length one after the other, with and without `diagnose` running all the time, in turns; the figure is
+the median ratio of their tokens per second.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from homecluster.store.paths import paths_from
+
+RESULTS = Path(__file__).parent / "results" / "diagnosis-cost.json"
+_COMMAND = (sys.executable, "-m", "homecluster")
+_TOKENS = 64
+_WATCH_S = 4.0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pairs", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=12.0, help="of each half")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        engines = str(paths_from(os.environ).engines)
+        environment = os.environ | {"HOMECLUSTER_HOME": folder, "HOMECLUSTER_ENGINES": engines}
+        up = _document(
+            environment, "up", "--model", "gpt2", "--random-weights", "--port", "0",
+            "--prompt-tokens", "16", "--output-tokens", str(_TOKENS), "--detach",
+        )  # fmt: skip
+        try:
+            pairs = [_pair(up, environment, asked.seconds, turn) for turn in range(asked.pairs)]
+        finally:
+            subprocess.run([*_COMMAND, "down", "--all"], env=environment, check=True)
+    ratios = [with_it / without for without, with_it in pairs]
+    found = {
+        "schema": "homecluster.diagnosis-cost/1",
+        "pairs": [{"alone_tokens_per_s": a, "diagnosed_tokens_per_s": b} for a, b in pairs],
+        "median_ratio": statistics.median(ratios),
+    }
+    RESULTS.write_text(json.dumps(found, indent=2) + "\n")
+    print(json.dumps(found, indent=2))
+
+
+def _pair(
+    up: dict[str, Any], environment: dict[str, str], seconds: float, turn: int
+) -> tuple[float, float]:
+    """(tokens/s alone, tokens/s while it is diagnosed); every other pair in the other order."""
+    _rate(up, 1.0)
+    if turn % 2:
+        diagnosed = _diagnosed_rate(up, environment, seconds)
+        return _rate(up, seconds), diagnosed
+    alone = _rate(up, seconds)
+    return alone, _diagnosed_rate(up, environment, seconds)
+
+
+def _diagnosed_rate(up: dict[str, Any], environment: dict[str, str], seconds: float) -> float:
+    """As a person would: one diagnosis in that time, begun with it."""
+    argv = [*_COMMAND, "diagnose", "--seconds", str(_WATCH_S), "--json"]
+    with subprocess.Popen(argv, env=environment, stdout=subprocess.DEVNULL) as watching:
+        rate = _rate(up, seconds)
+        watching.wait()
+    return rate
+
+
+def _rate(up: dict[str, Any], seconds: float) -> float:
+    """Tokens per second of one request after the other."""
+    begun_s, made = time.monotonic(), 0
+    while (took_s := time.monotonic() - begun_s) < seconds:
+        body = {"model": up["served_model"], "prompt": "Once", "max_tokens": _TOKENS, "ignore_eos": True}  # fmt: skip
+        request = urllib.request.Request(  # noqa: S310 - our own job's address
+            f"{up['base_url']}/completions",
+            json.dumps(body).encode(),
+            {"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=120) as answer:  # noqa: S310
+            made += json.load(answer)["usage"]["completion_tokens"]
+    return made / took_s
+
+
+def _document(environment: dict[str, str], *arguments: str) -> dict[str, Any]:
+    ran = subprocess.run(
+        [*_COMMAND, *arguments, "--json"], env=environment, stdout=subprocess.PIPE, check=True
+    )
+    table: dict[str, Any] = json.loads(ran.stdout)
+    return table
+
+
+if __name__ == "__main__":
+    main()
