@@ -44,6 +44,8 @@ class Bound:
         """Prompts of a chunk, by which group drives."""
         self._numbers = self._knots()
         self._times_s: dict[int, float] = {}
+        self._last = (0.0, 0.0)
+        """(seconds, requests inside): the same time is asked for again and again."""
 
     @property
     def may_run(self) -> bool:
@@ -53,6 +55,11 @@ class Bound:
 
     def inside(self, time_s: float) -> float:
         """No copy answers more requests within the time."""
+        if self._last[0] != time_s:
+            self._last = time_s, self._inside(time_s)
+        return self._last[1]
+
+    def _inside(self, time_s: float) -> float:
         if not self.may_run or self._at(0) > time_s:
             return 0.0
         numbers, last = self._numbers, len(self._numbers) - 1
@@ -67,8 +74,8 @@ class Bound:
 
     def may_exceed(self, requests: float, time_s: float) -> bool:
         """Whether a copy might answer more than so many within the time; one look decides most cases."""
-        if not self.may_run:
-            return False
+        if self._last[0] == time_s or not self.may_run:
+            return self._last[1] > requests
         below = bisect_right(self._numbers, requests) - 1
         if self._at(max(0, below)) > time_s:
             return False

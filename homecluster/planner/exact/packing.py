@@ -20,6 +20,8 @@ MOST_DEVICES: Final = 8
 TOLERANCE: Final = 1e-3
 """Layouts that are closer than this are as good as one another."""
 _BISECTIONS: Final = 12
+_FILLING: Final = 100
+"""What one look at all packings costs, in copies timed."""
 _LEAST: Final = 1e-12
 """Requests that do not count."""
 
@@ -60,6 +62,7 @@ class Packing:
         while True:
             goal_s = time_s * (1 - TOLERANCE)
             chosen = self._fill(goal_s)
+            self._work_left -= _FILLING
             if chosen is None:
                 return Packed(copies=copies, time_s=time_s, least_s=goal_s)
             better = self._really(chosen)

@@ -100,22 +100,21 @@ class Subset:
 
     def _try_splits(self, groups: tuple[Group, ...], time_s: float) -> bool:
         """The cut that holds most within the time: best for ever more requests, until none answers them in time."""
-        least, order = Bound(self.clock, groups, ordered=True), Order(self.clock, groups)
-        hoped = least.inside(time_s)
-        if hoped <= self._target(time_s):
-            return True
+        order = Order(self.clock, groups)
         if not self.held(time_s):
-            self._keep(order, groups, self._climb(order, groups, hoped), time_s)
+            hoped = Bound(self.clock, groups, ordered=True).inside(time_s)
+            if hoped > 0:
+                self._keep(order, groups, self._climb(order, groups, hoped), time_s)
         while True:
             before = self.held(time_s)
             wanted = max(1.0, self._target(time_s))
-            if not least.may_exceed(wanted, time_s):
-                return True
             counts, whole = self._split(order, groups, wanted, time_s)
             if counts is not None:
                 self._keep(order, groups, counts, time_s)
             if self.held(time_s) <= before:
-                return whole
+                if whole:
+                    return True
+                return not Bound(self.clock, groups, ordered=True).may_exceed(wanted, time_s)
 
     def _split(
         self, order: Order, groups: tuple[Group, ...], requests: float, time_s: float
