@@ -1,0 +1,138 @@
+"""What `homecluster up` over two PCs costs beside the same engine commands typed by hand.
+
+    python -m benchmarks.gang_launch [--pairs 1]      # more pairs are added to results/gang-launch.json
+    python -m benchmarks.gang_launch --table
+
+From the command to the first token, real agents and real vLLM in emulated PCs (root): TP=2 of GPT-2 124M
+with random weights over 1 GbE. `up` chooses, asks, fences, starts and watches; by hand, what its dry run
+prints is started in both PCs at the same moment and nothing else. Only the ratio of a pair means anything
+on another machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from benchmarks.gangs import make_gpt2
+from homecluster.app.engine import refresh_own_code
+from homecluster.domain.hardware import DeviceKind
+from homecluster.store.engine_store import Engine, find_engine
+from homecluster.store.files import write_json
+from homecluster.store.paths import paths_from
+from tests.cluster.pcs import Pc
+from tests.lab.lab import Lab
+
+RESULTS = Path(__file__).parent / "results" / "gang-launch.json"
+SCHEMA = "homecluster.gang-launch/1"
+_PORT = 8000
+_START_WITHIN_S = 200.0
+_FIRST_TOKEN = """
+import http.client, json, sys, time
+body = json.dumps({"model": sys.argv[2], "prompt": [7], "max_tokens": 1})
+for _ in range(2000):
+    try:
+        connection = http.client.HTTPConnection("127.0.0.1", int(sys.argv[1]), timeout=60)
+        connection.request("POST", "/v1/completions", body, {"Content-Type": "application/json"})
+        if json.loads(connection.getresponse().read())["usage"]["completion_tokens"] == 1:
+            break
+    except OSError:
+        time.sleep(0.1)
+"""
+
+
+def words(pc: Pc) -> tuple[str, ...]:
+    return (
+        *("up", "--model", str(pc.state / "models" / "gpt2"), "--port", str(_PORT)),
+        *("--tensor-parallel", "2", "--replicas", "1", "--nodes", "a,b"),
+        *("--small-collectives", "engine", "--prompt-tokens", "64", "--output-tokens", "32"),
+    )
+
+
+@contextmanager
+def cluster(engine: Engine, model: Path) -> Iterator[tuple[Pc, Pc]]:
+    """Two PCs, joined, measured, with the model."""
+    # One core each: on two shared ones, the threads of two engines that wait for one another would spin.
+    with Lab("1gbe", hosts=2, cpu_cores={"a": 1.0, "b": 1.0}) as lab:
+        environment = {"HOMECLUSTER_ENGINES": str(engine.path.parent)}
+        a, b = (Pc(host=lab.host(name), env=environment) for name in ("a", "b"))
+        a.create()
+        b.join(a.token("--operator"))
+        a.document("probe", "--quick", timeout_s=200)
+        for pc in (a, b):
+            shutil.copytree(model, pc.state / "models" / "gpt2")
+        yield a, b
+
+
+def by_up(a: Pc) -> float:
+    """Seconds until `up` says that it runs; it says so once a token came."""
+    begun_s = time.monotonic()
+    job = a.document(*words(a), "--detach", timeout_s=_START_WITHIN_S)["job"]
+    took_s = time.monotonic() - begun_s
+    a.document("down", job)
+    return took_s
+
+
+def by_hand(a: Pc, b: Pc) -> float:
+    """Seconds until a token came from the commands that a dry run prints."""
+    (plan, *_) = [
+        one for one in a.document(*words(a), "--dry-run")["plans"] if "commands" in one
+    ]  # fmt: skip
+    pcs = {"a": a, "b": b}
+    with ExitStack() as stack, tempfile.TemporaryFile() as log:
+        begun_s = time.monotonic()
+        for command in plan["commands"]:
+            host = pcs[command["node"]].host
+            stack.enter_context(
+                host.running(command["argv"], env=command["env"], stdout=log, stderr=log)
+            )
+        argv = [sys.executable, "-c", _FIRST_TOKEN, str(_PORT), "gpt2"]
+        a.host.run(argv, timeout=_START_WITHIN_S, check=True)
+        return time.monotonic() - begun_s
+
+
+def measured_pair(number: int) -> dict[str, Any]:
+    """Both ways after one another in one run; every other pair begins with the other one."""
+    engine = refresh_own_code(find_engine(paths_from(os.environ).engines, DeviceKind.CPU))
+    with cluster(engine, make_gpt2(engine, Path(tempfile.gettempdir()))) as (a, b):
+        if number % 2:
+            hand_s, up_s = by_hand(a, b), by_up(a)
+        else:
+            up_s, hand_s = by_up(a), by_hand(a, b)
+    return {"up_s": up_s, "by_hand_s": hand_s, "ratio": up_s / hand_s}
+
+
+def kept() -> list[dict[str, Any]]:
+    return list(json.loads(RESULTS.read_text())["pairs"]) if RESULTS.exists() else []
+
+
+def show(pairs: list[dict[str, Any]]) -> None:
+    print("| pair | `up` | by hand | ratio |\n| --- | --- | --- | --- |")
+    for number, one in enumerate(pairs):
+        print(f"| {number} | {one['up_s']:.1f} s | {one['by_hand_s']:.1f} s | {one['ratio']:.2f} |")
+    if pairs:
+        print(f"median ratio {median(one['ratio'] for one in pairs):.2f}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pairs", type=int, default=1)
+    parser.add_argument("--table", action="store_true", help="only show what was measured")
+    asked = parser.parse_args()
+    for _ in range(0 if asked.table else asked.pairs):
+        write_json(RESULTS, {"schema": SCHEMA, "pairs": [*kept(), measured_pair(len(kept()))]})
+    show(kept())
+
+
+if __name__ == "__main__":
+    main()
