@@ -18,9 +18,10 @@ from homecluster.app.copies_places import (
     places_of,
 )
 from homecluster.app.copy_order import order_table
+from homecluster.app.dry_run import DryRun, port_trouble
 from homecluster.app.model_files import local_folder, random_folder
 from homecluster.app.shared_model import SLOWEST_COPY_BYTES_PER_S, bytes_to_give, offer_model
-from homecluster.app.up import DryRun, Here, Up, Wanted, check_exposure, new_job_id, port_trouble
+from homecluster.app.up import Here, Up, Wanted, check_exposure, new_job_id
 from homecluster.domain.ids import NodeId
 from homecluster.domain.job import Command, JobId, LaunchSpec
 from homecluster.domain.plan import Plan, PlanSet

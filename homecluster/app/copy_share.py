@@ -17,9 +17,9 @@ from homecluster.app.copy_order import (
     read_order,
     text,
 )
+from homecluster.app.dry_run import engine_or_its_place
 from homecluster.app.gang_share import KEPT_FOLDERS
 from homecluster.app.shared_model import is_model_here
-from homecluster.app.up import engine_or_its_place
 from homecluster.domain.hardware import DeviceKind
 from homecluster.domain.ids import NodeId
 from homecluster.domain.job import Failed, Running, is_over

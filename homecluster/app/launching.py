@@ -9,11 +9,13 @@ from typing import Protocol
 from homecluster.app import copies_up, gang_trust, gang_up
 from homecluster.app import up as single
 from homecluster.app.copies_places import Home
+from homecluster.app.dry_run import DryRun
+from homecluster.app.dry_run import dry_run as dry_run_here
 from homecluster.app.live_cluster import live_cluster
 from homecluster.app.member_nodes import renamed
 from homecluster.app.model_files import Tell
 from homecluster.app.ports import Members
-from homecluster.app.up import DryRun, Here, Up, Wanted, check_any, is_on
+from homecluster.app.up import Here, Up, Wanted, check_any, is_on
 from homecluster.domain.hardware import Provenance
 from homecluster.domain.plan import Backend, Plan, PlanSet
 from homecluster.domain.topology import Cluster
@@ -85,7 +87,7 @@ def dry_run(home: Home, plans: PlanSet, wanted: Wanted, options: Options) -> Dry
     """
     plan = choose(home, plans)
     if is_on(plan, home.here.node):
-        return single.dry_run(home.here, plans, plan, wanted)
+        return dry_run_here(home.here, plans, plan, wanted)
     if gang_up.is_for_gang(plan):
         return _Gang(home, plans, plan, wanted, options).dry_run()
     return copies_up.dry_run_copies(home, plans, plan, wanted)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import secrets
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,16 +14,15 @@ from homecluster.app.api_key import read_api_key
 from homecluster.app.engine import refresh_own_code
 from homecluster.app.job_process import MODULE
 from homecluster.app.jobs import JobView, forget_old, living, look, look_at_all
-from homecluster.app.model_files import Tell, local_folder, provide_folder, random_folder
+from homecluster.app.model_files import Tell, provide_folder
 from homecluster.domain.hardware import DeviceKind, Node
 from homecluster.domain.job import JobId, LaunchSpec, is_over
 from homecluster.domain.plan import Plan, PlanSet, Rejection, VerdictKind
 from homecluster.engines.vllm_launch import Installation, Served, launch_spec
-from homecluster.errors import HomeclusterError, InputError, LaunchError, MissingError
+from homecluster.errors import HomeclusterError, InputError, LaunchError
 from homecluster.launch.ports import is_loopback, usable_port
 from homecluster.launch.start import Started, start_detached
-from homecluster.store.engine_lock import bundled_lock
-from homecluster.store.engine_store import engine_name, find_engine, python_of
+from homecluster.store.engine_store import find_engine, python_of
 from homecluster.store.job_store import JobFolder, Launch, write_launch
 from homecluster.store.models import FoundModel
 from homecluster.store.paths import Paths
@@ -68,15 +66,6 @@ class Up:
 
     folder: JobFolder
     started: Started
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DryRun:
-    """What `up` would start."""
-
-    spec: LaunchSpec
-    missing: tuple[str, ...] = ()
-    """What the start would stumble over, in words."""
 
 
 def check_any(plans: PlanSet) -> None:
@@ -130,40 +119,6 @@ def check_exposure(host: str, api_key_file: Path | None) -> None:
     read_api_key(str(api_key_file) if api_key_file else None)
 
 
-def engine_or_its_place(
-    paths: Paths, kind: DeviceKind, cores: tuple[int, ...]
-) -> tuple[Installation, str | None]:
-    """The engine, or where it would be installed and the words that it is missing."""
-    try:
-        engine = find_engine(paths.engines, kind)
-    except MissingError as error:
-        name = engine_name(bundled_lock(kind), sys.version_info[:2])
-        return _installation(paths.engines / name, None, cores), f"{error.message}: {error.hint}"
-    return _installation(engine.path, engine.openmp_library, cores), None
-
-
-def port_trouble(wanted: Wanted) -> str | None:
-    """Why the wanted port cannot be used now, in words."""
-    try:
-        usable_port(wanted.host, wanted.port)
-    except HomeclusterError as error:
-        return error.message
-    return None
-
-
-def dry_run(here: Here, plans: PlanSet, plan: Plan, wanted: Wanted) -> DryRun:
-    """The command that `up` would start; nothing is installed, made or started for it."""
-    check_exposure(wanted.host, wanted.api_key_file)
-    installation, missing = engine_or_its_place(here.paths, _kind(plan, here.node), here.cores)
-    folder = local_folder(here.paths, wanted.found, random_weights=wanted.random_weights)
-    if folder is None and wanted.random_weights:
-        folder = random_folder(here.paths, wanted.found)
-    spec = _spec(
-        here.node, plans, plan, wanted, installation=installation, folder=folder, port=wanted.port
-    )
-    return DryRun(spec=spec, missing=tuple(filter(None, (missing, port_trouble(wanted)))))
-
-
 def launch(here: Here, plans: PlanSet, plan: Plan, wanted: Wanted, tell: Tell) -> Up:
     """Start the job of a plan on this PC; it comes up on its own, `follow` tells how far it is.
 
@@ -172,12 +127,12 @@ def launch(here: Here, plans: PlanSet, plan: Plan, wanted: Wanted, tell: Tell) -
     """
     check_exposure(wanted.host, wanted.api_key_file)
     port = usable_port(wanted.host, wanted.port)
-    engine = refresh_own_code(find_engine(here.paths.engines, _kind(plan, here.node)))
+    engine = refresh_own_code(find_engine(here.paths.engines, kind_of(plan, here.node)))
     model_folder = provide_folder(
         here.paths, wanted.found, engine, random_weights=wanted.random_weights, tell=tell
     )
-    installation = _installation(engine.path, engine.openmp_library, here.cores)
-    spec = _spec(
+    installation = installation_at(engine.path, engine.openmp_library, here.cores)
+    spec = spec_of(
         here.node, plans, plan, wanted, installation=installation, folder=model_folder, port=port
     )
     folder = JobFolder(path=here.paths.jobs / new_job_id(spec.served_model, spec.port))
@@ -230,7 +185,7 @@ def others_running(paths: Paths) -> Sequence[JobView]:
     return living(look_at_all(paths.jobs))
 
 
-def _kind(plan: Plan, node: Node) -> DeviceKind:
+def kind_of(plan: Plan, node: Node) -> DeviceKind:
     first = plan.layout.devices[0]
     kinds = [device.kind for device in node.devices if device.id == first]
     if not kinds:
@@ -240,11 +195,13 @@ def _kind(plan: Plan, node: Node) -> DeviceKind:
     return kinds[0]
 
 
-def _installation(engine: Path, openmp_library: str | None, cores: tuple[int, ...]) -> Installation:
+def installation_at(
+    engine: Path, openmp_library: str | None, cores: tuple[int, ...]
+) -> Installation:
     return Installation(python=str(python_of(engine)), cores=cores, openmp_library=openmp_library)
 
 
-def _spec(
+def spec_of(
     node: Node,
     plans: PlanSet,
     plan: Plan,

@@ -11,6 +11,7 @@ from homecluster import wiring
 from homecluster.app import jobs, launching
 from homecluster.app import up as use_case
 from homecluster.app.copies_places import Home
+from homecluster.app.dry_run import DryRun
 from homecluster.app.plan import make_plans
 from homecluster.cli import render_jobs
 from homecluster.cli.output import print_document
@@ -120,8 +121,8 @@ def up(
     """  # noqa: D301 - click looks for the backspace itself
     if train:
         return up_train(
-            model, flags, quantization=quantization, random_weights=random_weights,
-            dry_run=dry_run, as_json=as_json,
+            model, flags | {"trust_network": trust_network}, quantization=quantization,
+            random_weights=random_weights, dry_run=dry_run, as_json=as_json,
         )  # fmt: skip
     home = launching.home_of(wiring.here(), wiring.members(), _say)
     found, plans = _plans(home, model, plan_file, quantization, flags)
@@ -169,7 +170,7 @@ def _plans(
     return found, make_plans(cluster, found.spec, workload, pins, node_names(flags))
 
 
-def _dry_run(home: Home, plans: PlanSet, found: use_case.DryRun, as_json: bool) -> int:
+def _dry_run(home: Home, plans: PlanSet, found: DryRun, as_json: bool) -> int:
     for words in found.missing:
         _say(f"missing: {words}")
     if not as_json:

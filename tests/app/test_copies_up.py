@@ -9,6 +9,7 @@ import pytest
 from homecluster.app import bench, copies_up, jobs, up
 from homecluster.app.copies_bench import count_links, read_counts, requests_given
 from homecluster.app.copies_places import Home
+from homecluster.app.dry_run import DryRun
 from homecluster.app.plan import make_plans
 from homecluster.app.up import Here, Wanted
 from homecluster.domain.hardware import DeviceKind
@@ -57,7 +58,7 @@ def members(tmp_path: Path) -> FakeMembers:
     return FakeMembers(homes, {"copy.preview": preview}, described=described)
 
 
-def dry_run(members: FakeMembers) -> up.DryRun:
+def dry_run(members: FakeMembers) -> DryRun:
     here = Here(paths=members.homes["a"], node=CLUSTER.nodes[0], cores=(0,))
     home = Home(here=here, members=members, cluster=CLUSTER)
     wanted = Wanted(
