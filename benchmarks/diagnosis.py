@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -86,14 +87,21 @@ def run_lab(limit_s: float) -> None:
             for cell in cells:
                 if time.monotonic() > until_s:
                     return
-                with cell.harm(home) as arguments:
-                    named = first(causes(home, arguments))
-                rows.append(
-                    Row(where=where, trouble=cell.trouble, expected=cell.expected, named=named)
-                )
-                print(rows[-1], flush=True)
-                document = {"schema": SCHEMA, "rows": [asdict(row) for row in rows]}
-                RESULTS.write_text(json.dumps(document, indent=1) + "\n")
+                try:
+                    with cell.harm(home) as arguments:
+                        named = first(causes(home, arguments))
+                except (AssertionError, subprocess.SubprocessError) as error:
+                    print(f"{where}: {cell.trouble}: not done: {error}", flush=True)
+                    continue
+                row = Row(where=where, trouble=cell.trouble, expected=cell.expected, named=named)
+                print(row, flush=True)
+                rows.append(row)
+                keep(rows)
+
+
+def keep(rows: list[Row]) -> None:
+    document = {"schema": SCHEMA, "rows": [asdict(row) for row in rows]}
+    RESULTS.write_text(json.dumps(document, indent=1) + "\n")
 
 
 def first(ids: list[str]) -> str | None:
