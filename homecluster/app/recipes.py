@@ -14,6 +14,7 @@ from typing import Any, Final
 from homecluster.app.engine import refresh_own_code
 from homecluster.app.plan import make_plans
 from homecluster.app.plan_training import SupposedTraining, make_train_plans, suppose_training
+from homecluster.app.training_packages import find_training
 from homecluster.app.what_if import Supposed, suppose
 from homecluster.domain.hardware import DeviceKind
 from homecluster.domain.model import ModelSpec
@@ -24,9 +25,10 @@ from homecluster.domain.training import Train, TrainPlanSet
 from homecluster.errors import LaunchError
 from homecluster.launch.engine_tool import Finished, run_tool
 from homecluster.planner.candidates import Pins
-from homecluster.store.engine_store import find_engine
-from homecluster.store.files import write_json, write_private
+from homecluster.store.engine_store import Engine, find_engine
+from homecluster.store.files import read_json, write_json, write_private
 from homecluster.store.paths import Paths
+from homecluster.store.recipes import TRAINING_JOBS
 
 SCHEMA: Final = "homecluster.recipe-run/1"
 JOBS: Final = "homecluster.jobs"
@@ -54,6 +56,8 @@ class JobRun:
     took_s: float
     kept: Path
     """Where it is kept."""
+    before: dict[str, Any] | None = None
+    """The result of the run before with the same arguments."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +92,7 @@ def run_job(paths: Paths, recipe: Recipe, step: JobStep, tell: Tell) -> JobRun:
     """Run the program to its end and keep its document.
 
     Raises:
-        MissingError: the CPU engine is not installed.
+        MissingError: the CPU engine, or the training packages that it needs, are not installed.
         LaunchError: it failed; the hint names its log.
     """
     engine = refresh_own_code(find_engine(paths.engines, DeviceKind.CPU))
@@ -96,7 +100,7 @@ def run_job(paths: Paths, recipe: Recipe, step: JobStep, tell: Tell) -> JobRun:
     ended = run_tool(
         job_argv(str(engine.python), step),
         os.environ,
-        variables=_VARIABLES,
+        variables=_variables(engine, step),
         limit_s=max(_LEAST_LIMIT_S, _LIMIT_FACTOR * 60 * recipe.minutes),
         tell=tell,
     )
@@ -104,8 +108,11 @@ def run_job(paths: Paths, recipe: Recipe, step: JobStep, tell: Tell) -> JobRun:
     took_s = time.monotonic() - begin
     now = datetime.now(UTC)
     kept = _folder(paths) / f"{recipe.name}-{now:%Y%m%dT%H%M%SZ}.json"
-    ran = JobRun(document=document, took_s=took_s, kept=kept)
-    write_json(kept, run_document(recipe, ran) | {"at": now.isoformat(timespec="seconds")})
+    before = _last(paths, recipe, step)
+    ran = JobRun(document=document, took_s=took_s, kept=kept, before=before)
+    document = run_document(recipe, ran)
+    del document["before"]
+    write_json(kept, document | {"at": now.isoformat(timespec="seconds")})
     return ran
 
 
@@ -116,7 +123,27 @@ def run_document(recipe: Recipe, ran: JobRun) -> dict[str, Any]:
         "arguments": dict(recipe.step.arguments) if isinstance(recipe.step, JobStep) else {},
         "took_s": ran.took_s,
         "result": ran.document,
+        "before": ran.before,
     }
+
+
+def _variables(engine: Engine, step: JobStep) -> tuple[tuple[str, str], ...]:
+    """DeepSpeed lies beside the engine, and looks for `ninja` on PATH."""
+    if step.module not in TRAINING_JOBS:
+        return _VARIABLES
+    path = f"{engine.python.parent}:{os.environ.get('PATH', '')}"
+    beside = str(find_training(engine))
+    return (*_VARIABLES, ("PYTHONPATH", beside), ("PATH", path), ("DS_ACCELERATOR", "cpu"))
+
+
+def _last(paths: Paths, recipe: Recipe, step: JobStep) -> dict[str, Any] | None:
+    """Of the runs that are kept, the newest with these arguments."""
+    for kept in sorted(_folder(paths).glob(f"{recipe.name}-*Z.json"), reverse=True):
+        document = read_json(kept, "kept run")
+        if document.get("arguments") == dict(step.arguments):
+            result: dict[str, Any] = document["result"]
+            return result
+    return None
 
 
 def _document(paths: Paths, recipe: Recipe, ended: Finished) -> dict[str, Any]:

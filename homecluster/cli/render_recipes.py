@@ -70,8 +70,44 @@ def show_run(recipe: Recipe, ran: JobRun) -> None:
         "homecluster.replicas/1": _show_replicas,
     }
     out.print(f"[bold]{escape(recipe.title)}[/]")
-    shows[ran.document["schema"]](out, ran.document)
+    if "rows" in ran.document:
+        _show_rows(out, ran.document, ran.before)
+    else:
+        shows[ran.document["schema"]](out, ran.document)
     out.print(f"[dim]took {format_seconds(ran.took_s)}; kept in {escape(str(ran.kept))}[/]")
+
+
+def _show_rows(out: Console, document: dict[str, Any], before: dict[str, Any] | None) -> None:
+    """A table of what was measured, beside the speed of the run before."""
+    rows = document["rows"]
+    old = before["rows"] if before and len(before["rows"]) == len(rows) else [None] * len(rows)
+    titles = [name.removesuffix("_bytes").removesuffix("_s").replace("_", " ") for name in rows[0]]
+    table = plain_table(*titles, *(["before"] if before else []))
+    for row, was in zip(rows, old, strict=True):
+        cells = [_cell(name, value) for name, value in row.items()]
+        table.add_row(*cells, *([_speed(was)] if before else []))
+    out.print(table)
+    for remark in document["remarks"]:
+        out.print(f"  {escape(remark)}")
+
+
+def _cell(name: str, value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if not isinstance(value, int | float):
+        return escape(str(value))
+    if name.endswith("_bytes"):
+        return format_bytes(int(value))
+    if name.startswith(("accuracy", "utilisation", "f1")):
+        return f"{value:.0%}"
+    return f"{value:.4g}"
+
+
+def _speed(row: dict[str, Any] | None) -> str:
+    rates = [value for name, value in (row or {}).items() if name.endswith("_per_s")]
+    return format_rate(rates[0]) if rates else ""
 
 
 def _show_feed(out: Console, document: dict[str, Any]) -> None:

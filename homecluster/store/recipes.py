@@ -18,7 +18,12 @@ from homecluster.store.fields import Fields, member, one_of, text, whole_number
 from homecluster.store.files import read_text
 
 SCHEMA: Final = "homecluster.recipe/1"
-JOBS: Final = ("feed_unequal", "zero_copy_bert", "serve_replicas")
+TRAINING_JOBS: Final = ("bert_pairs", "compare_zero", "next_action")
+"""Those that need DeepSpeed beside the engine."""
+JOBS: Final = (
+    *("feed_unequal", "zero_copy_bert", "serve_replicas", "compare_engines", "inference_log"),
+    *TRAINING_JOBS,
+)
 """Programs that a recipe may start; each prints one JSON document."""
 
 
@@ -26,7 +31,7 @@ def recipe_folder() -> Path:
     """Beside the package in a clone, inside it where a wheel was installed."""
     package = Path(homecluster.__file__).parent
     beside = package.parent / "recipes"
-    return beside if beside.is_dir() else package / "recipes"
+    return beside if beside.is_dir() else package / "bundled" / "recipes"
 
 
 def bundled_recipes() -> tuple[Recipe, ...]:
