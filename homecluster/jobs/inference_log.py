@@ -115,8 +115,7 @@ def remarks_of(rows: list[dict[str, Any]], tokens: int) -> list[str]:
     did = off["tokens_computed"] > 2 * on["tokens_computed"]
     said = [
         f"the cache's switch {'had an effect' if did else 'did NOTHING'}",
-        f"for {tokens} new tokens, {on['tokens_computed']} went through the model with the cache, "
-        + f"and {off['tokens_computed']} without",
+        f"{on['tokens_computed']} tokens went through the model with it, {off['tokens_computed']} without, for {tokens} new",
         f"with the cache {on['tokens_per_s'] / off['tokens_per_s']:.1f} times as fast",
     ]
     if on["power_w"] is None:
