@@ -16,7 +16,7 @@ def show(diagnosis: Diagnosis, signs: Signs | None = None) -> None:
     """The first cause in one sentence, then evidence and remedy of each."""
     out = console()
     if signs is not None and signs.job is not None:
-        out.print(f"[dim]{escape(_job(signs.job))}[/]")
+        out.print(f"[dim]{escape(_job(signs.job, diagnosis))}[/]")
     if diagnosis.judged is not None:
         rate = diagnosis.judged.estimate.output_tokens_per_s
         out.print(
@@ -53,9 +53,11 @@ def _healthy(diagnosis: Diagnosis) -> str:
     return "nothing holds this plan back that another layout or link would mend."
 
 
-def _job(job: JobSigns) -> str:
+def _job(job: JobSigns, diagnosis: Diagnosis) -> str:
     if job.state == "starting":
         age = f" for {job.elapsed_s:.0f} s" if job.elapsed_s is not None else ""
+        if age and diagnosis.judged is not None:
+            age += f" of {interval_text(diagnosis.judged.estimate.start_up_s)} s predicted"
         return f"{job.job}: starting{age}: {job.phase}"
     if not job.output_tokens_per_s:
         return f"{job.job}: {job.state}, no request in the last {job.window_s or 0:.0f} s"

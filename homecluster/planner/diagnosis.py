@@ -24,6 +24,14 @@ from homecluster.planner.rules import Refusal
 _LINK_CAUSES = ("latency-bound-tensor-parallel", "latency-bound-pipeline", "thin-link")
 """They say already that this layout loses to one PC, and why."""
 _STARTING = "start-up-looks-stuck"
+_SLOW_STARTS = (
+    "memory-pressure",
+    "wsl-memory-cap",
+    "busy-elsewhere",
+    "cpu-quota",
+    "disk-bound-load",
+)
+"""While a job starts, what slows its start comes before what will slow its tokens."""
 _SMALL = 0.02
 """An effect of less than this share of the rate comes last: it is within any measurement's spread."""
 _BLOCKS, _NOW, _ROOTS, _SLOWS, _SMALL_ONES, _LAST = range(6)
@@ -103,8 +111,11 @@ def _without_repeats(layouts: list[Found]) -> list[Found]:
 def _place(case: Case, found: Found, roots: frozenset[str]) -> int:
     cause = found.cause
     job = case.signs.job
+    starts = job is not None and job.state == "starting"
     if cause.id == _STARTING:
-        return _NOW if job is not None and job.state == "starting" else _SMALL_ONES
+        return _NOW if starts else _SMALL_ONES
+    if starts and cause.id in _SLOW_STARTS:
+        return _NOW
     if cause.id in roots:
         return _ROOTS
     if case.judged is None:

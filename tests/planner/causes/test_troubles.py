@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -15,6 +16,7 @@ from tests.planner.causes.homes import (
     HOMES,
     ONE,
     TENSOR,
+    Home,
     alone,
     asked,
     both,
@@ -38,7 +40,7 @@ def test_the_trouble_is_named_first(home: str, trouble: str) -> None:
 
 
 @pytest.mark.parametrize("home", [*HOMES.values(), alone])
-def test_a_healthy_home_is_left_in_peace(home) -> None:
+def test_a_healthy_home_is_left_in_peace(home: Callable[[], Home]) -> None:
     assert home().ids() == []
 
 
@@ -71,6 +73,17 @@ def test_a_start_that_lasts_far_longer_than_predicted_is_no_longer_explained_by_
     starting = job_is(state="starting", phase="preparing memory", elapsed_s=36000.0)
 
     assert "start-up-looks-stuck" not in starting(asked(pins=TENSOR, workload=ONE)(wifi())).ids()
+
+
+def test_while_a_job_starts_what_slows_its_start_comes_first() -> None:
+    """Tokens that will wait for the link are no reason for a start that waits for a core."""
+    starting = job_is(state="starting", phase="preparing memory", elapsed_s=120.0)
+    busy = node_is(quota_throttled_ratio=0.5)(
+        asked(pins=TENSOR, model="gpt2", workload=ONE)(wifi())
+    )
+
+    assert starting(busy).ids()[:2] == ["cpu-quota", "latency-bound-tensor-parallel"]
+    assert busy.ids()[0] == "latency-bound-tensor-parallel"
 
 
 def test_loss_comes_before_the_layout_that_suffers_from_it() -> None:
