@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from homecluster.domain.recipe import JobStep, PlanStep, Recipe
 from homecluster.domain.training import Train
-from homecluster.store.recipes import bundled_recipes, recipe_folder
+from homecluster.store.recipes import TRAINING_JOBS, bundled_recipes, recipe_folder
 
 _HEAD = """# Recipes
 
@@ -28,7 +28,10 @@ def recipes_page(recipes: Sequence[Recipe]) -> str:
 
 
 def _section(recipe: Recipe) -> str:
-    needs = "the CPU engine (`homecluster engine install --cpu`)" if recipe.needs_engine else "nothing"  # fmt: skip
+    needs = "nothing"
+    if isinstance(recipe.step, JobStep):
+        more = " --training" if recipe.step.module in TRAINING_JOBS else ""
+        needs = f"the CPU engine (`homecluster engine install --cpu{more}`)"
     sentences = recipe.about.replace(". ", ".\n")
     return (
         f"\n## {recipe.name}\n\n{recipe.title}.\n\n{sentences}\n\n"
