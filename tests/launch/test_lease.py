@@ -38,4 +38,17 @@ def test_a_lease_of_before_the_restart_and_one_that_is_damaged_have_run_out(
     file.write_text(json.dumps(json.loads(file.read_text()) | {"boot_id": "another"}))
     assert lease.overdue_s(tmp_path) == 30.0
     file.write_text("{")
-    assert lease.overdue_s(tmp_path) == 0.0
+    assert lease.overdue_s(tmp_path) == 1.0
+
+
+def test_a_fresh_lease_is_not_written_again_and_a_shorter_one_is(
+    tmp_path: Path, clock: list[float]
+) -> None:
+    lease.write_lease(tmp_path, 30.0)
+    before = (tmp_path / lease.FILE).stat().st_ino
+    clock[0] = 1002.0
+    lease.write_lease(tmp_path, 30.0)
+    assert (tmp_path / lease.FILE).stat().st_ino == before
+    lease.write_lease(tmp_path, 10.0)
+    clock[0] = 1012.5
+    assert lease.overdue_s(tmp_path) == 0.5
