@@ -13,7 +13,23 @@ def test_the_bundled_recipes_are_listed() -> None:
     ran = run("recipes", "--json")
     assert ran.code == 0, ran.err
     names = {one["name"] for one in ran.document["recipes"]}
-    assert {"data-feed-unequal", "zero-copy-bert", "gpt2-hotspot-plan", "lora-8b-plan"} <= names
+    assert {
+        *(
+            "data-feed-unequal",
+            "zero-copy-bert",
+            "gpt2-hotspot-plan",
+            "lora-8b-plan",
+            "replica-sweep",
+        ),
+        *(
+            "train-zero",
+            "bert-pairs-zero3",
+            "lora-small-team",
+            "transformers-vs-vllm",
+            "inference-log",
+        ),
+        *("throughput-multi-gpu", "lora-half-b-plan"),
+    } <= names
     assert "data-feed-unequal" in run("recipes").out
 
 
@@ -29,6 +45,13 @@ def test_a_team_learns_whether_to_tune_together() -> None:
     assert ran.code == 0, ran.err
     for words in ("qlora training", "samples/s", "what if link=wifi5"):
         assert words in ran.out
+
+
+def test_the_rented_server_needs_two_cards_for_13b() -> None:
+    ran = run("run", "throughput-multi-gpu", "--json")
+    assert ran.code == 0, ran.err
+    best = ran.document["plans"][0]
+    assert best["tensor_parallel"] * best["pipeline_parallel"] >= 2
 
 
 def test_a_dry_run_says_the_command_and_starts_nothing() -> None:
