@@ -9,7 +9,7 @@ from typing import Any
 from homecluster.agent.limits import MAX_BODY_BYTES, MAX_DEPTH, MAX_INTEGER
 
 _MAX_DIGITS = 32
-_STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*+"?+|[\[\]{}]', re.DOTALL)
+_STRING_OR_BRACKET = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?+|[\[\]{}]', re.DOTALL)
 
 
 class BadMessageError(Exception):
