@@ -68,17 +68,16 @@ def kept_rows() -> list[Row]:
     return [Row(**row) for row in json.loads(RESULTS.read_text())["rows"]]
 
 
-def run_lab(limit_s: float) -> None:
+def run_lab(limit_s: float, where_only: str) -> None:
     """Harm real clusters of emulated PCs, cell by cell; what is kept already is skipped."""
     from tests.cluster.diagnosed import Cell, lab_cells, site  # noqa: PLC0415 - needs the lab
     from tests.cluster.lab_troubles import causes  # noqa: PLC0415 - likewise
 
     until_s = time.monotonic() + limit_s
-    rows = kept_rows()
-    done = {(row.where, row.trouble) for row in rows}
+    done = {(row.where, row.trouble) for row in kept_rows()}
     todo: dict[str, list[Cell]] = {}
     for cell in lab_cells():
-        if (cell.where, cell.trouble) not in done:
+        if where_only in cell.where and (cell.where, cell.trouble) not in done:
             todo.setdefault(cell.where, []).append(cell)
     for where, cells in todo.items():
         if time.monotonic() > until_s:
@@ -95,12 +94,12 @@ def run_lab(limit_s: float) -> None:
                     continue
                 row = Row(where=where, trouble=cell.trouble, expected=cell.expected, named=named)
                 print(row, flush=True)
-                rows.append(row)
-                keep(rows)
+                keep(row)
 
 
-def keep(rows: list[Row]) -> None:
-    document = {"schema": SCHEMA, "rows": [asdict(row) for row in rows]}
+def keep(row: Row) -> None:
+    """Beside what is kept by now: several of these may run at the same time."""
+    document = {"schema": SCHEMA, "rows": [asdict(one) for one in (*kept_rows(), row)]}
     RESULTS.write_text(json.dumps(document, indent=1) + "\n")
 
 
@@ -146,9 +145,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--lab", action="store_true", help="first go on with emulated homes")
     parser.add_argument("--limit-s", type=float, default=3600.0, help="start no cell after that")
+    parser.add_argument("--where", default="", help="only homes whose name holds this")
     wanted = parser.parse_args()
     if wanted.lab:
-        run_lab(wanted.limit_s)
+        run_lab(wanted.limit_s, wanted.where)
     seen, lab = list(seen_rows()), kept_rows()
     tables = [table(lab, LAB)] if lab else []
     tables.append(table(seen, SEEN))
