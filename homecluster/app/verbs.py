@@ -8,7 +8,7 @@ import time
 
 from homecluster import __version__
 from homecluster.agent.verbs import Asked, Body, Verb
-from homecluster.app import copy_verbs, gang_verbs
+from homecluster.app import copy_verbs, gang_verbs, train_verbs
 from homecluster.domain.member import Role
 from homecluster.store.job_port import port_of
 from homecluster.store.paths import Paths, paths_from
@@ -35,6 +35,7 @@ def all_verbs() -> tuple[Verb, ...]:
         *(_probe_verb(name) for name in _PROBE_VERBS),
         *copy_verbs.VERBS,
         *gang_verbs.VERBS,
+        *train_verbs.VERBS,
         Verb(name="signs", needs=Role.WORKER, handle=_signs),
     )
 

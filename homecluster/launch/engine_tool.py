@@ -34,12 +34,14 @@ def run_tool(
     variables: tuple[tuple[str, str], ...],
     limit_s: float,
     tell: Callable[[str], None],
+    tag: str | None = None,
 ) -> Finished:
     """Run it; whatever ends the wait (the limit, Ctrl-C) ends all of its processes too.
 
-    `here` is this process's environment, of which a fixed list is inherited.
+    `here` is this process's environment, of which a fixed list is inherited. By `tag` its processes can be
+    found and ended from elsewhere.
     """
-    tag = f"tool-{uuid.uuid4().hex[:12]}"
+    tag = tag or f"tool-{uuid.uuid4().hex[:12]}"
     process = subprocess.Popen(
         argv,
         env=process_environment(here, command=variables, job_id=tag, api_key=None),
