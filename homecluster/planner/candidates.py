@@ -165,16 +165,16 @@ def _over(problem: Problem, nodes: Sequence[Node], kind: DeviceKind) -> Iterator
             if problem.pins.allow(each * len(nodes), 1):
                 yield from _split(problem, [[d for devices in matching for d in devices[:each]]])
     largest = {node_id: max(found, key=_strength) for node_id, found in classes.items()}
-    order = _order(problem, [node.id for node in nodes])
+    way = order(problem, [node.id for node in nodes])
     for size in range(1, min(map(len, largest.values())) + 1):
-        single = [largest[node_id][:size] for node_id in order]
-        groups = {node_id: _groups(largest[node_id], size) for node_id in order}
+        single = [largest[node_id][:size] for node_id in way]
+        groups = {node_id: _groups(largest[node_id], size) for node_id in way}
         # Fewest first behind the driver: so Ray would order them, and equal ones stay as they are.
-        fewest = [order[0], *sorted(order[1:], key=lambda node_id: len(groups[node_id]))]
+        fewest = [way[0], *sorted(way[1:], key=lambda node_id: len(groups[node_id]))]
         every = [group for node_id in fewest for group in groups[node_id]]
-        for stages in [single] if len(every) == len(single) else [single, every]:
-            if problem.pins.allow(size, len(stages)):
-                yield from _split(problem, stages)
+        for chosen in [single] if len(every) == len(single) else [single, every]:
+            if problem.pins.allow(size, len(chosen)):
+                yield from _split(problem, chosen)
 
 
 def _matching(classes: Sequence[Sequence[list[Device]]]) -> list[list[list[Device]]]:
@@ -191,26 +191,27 @@ def _split(problem: Problem, groups: Sequence[Sequence[Device]]) -> Iterator[Cop
     layers, pinned = problem.spec.layers, problem.pins.partition
     if pinned is not None:
         if len(pinned) == len(groups):
-            yield _stages(groups, pinned)
+            yield stages(groups, pinned)
         return
     if len(groups) > layers:
         return
     evenly = partition.even(layers, len(groups))
-    yield _stages(groups, evenly)
+    yield stages(groups, evenly)
     if len(groups) > 1:
         speeds = [min(map(effective_bandwidth, group)) * len(group) for group in groups]
         by_speed = partition.balanced(layers, speeds, _most_layers(problem, groups))
         if by_speed is not None and by_speed != evenly:
-            yield _stages(groups, by_speed)
+            yield stages(groups, by_speed)
 
 
-def _stages(groups: Sequence[Sequence[Device]], counts: Sequence[int]) -> Copy:
-    stages, start = [], 0
+def stages(groups: Sequence[Sequence[Device]], counts: Sequence[int]) -> Copy:
+    """The copy whose stages are these groups with so many layers each."""
+    made, start = [], 0
     for group, count in zip(groups, counts, strict=True):
         devices = tuple(device.id for device in group)
-        stages.append(Stage(layer_start=start, layer_stop=start + count, devices=devices))
+        made.append(Stage(layer_start=start, layer_stop=start + count, devices=devices))
         start += count
-    return tuple(stages)
+    return tuple(made)
 
 
 def _most_layers(problem: Problem, groups: Sequence[Sequence[Device]]) -> list[int]:
@@ -261,19 +262,19 @@ def _drives_best(node: Node) -> tuple[float, tuple[float, int, str]]:
     )
 
 
-def _order(problem: Problem, nodes: Sequence[NodeId]) -> list[NodeId]:
+def order(problem: Problem, nodes: Sequence[NodeId]) -> list[NodeId]:
     """The order of PCs, from the first, in which a pipeline's hand-overs and its way back wait least."""
 
     def wait_s(way: Iterable[NodeId]) -> float:
-        order = list(way)
-        return sum(map(problem.wait_s, order, [*order[1:], order[0]]))
+        whole = list(way)
+        return sum(map(problem.wait_s, whole, [*whole[1:], whole[0]]))
 
     first, rest = nodes[0], list(nodes[1:])
     if len(nodes) <= _EXHAUSTIVE_ORDER:
         return list(min(((first, *others) for others in permutations(rest)), key=wait_s))
-    order = [first]
+    found = [first]
     while rest:
-        nearest = min(rest, key=lambda node: problem.wait_s(order[-1], node))
-        order.append(nearest)
+        nearest = min(rest, key=lambda node: problem.wait_s(found[-1], node))
+        found.append(nearest)
         rest.remove(nearest)
-    return order
+    return found

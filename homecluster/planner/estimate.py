@@ -164,6 +164,10 @@ class Estimator:
             assumptions=_assumptions(copies, self.workload),
         )
 
+    def busy(self, copies: Sequence[Prepared]) -> list[int]:
+        """Which of the copies get requests, if each goes where it is answered soonest."""
+        return [index for index, _ in self._load(copies).held]
+
     def _load(self, copies: Sequence[Prepared]) -> _Load:
         """How many requests each busy copy holds, and what all of them deliver."""
         asked = self.workload

@@ -15,10 +15,13 @@ from homecluster.domain.workload import Goal, Serve
 from homecluster.planner import candidates, exchange, explain, rules
 from homecluster.planner.backend_choice import INSIDE, Chosen, choose_backend
 from homecluster.planner.candidates import Pins, Problem
+from homecluster.planner.carving import Carving
 from homecluster.planner.estimate import Estimator, Prepared
 from homecluster.planner.rules import Refusal
 
 ENGINE = "vllm"
+_ROOMS = (1, 4, 16, 64)
+"""Requests that pipelines over several PCs are given room for, in turn."""
 MULTI_PC_MARGIN = 1.05
 """Several PCs must win by more than 5 % to be preferred: they cost a second PC, and more can go wrong."""
 
@@ -130,6 +133,8 @@ class _Search:
             sets = {node_id: self._local_sets(copies) for node_id, copies in local.items()}
             self._combine_pcs(sets)
             self._combine_spanning(spanning)
+            if self.problem.pins.free:
+                self._combine_carved(sets)
         self._explain_pins()
         return self._result()
 
@@ -257,6 +262,20 @@ class _Search:
                     taken |= nodes
                     if len(chosen) > 1:
                         self._keep(chosen)
+
+    def _combine_carved(self, sets: dict[NodeId, list[list[_Ready]]]) -> None:
+        """Each PC that can with its own copies, pipelines over the others: those of all that get requests."""
+        everyone = self.problem.workload.concurrent_requests
+        alone = [self._best_set(choices, len(sets))[1] for choices in sets.values() if choices]
+        others = [node for node in self.problem.nodes if not sets[node.id]]
+        carving = Carving(self.problem, self.estimator, others)
+        for requests in _ROOMS:
+            if requests <= max(1, everyone):
+                carved = self._prepared(carving.copies(requests))
+                copies = [*(one for chosen in alone for one in chosen), *carved]
+                if carved and len(copies) > 1:
+                    busy = self.estimator.busy([ready for _, ready in copies])
+                    self._keep([copies[index] for index in busy])
 
     def _explain_pins(self) -> None:
         """A pinned size that no device set can meet is refused by name, not by silence."""

@@ -49,7 +49,7 @@ class Order:
     """Groups that are the stages of one copy, the first of which drives."""
 
     def __init__(self, clock: Clock, groups: Sequence[Group]) -> None:
-        self._clock, self._groups = clock, groups
+        self.clock, self.groups = clock, tuple(groups)
         self._driver, self._ranks = groups[0][0], sum(map(len, groups))
         self._batched = engine_limits(self._driver, self._ranks).batched_tokens
         lines = [clock.edge(a, b) for a, b in pairwise(groups)]
@@ -62,11 +62,11 @@ class Order:
 
     def response(self, counts: Sequence[int]) -> Response | None:
         """None where a device lacks the memory for its share and one request."""
-        self._clock.asked += 1
+        self.clock.asked += 1
         tokens = self._cache_tokens(counts)
         if tokens is None:
             return None
-        asked = self._clock.workload
+        asked = self.clock.workload
         return response(
             [
                 (held, held * self._round_s(counts, inside) / inside)
@@ -77,20 +77,20 @@ class Order:
 
     def time_s(self, counts: Sequence[int], requests: float) -> float:
         """Seconds of a request with so many in the copy; infinite where memory is short."""
-        self._clock.asked += 1
+        self.clock.asked += 1
         tokens = self._cache_tokens(counts)
         if tokens is None:
             return math.inf
-        asked = self._clock.workload
+        asked = self.clock.workload
         inside = serving.running(self._driver, self._ranks, asked, requests, tokens)
         return requests * self._round_s(counts, inside) / inside
 
     def most_layers(self, requests: float, time_s: float) -> list[int]:
         """Of each stage of several: with more it lacks memory, or takes so long that no request is answered in time."""
         most = []
-        for index, group in enumerate(self._groups):
-            room = self._clock.room(group, self._ranks)
-            layers = range(1, min(room.layers, self._clock.spec.layers) + 1)
+        for index, group in enumerate(self.groups):
+            room = self.clock.room(group, self._ranks)
+            layers = range(1, min(room.layers, self.clock.spec.layers) + 1)
             alone = partial(self._alone_s, index, requests)
             most.append(bisect_right(layers, time_s, key=alone))
         return most
@@ -100,9 +100,9 @@ class Order:
         tokens = self._held(index, layers)
         if tokens is None:
             return math.inf
-        asked = self._clock.workload
+        asked = self.clock.workload
         inside = serving.running(self._driver, self._ranks, asked, requests, tokens)
-        flights = min(float(len(self._groups)), inside)
+        flights = min(float(len(self.groups)), inside)
         decode, prefill = self._loads_of(inside)
         decode_s, decode_way_s = self._least_way_s(index, layers, decode)
         prefill_s, prefill_way_s = self._least_way_s(index, layers, prefill)
@@ -115,13 +115,13 @@ class Order:
         stages, fixed = self._at(load)
         taken_s = stages[index].seconds(layers)
         others = [stage.lines[0].slope_s for i, stage in enumerate(stages) if i != index]
-        rest_s = (self._clock.spec.layers - layers) * min(others, default=0.0)
+        rest_s = (self.clock.spec.layers - layers) * min(others, default=0.0)
         return taken_s, taken_s + rest_s + fixed.messages_s + fixed.host_s
 
     def _loads_of(self, inside: float) -> tuple[Load, Load]:
         """A decode step's batch, and the prompts that are read together."""
-        flights = min(float(len(self._groups)), inside)
-        together = min(inside, max(1, self._batched // self._clock.workload.prompt_tokens))
+        flights = min(float(len(self.groups)), inside)
+        together = min(inside, max(1, self._batched // self.clock.workload.prompt_tokens))
         return (
             Load(decode=True, sequences=inside / flights),
             Load(decode=False, sequences=together),
@@ -132,7 +132,7 @@ class Order:
         key = index, layers
         if key not in self._tokens:
             shard = self._shard(index, layers)
-            self._tokens[key] = self._clock.cache_tokens(self._groups[index], shard, self._ranks)
+            self._tokens[key] = self.clock.cache_tokens(self.groups[index], shard, self._ranks)
         return self._tokens[key]
 
     def _cache_tokens(self, counts: Sequence[int]) -> int | None:
@@ -152,7 +152,7 @@ class Order:
         read_s, reading_s = self._step_s(counts, prefill)
         flights = min(float(len(counts)), inside)
         prompts_s = read_s + reading_s * (inside / prefill.sequences - 1)
-        decodes = self._clock.workload.output_tokens - 1
+        decodes = self.clock.workload.output_tokens - 1
         return prompts_s + decodes * max(way_s, flights * busy_s)
 
     def _step_s(self, counts: Sequence[int], load: Load) -> tuple[float, float]:
@@ -163,7 +163,7 @@ class Order:
         if len(counts) > 1:
             return way_s + fixed.host_s, max(fixed.host_s, fixed.link_s, *taken_s)
         way_s += step.shown_host_seconds(
-            self._clock.spec,
+            self.clock.spec,
             self._driver,
             ranks=self._ranks,
             stages=1,
@@ -179,8 +179,8 @@ class Order:
         return known
 
     def _stages(self, load: Load) -> list[_Stage]:
-        clock, made = self._clock, []
-        for index, group in enumerate(self._groups):
+        clock, made = self.clock, []
+        for index, group in enumerate(self.groups):
             one, two = self._shards[index]
             sent_s = clock.inside_s(group, one, load)
             made.append(
@@ -193,21 +193,21 @@ class Order:
         return made
 
     def _fixed(self, load: Load) -> _Fixed:
-        clock, tokens = self._clock, self._clock.tokens(load)
+        clock, tokens = self.clock, self.clock.tokens(load)
         fixed_s, each_s = self._edges_s
         host_s = step.host_seconds(clock.spec, self._driver, self._ranks, load.sequences)
         link_s = 0.0
-        if len(self._groups) > 1:
+        if len(self.groups) > 1:
             link_s = step.busiest_link_s(
-                clock.fabric, clock.spec, clock.dtype, self._groups, tokens=tokens
+                clock.fabric, clock.spec, clock.dtype, self.groups, tokens=tokens
             )
-        return _Fixed(fixed_s + tokens * each_s + clock.stepping_s(self._groups), host_s, link_s)
+        return _Fixed(fixed_s + tokens * each_s + clock.stepping_s(self.groups), host_s, link_s)
 
     def _shard(self, index: int, layers: int) -> Shard:
         """What each rank of a stage holds."""
         return Shard(
             layers=layers,
             first=index == 0,
-            last=index == len(self._groups) - 1,
-            tensor_parallel=len(self._groups[index]),
+            last=index == len(self.groups) - 1,
+            tensor_parallel=len(self.groups[index]),
         )

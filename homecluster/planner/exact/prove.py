@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from homecluster.domain.hardware import Device, DType
-from homecluster.domain.layout import Copy, Stage
+from homecluster.domain.layout import Copy
 from homecluster.planner import rules
+from homecluster.planner.candidates import stages
 from homecluster.planner.estimate import Estimator
 from homecluster.planner.exact.clock import Clock
 from homecluster.planner.exact.packing import MOST_DEVICES, Packed, Packing
-from homecluster.planner.exact.subset import Best, Subset
+from homecluster.planner.exact.subset import Subset
 from homecluster.planner.memory import capacity_bytes
 from homecluster.planner.rules import Refusal
 from homecluster.planner.weights import layer_weight_bytes
@@ -48,22 +49,16 @@ def prove(estimator: Estimator, devices: Sequence[Device], time_s: float) -> Pro
         work=WORK,
     )
     packed = packing.best(time_s)
-    return Proof(copies=tuple(map(_copy, packed.copies)), gap=_gap(packed, time_s))
+    return Proof(
+        copies=tuple(stages(best.groups, best.counts) for best in packed.copies),
+        gap=_gap(packed, time_s),
+    )
 
 
 def _gap(packed: Packed, given_s: float) -> float | None:
     if not packed.copies and given_s >= NOTHING_S:
         return None
     return packed.time_s / packed.least_s - 1 if packed.least_s > 0 else None
-
-
-def _copy(best: Best) -> Copy:
-    stages, start = [], 0
-    for group, count in zip(best.groups, best.counts, strict=True):
-        ids = tuple(device.id for device in group)
-        stages.append(Stage(layer_start=start, layer_stop=start + count, devices=ids))
-        start += count
-    return tuple(stages)
 
 
 class _Subsets:

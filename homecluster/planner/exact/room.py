@@ -23,8 +23,15 @@ class Room(NamedTuple):
     layer_bytes: float
     token_bytes: float
     """KV cache of a token in one layer."""
-    ends_bytes: float
-    """What the embeddings and the output head take more on some stages."""
+    first_bytes: float
+    """What the embeddings take more on the first stage."""
+    last_bytes: float
+    """What the output head takes more on the last."""
+
+    def ends_layers(self, tokens: float) -> tuple[int, int]:
+        """Layers for which the first and the last stage lack the room therefore, beside caches of so many tokens."""
+        each = self.layer_bytes + tokens * self.token_bytes
+        return math.ceil(self.first_bytes / each), math.ceil(self.last_bytes / each)
 
 
 def room_of(
@@ -40,11 +47,17 @@ def room_of(
     def on(device: Device) -> Room:
         one = left(device, 1)
         if device.kind is DeviceKind.CPU:
-            return Room(spec.layers if one >= needed else 0, math.inf, 0.0, token_bytes, 0.0)
+            return Room(spec.layers if one >= needed else 0, math.inf, 0.0, token_bytes, 0.0, 0.0)
         layer_bytes = one - left(device, 2)
         layers = 0 if one < needed else 1 + (one - needed) // (layer_bytes + needed)
-        ends = 2 * one - left(device, 1, first=True) - left(device, 1, last=True)
-        return Room(layers, one + layer_bytes, layer_bytes, token_bytes, ends)
+        return Room(
+            layers=layers,
+            free_bytes=one + layer_bytes,
+            layer_bytes=layer_bytes,
+            token_bytes=token_bytes,
+            first_bytes=one - left(device, 1, first=True),
+            last_bytes=one - left(device, 1, last=True),
+        )
 
     middle = Shard(layers=1, first=False, last=False, tensor_parallel=len(group))
     token_bytes = kv_bytes_per_token(spec, middle, dtype)
@@ -55,7 +68,8 @@ def room_of(
         free_bytes=min(one.free_bytes for one in rooms),
         layer_bytes=rooms[0].layer_bytes,
         token_bytes=token_bytes,
-        ends_bytes=min(one.ends_bytes for one in rooms),
+        first_bytes=min(one.first_bytes for one in rooms),
+        last_bytes=min(one.last_bytes for one in rooms),
     )
 
 
@@ -73,7 +87,9 @@ def requests(spec: ModelSpec, workload: Serve, rooms: Sequence[Room]) -> float:
     """
     layer_bytes, token_bytes = rooms[0].layer_bytes, rooms[0].token_bytes
     held = sum(one.free_bytes for one in rooms) - spec.layers * layer_bytes
-    tokens = (held - min(one.ends_bytes for one in rooms)) / (spec.layers * token_bytes)
+    tokens = (held - min(one.first_bytes + one.last_bytes for one in rooms)) / (
+        spec.layers * token_bytes
+    )
     if tokens < workload.context_tokens:
         return 0.0
     if tokens == math.inf:

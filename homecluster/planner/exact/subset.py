@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from itertools import islice
 
 from homecluster.domain.hardware import Device
-from homecluster.planner import partition
 from homecluster.planner.exact import shapes
 from homecluster.planner.exact.bound import Bound
 from homecluster.planner.exact.clock import Clock, Group
+from homecluster.planner.exact.cut import good_cut
 from homecluster.planner.exact.order import Order
-from homecluster.planner.exact.pieces import Load
 from homecluster.planner.load import Response
 
 _ORDERED_STAGES = 5
@@ -39,7 +38,7 @@ class Subset:
         self.found: Best | None = None
         group = shapes.tensor_group(clock.spec, devices)
         if group is not None:
-            self._keep(Order(clock, (group,)), (group,), (clock.spec.layers,), 0.0)
+            self._keep(Order(clock, (group,)), (clock.spec.layers,), 0.0)
         made = shapes.pipelines(clock.spec, devices) if len(devices) > 1 else ()
         bounds = ((inside, Bound(clock, _flat(inside), ordered=False)) for inside in made)
         self._shapes = [(inside, least) for inside, least in bounds if least.may_run]
@@ -104,20 +103,20 @@ class Subset:
         if not self.held(time_s):
             hoped = Bound(self.clock, groups, ordered=True).inside(time_s)
             if hoped > 0:
-                self._keep(order, groups, self._climb(order, groups, hoped), time_s)
+                self._keep(order, good_cut(order, hoped), time_s)
         while True:
             before = self.held(time_s)
             wanted = max(1.0, self._target(time_s))
-            counts, whole = self._split(order, groups, wanted, time_s)
+            counts, whole = self._split(order, wanted, time_s)
             if counts is not None:
-                self._keep(order, groups, counts, time_s)
+                self._keep(order, counts, time_s)
             if self.held(time_s) <= before:
                 if whole:
                     return True
                 return not Bound(self.clock, groups, ordered=True).may_exceed(wanted, time_s)
 
     def _split(
-        self, order: Order, groups: tuple[Group, ...], requests: float, time_s: float
+        self, order: Order, requests: float, time_s: float
     ) -> tuple[tuple[int, ...] | None, bool]:
         """A cut of the layers that answers so many requests within the time; without one, whether that is sure.
 
@@ -131,43 +130,16 @@ class Subset:
                     return counts, True
             if next(cuts, None) is None:
                 return None, True
-        best = self._climb(order, groups, requests)
+        best = good_cut(order, requests)
         best_s = order.time_s(best, requests)
         return (best, True) if best_s <= time_s else (None, requests <= 1 and best_s < math.inf)
 
-    def _climb(self, order: Order, groups: tuple[Group, ...], requests: float) -> tuple[int, ...]:
-        """From a cut by speed, one layer moved at a time as long as that helps."""
-        starts = [partition.even(self.clock.spec.layers, len(groups)), *self._by_speed(groups)]
-        best_s, best = min((order.time_s(counts, requests), counts) for counts in starts)
-        while best_s < math.inf:
-            next_s, next_one = min(
-                (order.time_s(counts, requests), counts) for counts in shapes.neighbours(best)
-            )
-            if next_s >= best_s:
-                break
-            best_s, best = next_s, next_one
-        return best
-
-    def _by_speed(self, groups: tuple[Group, ...]) -> list[tuple[int, ...]]:
-        """Layers by the speed of each stage's reading, as far as its memory and the output head's allow."""
-        ranks = sum(map(len, groups))
-        rooms = [self.clock.room(group, ranks) for group in groups]
-        most = [room.layers for room in rooms]
-        if rooms[-1].layer_bytes:
-            most[-1] -= math.ceil(rooms[-1].ends_bytes / rooms[-1].layer_bytes)
-        one = Load(decode=True, sequences=1.0)
-        speeds = [1 / self.clock.least_s(group, one)[0] for group in groups]
-        counts = partition.balanced(self.clock.spec.layers, speeds, most)
-        return [] if counts is None else [counts]
-
-    def _keep(
-        self, order: Order, groups: tuple[Group, ...], counts: tuple[int, ...], time_s: float
-    ) -> None:
+    def _keep(self, order: Order, counts: tuple[int, ...], time_s: float) -> None:
         response = order.response(counts)
         if response is None:
             return
         if self.found is None or response.inside(time_s) > self.held(time_s):
-            self.found = Best(groups=groups, counts=counts, response=response)
+            self.found = Best(groups=order.groups, counts=counts, response=response)
 
 
 def _flat(inside: Sequence[list[Group]]) -> tuple[Group, ...]:
