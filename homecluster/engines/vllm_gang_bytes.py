@@ -26,12 +26,12 @@ _RING_SEGMENTS = 2
 """Gloo cuts each part of its ring in two, to send one while it adds the other."""
 
 
-_DESCRIPTION_BYTES = 8 + 400
+_DESCRIPTION_BYTES = 8 + 145
 """Names, sizes and types of what a stage hands on, pickled, and before it their length."""
-_ORDER_BYTES = 955 + 38
+_ORDER_BYTES, _EMPTY_ORDER_BYTES = 955 + 38, 890
 """The scheduler's output for one request's next token and the word to sample it, as vLLM 0.32 pickles them."""
-_ANSWER_BYTES = 405
-"""One request's sampled token, likewise."""
+_ANSWER_BYTES, _EMPTY_ANSWER_BYTES = 405 + 17, 342
+"""One request's sampled token and the word that its step was computed, likewise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +83,7 @@ def planned_bytes(spec: ModelSpec, spread: Spread, traffic: Traffic) -> int:
 
 
 def _tensor(spec: ModelSpec, spread: Spread, traffic: Traffic) -> tuple[Messages, Messages]:
-    """2 L + 1 all-reduces of the hidden state in each step, and a gather of the logits' shares."""
+    """2 L + 1 all-reduces of the hidden state in each step, and the logits' shares, of all ranks to all ranks."""
     ranks = spread.tensor_parallel
     tokens = traffic.input_tokens + traffic.output_tokens
     reduces = 2 * spec.layers + 1
@@ -105,8 +105,8 @@ def _tensor(spec: ModelSpec, spread: Spread, traffic: Traffic) -> tuple[Messages
             overhead_bytes=overhead,
         ),
         Messages(
-            count=traffic.steps * (ranks - 1),
-            payload_bytes=traffic.output_tokens * (ranks - 1) * share,
+            count=traffic.steps * ranks * (ranks - 1),
+            payload_bytes=traffic.output_tokens * ranks * (ranks - 1) * share,
             overhead_bytes=_EXCHANGE_MESSAGE_BYTES if small else _GLOO_MESSAGE_BYTES,
         ),
     )
@@ -133,16 +133,25 @@ def _pipeline(spec: ModelSpec, spread: Spread, traffic: Traffic) -> tuple[Messag
 
 
 def _stepping(spread: Spread, traffic: Traffic) -> tuple[Messages, Messages]:
-    """Every other PC is told what to compute and then to sample; of a pipeline the last stage answers."""
+    """Every other PC is told what to compute and then to sample; of a pipeline the last stage answers both.
+
+    A pipeline's scheduler keeps as many orders on their way as there are stages; with one request all
+    but one of them are empty.
+    """
     others = spread.tensor_parallel * spread.stages - 1
-    answers = traffic.steps if spread.stages > 1 else 0
+    answering = int(spread.stages > 1)
+    empty = spread.stages - 1 if traffic.steps >= traffic.output_tokens else 0
+    orders = traffic.steps * others
+    answers = traffic.steps * answering
     return (
         Messages(
-            count=traffic.steps * others * 2,
-            payload_bytes=traffic.steps * others * _ORDER_BYTES,
+            count=orders * (2 + empty),
+            payload_bytes=orders * (_ORDER_BYTES + empty * _EMPTY_ORDER_BYTES),
             overhead_bytes=2 * _FRAME_BYTES,
         ),
         Messages(
-            count=answers, payload_bytes=answers * _ANSWER_BYTES, overhead_bytes=2 * _FRAME_BYTES
+            count=answers * (2 + empty),
+            payload_bytes=answers * (_ANSWER_BYTES + empty * _EMPTY_ANSWER_BYTES),
+            overhead_bytes=2 * _FRAME_BYTES,
         ),
     )

@@ -130,17 +130,16 @@ def all_reduce(fabric: Fabric, group: Sequence[Device], message_bytes: float) ->
 
 
 def gather(fabric: Fabric, group: Sequence[Device], bytes_per_rank: float) -> Cost:
-    """Every other rank sends `bytes_per_rank` to the first of `group`."""
+    """Every rank's `bytes_per_rank` go around the ring to all others: vLLM 0.32 wants the logits on each."""
     if len(group) == 1:
         return Cost()
     first, others = group[0], group[1:]
     trips = max(fabric.round_trip(first.node_id, other.node_id) for other in others)
-    inbound = [fabric.hop(other.node_id, first.node_id) for other in others]
-    slowest = min(hop.bandwidth_bytes_per_s for hop in inbound)
+    edges = [fabric.hop(a.node_id, b.node_id) for a, b in _ring(group)]
     return Cost(
         latency_s=priors.GATHER_ROUND_TRIPS[first.kind] * trips
         + priors.COLLECTIVE_LAUNCH_S[first.kind],
-        transfer_s=bytes_per_rank * len(others) / slowest,
+        transfer_s=_transfer_s(edges, bytes_per_rank * len(others)),
     )
 
 

@@ -130,8 +130,12 @@ CPU: 13 to 24 s on one two-core PC; CUDA: a guess. Slower disks take longer, hen
 WEIGHT_LOAD_BYTES_PER_S: Final = 500e6  # safetensors from a SATA SSD or a cold page cache
 COMPILE_S: Final = {DeviceKind.CUDA: 30.0, DeviceKind.CPU: 0.0}
 """torch.compile and CUDA graphs; on CPU the engine runs eager."""
+WORKER_START_S: Final = 10.0
+"""Over several PCs each rank is a process of its own, which imports torch and vLLM once more (one core: 10 s)."""
 GANG_START_S: Final = 10.0
 """Several PCs finding one another and building their process groups."""
+RAY_START_S: Final = 12.0
+"""A Ray of the job's own on two hosts: 9 to 14.5 s."""
 START_UP_ERROR: Final = 0.5
 
 

@@ -21,13 +21,22 @@ def parts(copy: Copy, memory: Sequence[MemoryUse]) -> tuple[Part, ...]:
     weights_bytes = max(use.weights_bytes for use in memory)
     found = [
         ("process start", priors.PROCESS_START_S[kind]),
-        ("joining the other PCs", priors.GANG_START_S if copy.spans_pcs else 0.0),
+        *_joining(copy),
         ("loading weights", weights_bytes / priors.WEIGHT_LOAD_BYTES_PER_S),
         *_profiling(copy),
         ("compiling", priors.COMPILE_S[kind]),
         ("first token over the links", _first_token_s(copy) if copy.spans_pcs else 0.0),
     ]
     return tuple((what, seconds) for what, seconds in found if seconds > 0)
+
+
+def _joining(copy: Copy) -> tuple[Part, ...]:
+    if not copy.spans_pcs:
+        return ()
+    return (
+        ("worker start", priors.WORKER_START_S),
+        ("joining the other PCs", priors.GANG_START_S),
+    )
 
 
 def _profiling(copy: Copy) -> tuple[Part, ...]:

@@ -15,7 +15,7 @@ from typing import Any
 from homecluster.app.gang_leader import Charge, Leader
 from homecluster.app.shared_model import shape_of
 from homecluster.domain.ids import NodeId
-from homecluster.domain.job import JobState, Running, is_over
+from homecluster.domain.job import JobState, Running, Starting, is_over
 from homecluster.domain.plan import Backend
 from homecluster.engines.vllm_gang_order import tokens_of
 from homecluster.store.engine_store import Engine
@@ -52,6 +52,7 @@ class LabGang:
         self.log: list[str] = []
         self.begun_s = time.monotonic()
         self.runs_since_s: float | None = None
+        self.phases: list[tuple[float, str]] = []
         charge = Charge(parts=parts, secrets=secrets, start_limit_s=600.0)
         self.leader = Leader(charge, members, self._record, self.log.append)
         self._thread = threading.Thread(target=self.leader.run, daemon=True)
@@ -125,6 +126,8 @@ class LabGang:
     def _record(self, state: JobState) -> None:
         if isinstance(state, Running):
             self.runs_since_s = time.monotonic()
+        if isinstance(state, Starting):
+            self.phases.append((round(time.monotonic() - self.begun_s, 1), state.phase))
         self.states.append(state)
 
     def _is(self, kind: type[JobState]) -> bool:

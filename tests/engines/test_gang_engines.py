@@ -164,26 +164,35 @@ def test_a_share_is_named_after_its_job() -> None:
 
 
 STEP = Traffic(input_tokens=0, output_tokens=1, steps=1, dtype_bytes=2)
-ORDERS = 955 + 38 + 2 * 132
-"""The scheduler's two messages of a step, each in one packet that is acknowledged."""
+PACKET = 2 * 66
+"""Headers of a message in one packet that is acknowledged."""
+ORDERS = 955 + 38 + 2 * PACKET
+"""The scheduler's two messages of a step."""
 
 
 def test_the_bytes_of_tensor_parallel_are_those_that_gloo_puts_on_a_wire() -> None:
-    """GPT-2 in halves: 25 all-reduces of 1536 B and a gather of half the logits, as counted between two hosts."""
-    counted = 25 * 6234 + 50_811 + ORDERS
+    """GPT-2 in halves: 25 all-reduces of 1536 B and both halves of the logits, as counted between two hosts."""
+    counted = 25 * 6234 + 102_171 + ORDERS
     planned = planned_bytes(model(), Spread(tensor_parallel=2, stages=1), STEP)
     assert planned == pytest.approx(counted, rel=0.05)
 
 
-def test_the_bytes_of_a_pipeline_are_a_vector_its_description_orders_and_an_answer() -> None:
-    counted = 407 + 795 + 1945 + ORDERS + 405 + 132
-    planned = planned_bytes(model(), Spread(tensor_parallel=1, stages=2), STEP)
-    assert planned == pytest.approx(counted, rel=0.05)
+def test_the_bytes_of_a_pipeline_are_a_vector_with_its_description_and_the_schedulers_words() -> (
+    None
+):
+    """Counted over an emulated hotspot with real vLLM: 6479 and 6493 bytes a token."""
+    one = planned_bytes(model(), Spread(tensor_parallel=1, stages=2), STEP)
+    assert one == pytest.approx(6486, rel=0.05)
+    two = replace(STEP, output_tokens=2)
+    empty = 890 + 342 + 2 * PACKET
+    assert (
+        planned_bytes(model(), Spread(tensor_parallel=1, stages=2), two) - one < 1536 - empty + 132
+    )
 
 
 def test_an_exchange_sends_each_part_once_and_steps_share_their_headers() -> None:
     exchange = Spread(tensor_parallel=2, stages=1, small_collectives=SmallCollectives.EXCHANGE)
-    payload = 25 * 2 * 1536 + 50_304
+    payload = 25 * 2 * 1536 + 2 * 50_304
     planned = planned_bytes(model(), exchange, STEP)
     assert payload < planned < 1.15 * payload
     eight = planned_bytes(model(), exchange, replace(STEP, output_tokens=8))

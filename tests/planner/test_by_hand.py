@@ -227,11 +227,11 @@ def test_the_host_works_while_a_card_computes_and_only_the_rest_shows() -> None:
 
 def test_profiling_gpt2_sends_78_6_mb_each_way() -> None:
     """2,048 tokens x 768 x 2 B x 25 all-reduces = 78,643,200 B; on 2.5 MB/s shared air: twice that time, and the
-    logits' gather (2 prompts x 50,304 B) and the scheduler's 2,048 B, and 26.5 round trips."""
+    logits' gather (2 prompts x 50,304 B each way) and the scheduler's 2,048 B, and 26.5 round trips."""
     home = cluster(node("a"), node("b"), medium="air", bandwidth_bytes_per_s=2.5e6, latency_s=20e-3)
     one = ready(home, (12, ("a/cuda:0", "b/cuda:0")))
     parts = dict(start_up.parts(one.copy, one.memory))
-    transfer_s = (2 * 78_643_200 + 2 * 50_304 + 2048) / 2.5e6
+    transfer_s = (2 * 78_643_200 + 2 * 2 * 50_304 + 2048) / 2.5e6
     waiting_s = 26.5 * 0.04 + 26 * LAUNCH[DeviceKind.CUDA]
     assert parts[start_up.PROFILING_TRAFFIC] == pytest.approx(transfer_s + waiting_s)
 
