@@ -15,7 +15,7 @@ from homecluster.agent.verbs import Asked, Body
 from homecluster.app.find_cluster import id_prefix
 from homecluster.app.probe_verbs import PORTS, own_address, private_address, whole
 from homecluster.discovery.search import search
-from homecluster.errors import MissingError, PeerError
+from homecluster.errors import InputError, MissingError, PeerError
 from homecluster.inventory.addresses import read_interfaces
 from homecluster.inventory.home_network import read_home_addresses, tunnels
 from homecluster.inventory.neighbours import read_neighbours
@@ -26,7 +26,6 @@ DIAL_S: Final = 3.5
 """The kernel asks at 0, 1 and 3 s: two lost packets are no closed door."""
 _MOST_LISTENING: Final = 4
 _LOOK_S: Final = 2.5
-_PORT_MAX: Final = 65_535
 _NO_ROUTE: Final = (errno.ENETUNREACH, errno.EHOSTUNREACH)
 _LISTENING: Final = threading.BoundedSemaphore(_MOST_LISTENING)
 
@@ -70,7 +69,9 @@ def _welcome(door: socket.socket) -> None:
 def _dial(asked: Asked, body: Body) -> Body:
     """Whether a connection opens, how it failed else, and whether that PC answered below IP."""
     del asked
-    address, port = private_address(body), whole(body, "port", _PORT_MAX)
+    address, port = private_address(body), whole(body, "port", PORTS[-1])
+    if port not in PORTS:  # no member scans the home through another one
+        raise InputError(f"'port' must be one of {PORTS[0]} to {PORTS[-1]}")
     how = _how_it_ends(address, port)
     return {"how": how, "is_there": True if how == "open" else read_neighbours().get(address)}
 
