@@ -136,10 +136,10 @@ def next_thing(engine: Engine) -> str | None:
 
 
 def table() -> str:
-    """Every measured row with today's prediction; columns are measured / predicted."""
+    """Every measured row with today's prediction as measured / predicted; tokens beside the first row's."""
     facts = gang_facts.read()
     lines = [
-        "| home | layout | by | start-up, s | ms a token | bytes a token | tokens as single |",
+        "| home | layout | by | start-up, s | ms a token | bytes a token | same tokens |",
         "|---|---|---|---|---|---|---|",
     ]
     for cell in GRID:
