@@ -7,6 +7,7 @@ import binascii
 import fcntl
 import hashlib
 import shutil
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -87,25 +88,29 @@ def pull_model(source: Source, final: Path, *, only_config: bool, tell: Tell) ->
     if only_config:
         files = tuple(file for file in files if file.name == CONFIG)
     partial = partial_of(final)
-    with _alone(partial, tell):
-        missing = tuple(file for file in files if not _is_there(final / file.name, file))
-        begun_bytes = sum(part.stat().st_size for part in partial.glob("*"))
-        check_room(partial, sum(file.size_bytes for file in missing) - begun_bytes, "the files")
-        try:
-            _pull_files(partial, source, missing, tell)
-            _put_in_place(partial, final, missing)
-        except OSError as error:
-            shutil.rmtree(
-                partial, ignore_errors=True
-            )  # a full disk is given back what the copy took
-            raise MissingError(
-                f"cannot write the files of {source.model} in {final.parent}: {error.strerror or error}; "
-                "what was copied of them is removed again",
-                hint="free some disk space there.",
-            ) from error
+    try:
+        with _alone(partial, tell):
+            _fill(partial, final, source, files, tell)
+    except OSError as error:
+        shutil.rmtree(partial, ignore_errors=True)  # a full disk is given back what the copy took
+        raise MissingError(
+            f"cannot write the files of {source.model} in {final.parent}: {error.strerror or error}; "
+            "what was copied of them is removed again",
+            hint="free some disk space there.",
+        ) from error
     with suppress(PeerError, InputError):  # the offer ends by itself too
         source.ask("files.done", deadline_s=DONE_WITHIN_S)
     return final
+
+
+def _fill(
+    partial: Path, final: Path, source: Source, files: tuple[ModelFile, ...], tell: Tell
+) -> None:
+    missing = tuple(file for file in files if not _is_there(final / file.name, file))
+    begun_bytes = sum(part.stat().st_size for part in partial.glob("*"))
+    check_room(partial, sum(file.size_bytes for file in missing) - begun_bytes, "the files")
+    _pull_files(partial, source, missing, tell)
+    _put_in_place(partial, final, missing)
 
 
 def partial_of(final: Path) -> Path:
@@ -191,15 +196,17 @@ def _append(
     """Write what is missing at the end, with a few chunks asked for ahead."""
     offsets = iter(range(out.tell(), file.size_bytes, CHUNK_BYTES))
     pending: deque[Future[bytes]] = deque()
+    given_up = threading.Event()
     with ThreadPoolExecutor(IN_FLIGHT) as pool:
         try:
             for offset in offsets:
-                pending.append(pool.submit(_chunk, source, file.name, offset))
+                pending.append(pool.submit(_chunk, source, file.name, offset, given_up))
                 if len(pending) == IN_FLIGHT:
                     _take(out, update, pending.popleft(), say)
             while pending:
                 _take(out, update, pending.popleft(), say)
         finally:
+            given_up.set()  # who asked to stop does not wait for patience
             pool.shutdown(wait=False, cancel_futures=True)
 
 
@@ -212,8 +219,8 @@ def _take(
     say(out.tell())
 
 
-def _chunk(source: Source, name: str, offset: int) -> bytes:
-    answer = _patiently(source, name, offset)
+def _chunk(source: Source, name: str, offset: int, given_up: threading.Event) -> bytes:
+    answer = _patiently(source, name, offset, given_up)
     try:
         data = base64.b64decode(str(answer["data"]), validate=True)
     except (KeyError, binascii.Error) as error:
@@ -223,13 +230,16 @@ def _chunk(source: Source, name: str, offset: int) -> bytes:
     return data
 
 
-def _patiently(source: Source, name: str, offset: int) -> Mapping[str, Any]:
+def _patiently(
+    source: Source, name: str, offset: int, given_up: threading.Event
+) -> Mapping[str, Any]:
     """A link that is down for a while only delays."""
     for pause_s in RETRY_PAUSES_S:
         try:
             return source.ask("files.read", deadline_s=CHUNK_WITHIN_S, file=name, offset=offset)
         except PeerError:
-            time.sleep(pause_s)
+            if given_up.wait(pause_s):
+                raise
     return source.ask("files.read", deadline_s=CHUNK_WITHIN_S, file=name, offset=offset)
 
 
