@@ -22,7 +22,7 @@ from homecluster.domain.plan import Plan, PlanSet
 from homecluster.domain.topology import Cluster
 from homecluster.errors import HomeclusterError, InputError, PeerError
 
-CHECK_WITHIN_S: Final = 30.0
+CHECK_WITHIN_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ from homecluster.domain.topology import Cluster
 from homecluster.engines.vllm_gang_parity import mismatches
 from homecluster.errors import InputError, PeerError
 
-CHECK_WITHIN_S: Final = 20.0
+CHECK_WITHIN_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
