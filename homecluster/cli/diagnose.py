@@ -56,7 +56,7 @@ def diagnose(*, as_json: bool, **flags: Any) -> int:
 
     With neither argument nor --model: the job that runs here, else this PC and its cluster as they are.
     With --model: the best plan within the pins; without pins, what people type by hand: one copy with
-    tensor parallel over every PC. Exit code 1 when a cause is found.
+    tensor parallel over every PC. Exit code 1 when a cause is found, or nothing was measured.
 
     \b
     homecluster diagnose
