@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
-from homecluster.app import jobs
+from homecluster.app import job_end, jobs
 from homecluster.app.copies_host import OtherPc, ThisPc
 from homecluster.app.copies_line import LEASE_S
 from homecluster.app.copy_order import text
@@ -45,7 +45,7 @@ def end_here(paths: Paths, body: Mapping[str, Any]) -> dict[str, Any]:
     folder = JobFolder(path=paths.jobs / text(body, "job", JOB))
     if not has_copies(folder):
         raise InputError(f"this PC leads no {folder.job_id}")
-    return state_table(jobs.stop(jobs.look(folder)).state)
+    return state_table(job_end.stop(jobs.look(folder)).state)
 
 
 def end_elsewhere(members: Members, job: str) -> NodeId | None:

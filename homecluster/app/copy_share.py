@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-import signal
 from collections.abc import Mapping
 from typing import Any, Final
 
-from homecluster.app import jobs
+from homecluster.app import job_end, jobs
 from homecluster.app.copy_launch import HOST, first_launch, plan_copy
 from homecluster.app.copy_order import (
     SHARE,
@@ -28,13 +27,12 @@ from homecluster.errors import InputError, LaunchError
 from homecluster.inventory.software import engine_versions, own_versions
 from homecluster.inventory.system import read_system
 from homecluster.launch.gang_ports import free_ports
-from homecluster.launch.identity import ProcessIdentity, send_signal
 from homecluster.launch.lease import write_lease
 from homecluster.launch.start import start_detached
 from homecluster.store import share_files
 from homecluster.store.engine_store import find_engine
 from homecluster.store.files import read_json, write_json
-from homecluster.store.job_store import JobEntry, JobFolder, state_table, write_launch
+from homecluster.store.job_store import JobFolder, state_table, write_launch
 from homecluster.store.paths import Paths
 
 MODULE: Final = "homecluster.app.copy_process"
@@ -97,7 +95,7 @@ def start(paths: Paths, asker: str, body: Body) -> dict[str, Any]:
             return {"share": order.share_id}
         raise LaunchError(f"{order.share_id} was started here before, with another order")
     engine = find_engine(paths.engines, order.kind)
-    jobs.forget_old(paths.shares, keep=KEPT_FOLDERS)
+    job_end.forget_old(paths.shares, keep=KEPT_FOLDERS)
     table = {"schema": ORDER_SCHEMA, "led_by": asker, "order": order_table(order)}
     write_json(folder.path / ORDER_FILE, table)
     share_files.write_secret(folder, "api_key", key)
@@ -114,7 +112,7 @@ def look(paths: Paths, body: Body) -> dict[str, Any]:
         InputError: no copy of that name is here.
     """
     folder = _folder_of(paths, body)
-    view = jobs.settled(jobs.glance(folder))
+    view = job_end.settled(jobs.glance(folder))
     if not is_over(view.state):
         write_lease(folder.path, number(body, "lease_s", *LEASE_S))
     return _report(view)
@@ -126,12 +124,7 @@ def stop(paths: Paths, body: Body) -> dict[str, Any]:
     Raises:
         InputError: no copy of that name is here.
     """
-    view = jobs.look(_folder_of(paths, body))
-    if view.entry is not None and not is_over(view.entry.state):
-        if not send_signal(_owner(view.entry), signal.SIGTERM):  # it was killed: clean up for it
-            view = jobs.stop(view)
-    elif view.entry is None or view.processes:
-        view = jobs.stop(view)
+    view = job_end.ask_to_stop(jobs.look(_folder_of(paths, body)))
     return _report(view)
 
 
@@ -200,8 +193,3 @@ def _folder_of(paths: Paths, body: Body) -> JobFolder:
     if not (folder.path / ORDER_FILE).is_file():
         raise InputError(f"this PC has no copy {folder.job_id}")
     return folder
-
-
-def _owner(entry: JobEntry) -> ProcessIdentity:
-    owner = entry.owner
-    return ProcessIdentity(boot_id=owner.boot_id, pid=owner.pid, start_ticks=owner.start_ticks)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-import signal
 from collections.abc import Mapping
 from typing import Any, Final
 
-from homecluster.app import jobs
+from homecluster.app import job_end, jobs
 from homecluster.app.gang_share_launch import interface_of, own_node, share_launch
 from homecluster.app.gang_share_report import report
 from homecluster.app.shared_model import is_model_here
@@ -20,14 +19,13 @@ from homecluster.inventory.software import engine_versions, own_versions
 from homecluster.inventory.system import read_system
 from homecluster.launch.gang_fence import can_fence
 from homecluster.launch.gang_ports import free_ports
-from homecluster.launch.identity import ProcessIdentity, send_signal
 from homecluster.launch.lease import write_lease
 from homecluster.launch.start import start_detached
 from homecluster.launch.supervisor import RUNNING_FILE
 from homecluster.store import share_files
 from homecluster.store.engine_store import find_engine
 from homecluster.store.job_document import command_table
-from homecluster.store.job_store import JobEntry, JobFolder, write_launch
+from homecluster.store.job_store import JobFolder, write_launch
 from homecluster.store.paths import Paths
 
 MODULE: Final = "homecluster.app.gang_share_process"
@@ -94,7 +92,7 @@ def start(paths: Paths, asker: str, body: Body) -> dict[str, Any]:
     lease_s, engine = _number(body, "lease_s", *LEASE_S), find_engine(paths.engines, order.kind)
     interface_of(order.addresses[order.share])
     told = _secrets(body, order)
-    jobs.forget_old(paths.shares, keep=KEPT_FOLDERS)
+    job_end.forget_old(paths.shares, keep=KEPT_FOLDERS)
     share_files.write_order(folder, order, led_by=asker)
     for name, secret in told.items():
         share_files.write_secret(folder, name, secret)
@@ -111,7 +109,7 @@ def look(paths: Paths, body: Body) -> dict[str, Any]:
         InputError: no share of that name is here.
     """
     folder = _folder_of(paths, body)
-    view = jobs.settled(jobs.glance(folder))
+    view = job_end.settled(jobs.glance(folder))
     if not is_over(view.state):
         write_lease(folder.path, _number(body, "lease_s", *LEASE_S))
         if body.get("running") is True:
@@ -126,13 +124,7 @@ def stop(paths: Paths, body: Body) -> dict[str, Any]:
         InputError: no share of that name is here.
     """
     folder = _folder_of(paths, body)
-    view = jobs.look(folder)
-    if view.entry is not None and not is_over(view.entry.state):
-        asked = send_signal(_owner(view.entry), signal.SIGTERM)
-        if not asked:  # its supervisor was killed: what it could not clean is cleaned now
-            view = jobs.stop(view)
-    elif view.entry is None or view.processes:
-        view = jobs.stop(view)
+    view = job_end.ask_to_stop(jobs.look(folder))
     return _report(folder, view, body)
 
 
@@ -176,11 +168,6 @@ def _folder_of(paths: Paths, body: Body) -> JobFolder:
     if not folder.launch_file.is_file():
         raise InputError(f"this PC has no share {folder.job_id}")
     return folder
-
-
-def _owner(entry: JobEntry) -> ProcessIdentity:
-    owner = entry.owner
-    return ProcessIdentity(boot_id=owner.boot_id, pid=owner.pid, start_ticks=owner.start_ticks)
 
 
 def _text(body: Body, name: str, pattern: re.Pattern[str]) -> str:

@@ -1,26 +1,22 @@
-"""Which jobs this PC has, what state they are truly in, and how they are ended."""
+"""Which jobs this PC has, and what state they are truly in."""
 
 from __future__ import annotations
 
-import contextlib
-import shutil
-import signal
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 from homecluster.domain.ids import NodeId
-from homecluster.domain.job import Failed, JobState, Starting, Stopped, is_over
-from homecluster.errors import HomeclusterError, InputError, LaunchError
-from homecluster.launch import cgroup, scratch, strays
-from homecluster.launch.identity import ProcessIdentity, is_alive, send_signal
+from homecluster.domain.job import Failed, JobState, Starting, is_over
+from homecluster.errors import InputError
+from homecluster.launch import strays
+from homecluster.launch.identity import ProcessIdentity, is_alive
 from homecluster.launch.meter import own_memory_bytes
 from homecluster.launch.newborn import newborn
-from homecluster.launch.supervise import GRACE_S
 from homecluster.store.copies_store import has_copies, read_now
 from homecluster.store.gang_store import is_gang
 from homecluster.store.job_document import job_table
@@ -28,17 +24,13 @@ from homecluster.store.job_store import (
     JobEntry,
     JobFolder,
     Launch,
-    Owner,
     job_folders,
     read_entry,
     read_launch,
-    write_entry,
 )
 
 _SPAWNED_WITHIN_S = 5.0
 """A job's folder is written, and then its supervisor started at once."""
-_KILL_WITHIN_S = 15.0
-_PAUSE_S = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,13 +68,6 @@ def damaged(jobs: Path) -> tuple[tuple[str, str], ...]:
     return tuple(found)
 
 
-def end_damaged(job_id: str) -> int:
-    """Processes that carried the mark of a job whose folder is damaged, and were ended."""
-    marked = len(strays.tagged(job_id))
-    strays.kill_tagged(job_id, _KILL_WITHIN_S)
-    return marked
-
-
 def look(folder: JobFolder) -> JobView:
     """The job's true state: a supervisor that was killed says nothing more.
 
@@ -93,7 +78,7 @@ def look(folder: JobFolder) -> JobView:
     entry = read_entry(folder)
     if entry is not None and is_over(entry.state):
         return JobView(folder=folder, launch=launch, state=entry.state, entry=entry)
-    if entry is not None and not is_alive(_identity(entry)):
+    if entry is not None and not is_alive(owner_of(entry)):
         entry = read_entry(folder) or entry  # its last word may have come between the two looks
         if is_over(entry.state):
             return JobView(folder=folder, launch=launch, state=entry.state, entry=entry)
@@ -118,30 +103,9 @@ def glance(folder: JobFolder) -> JobView:
         InputError: the folder is damaged.
     """
     entry = read_entry(folder)
-    if entry is None or is_over(entry.state) or not is_alive(_identity(entry)):
+    if entry is None or is_over(entry.state) or not is_alive(owner_of(entry)):
         return look(folder)
     return JobView(folder=folder, launch=read_launch(folder), state=entry.state, entry=entry)
-
-
-def settled(view: JobView) -> JobView:
-    """The view; if its supervisor was killed, once what that one could not clean is cleaned.
-
-    Raises:
-        LaunchError: as `stop`.
-    """
-    was_killed = view.entry is not None and is_over(view.state) and not is_over(view.entry.state)
-    return stop(view) if was_killed else view
-
-
-def forget_old(jobs: Path, *, keep: int) -> None:
-    """Remove the folders of jobs that are over, but for the newest; killed supervisors are cleaned up after."""
-    over = [
-        view.folder
-        for view in map(settled, look_at_all(jobs))
-        if is_over(view.state) and not view.processes
-    ]
-    for folder in over[:-keep]:
-        shutil.rmtree(folder.path, ignore_errors=True)
 
 
 def leader_lives(folder: JobFolder) -> bool:
@@ -150,21 +114,21 @@ def leader_lives(folder: JobFolder) -> bool:
         entry = read_entry(folder)
     except InputError:
         return False
-    return entry is not None and not is_over(entry.state) and is_alive(_identity(entry))
+    return entry is not None and not is_over(entry.state) and is_alive(owner_of(entry))
 
 
 def _true_state(folder: JobFolder, launch: Launch, entry: JobEntry | None, left: int) -> JobState:
     node = launch.spec.commands[0].node
     if entry is None:
-        if _may_be_coming(folder, launch):
+        if may_be_coming(folder, launch):
             return Starting(phase="starting")
         return Failed(node=node, reason="its supervisor never came up")
-    if is_alive(_identity(entry)):
+    if is_alive(owner_of(entry)):
         return entry.state
     return _lost(node, left)
 
 
-def _may_be_coming(folder: JobFolder, launch: Launch) -> bool:
+def may_be_coming(folder: JobFolder, launch: Launch) -> bool:
     """A slow PC needs half a minute to load a supervisor's code; its process is there meanwhile."""
     age_s = time.time() - datetime.fromisoformat(launch.created_at).timestamp()
     return age_s < _SPAWNED_WITHIN_S or newborn(folder.path) is not None
@@ -231,77 +195,7 @@ def choose(views: tuple[JobView, ...], name: str | None) -> JobView:
     return alive[0]
 
 
-def stop(view: JobView) -> JobView:
-    """The job once nothing of it is left.
-
-    Raises:
-        LaunchError: a process resists SIGKILL (the kernel holds it); names its pid.
-    """
-    entry = view.entry or _end_newborn(view)
-    if entry is not None and not is_over(view.state):
-        _end_supervisor(_identity(entry))
-    group = Path(entry.group) if entry is not None and entry.group else None
-    if group is not None and group.exists():
-        cgroup.kill_group(group, _KILL_WITHIN_S)
-        cgroup.remove_group(group)
-    left = strays.kill_tagged(view.folder.job_id, _KILL_WITHIN_S)
-    if left:
-        pids = ", ".join(str(process.pid) for process in left)
-        raise LaunchError(
-            f"processes of {view.folder.job_id} do not end: {pids}",
-            hint="they wait inside the kernel (a driver or a disk); `ps -o stat,wchan -p PID` shows where",
-        )
-    scratch.remove_scratch(view.folder.job_id)
-    after = look(view.folder)
-    if entry is not None and not is_over(entry.state) and after.entry == entry:
-        _close(view.folder, entry, after.state)
-        after = look(view.folder)
-    return after
-
-
-def _end_newborn(view: JobView) -> JobEntry | None:
-    """What a supervisor that was just coming up has written; its last word where it ended before the first."""
-    deadline_s = time.monotonic() + _KILL_WITHIN_S
-    last: ProcessIdentity | None = None
-    while (entry := read_entry(view.folder)) is None and _may_be_coming(view.folder, view.launch):
-        if (found := newborn(view.folder.path)) is not None:
-            last = found
-            is_late = time.monotonic() > deadline_s
-            send_signal(found, signal.SIGKILL if is_late else signal.SIGTERM)
-        elif last is not None:
-            break
-        time.sleep(_PAUSE_S)
-    if entry is None and last is not None:
-        owner = Owner(boot_id=last.boot_id, pid=last.pid, start_ticks=last.start_ticks)
-        entry = _write(view.folder, owner, None, Stopped(reason="stopped before it began"))
-    return entry
-
-
-def _end_supervisor(owner: ProcessIdentity) -> None:
-    if not send_signal(owner, signal.SIGTERM):
-        return
-    deadline = time.monotonic() + GRACE_S + _KILL_WITHIN_S
-    while is_alive(owner):
-        if time.monotonic() > deadline:
-            send_signal(owner, signal.SIGKILL)
-            return
-        time.sleep(_PAUSE_S)
-
-
-def _close(folder: JobFolder, entry: JobEntry, state: JobState) -> None:
-    """Write the end that the killed supervisor could not."""
-    ended = state if is_over(state) else Stopped(reason="stopped after its supervisor was killed")
-    _write(folder, entry.owner, entry.group, ended)
-
-
-def _write(folder: JobFolder, owner: Owner, group: str | None, state: JobState) -> JobEntry:
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    entry = JobEntry(state=state, owner=owner, group=group, written_at=now)
-    with contextlib.suppress(HomeclusterError):  # a full disk: the next look finds the same truth
-        write_entry(folder, entry)
-    return entry
-
-
-def _identity(entry: JobEntry) -> ProcessIdentity:
+def owner_of(entry: JobEntry) -> ProcessIdentity:
+    """The process that wrote it last: the job's supervisor."""
     owner = entry.owner
     return ProcessIdentity(boot_id=owner.boot_id, pid=owner.pid, start_ticks=owner.start_ticks)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-import signal
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from homecluster.app import jobs
+from homecluster.app import job_end, jobs
 from homecluster.app.copy_order import SHARE, number, text
 from homecluster.app.gang_share import KEPT_FOLDERS, LEASE_S
 from homecluster.app.gang_share_launch import interface_of, own_node
@@ -23,7 +22,6 @@ from homecluster.engines.vllm_gang_document import MODEL
 from homecluster.errors import InputError, LaunchError
 from homecluster.inventory.software import engine_versions, own_versions
 from homecluster.launch.gang_fence import can_fence
-from homecluster.launch.identity import ProcessIdentity, send_signal
 from homecluster.launch.lease import write_lease
 from homecluster.launch.start import start_detached
 from homecluster.store.engine_store import Engine, find_engine
@@ -77,7 +75,7 @@ def start(paths: Paths, asker: str, body: Body) -> dict[str, Any]:
     find_training(engine)
     interface_of(order.addresses[order.share])
     lease_s = number(body, "lease_s", *LEASE_S)
-    jobs.forget_old(paths.shares, keep=KEPT_FOLDERS)
+    job_end.forget_old(paths.shares, keep=KEPT_FOLDERS)
     table = {"schema": ORDER_SCHEMA, "led_by": asker, "order": order_table(order)}
     write_json(folder.path / ORDER_FILE, table)
     write_lease(folder.path, lease_s)
@@ -106,14 +104,7 @@ def stop(paths: Paths, body: Body) -> dict[str, Any]:
     Raises:
         InputError: no share of that name is here.
     """
-    view = jobs.look(_folder_of(paths, body))
-    owner = view.entry.owner if view.entry is not None else None
-    if owner is not None and not is_over(view.state):
-        its = ProcessIdentity(boot_id=owner.boot_id, pid=owner.pid, start_ticks=owner.start_ticks)
-        if not send_signal(its, signal.SIGTERM):
-            view = jobs.stop(view)
-    elif owner is None or view.processes:
-        view = jobs.stop(view)
+    view = job_end.ask_to_stop(jobs.look(_folder_of(paths, body)))
     return _report(view, body)
 
 

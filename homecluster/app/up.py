@@ -12,8 +12,9 @@ from pathlib import Path
 
 from homecluster.app.api_key import read_api_key
 from homecluster.app.engine import refresh_own_code
+from homecluster.app.job_end import forget_old
 from homecluster.app.job_process import MODULE
-from homecluster.app.jobs import JobView, forget_old, living, look, look_at_all
+from homecluster.app.jobs import JobView, living, look, look_at_all
 from homecluster.app.model_files import Tell, provide_folder
 from homecluster.domain.hardware import DeviceKind, Node
 from homecluster.domain.job import JobId, LaunchSpec, is_over

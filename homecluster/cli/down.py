@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from homecluster import wiring
-from homecluster.app import gang_down, jobs
+from homecluster.app import gang_down, job_end, jobs
 from homecluster.app.copies_down import end_copies, end_elsewhere
 from homecluster.cli import render_jobs
 from homecluster.cli.output import print_document
@@ -34,7 +34,7 @@ def down(*, job: str | None, everything: bool, as_json: bool) -> int:
     chosen = jobs.living(views) if everything else (jobs.choose(views, job),)
     ended = tuple(_stop(view) for view in chosen)
     for name, wrong in jobs.damaged(wiring.paths().jobs) if everything else ():
-        processes = jobs.end_damaged(name)
+        processes = job_end.end_damaged(name)
         click.echo(
             f"warning: {name} cannot be told ({wrong}); {processes} processes of it ended", err=True
         )
@@ -51,7 +51,7 @@ def down(*, job: str | None, everything: bool, as_json: bool) -> int:
 def _stop(view: jobs.JobView) -> jobs.JobView:
     """Also what a killed leader left on other PCs."""
     was_led = view.entry is not None and is_over(view.entry.state)
-    ended = jobs.stop(view)
+    ended = job_end.stop(view)
     if gang_store.is_gang(view.folder) and not was_led:
         members = wiring.members()
         if members is not None:

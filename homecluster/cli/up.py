@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from homecluster import wiring
-from homecluster.app import jobs, launching
+from homecluster.app import job_end, jobs, launching
 from homecluster.app import up as use_case
 from homecluster.app.copies_places import Home
 from homecluster.app.dry_run import DryRun
@@ -209,7 +209,7 @@ def _wait(started: use_case.Up, *, detach: bool, as_json: bool) -> int:
             _raise_failure(view)
     except KeyboardInterrupt:
         click.echo("stopping it …", err=True)
-        jobs.stop(jobs.look(started.folder))
+        job_end.stop(jobs.look(started.folder))
         raise
     return 0
 

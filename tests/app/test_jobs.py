@@ -9,16 +9,8 @@ from typing import Any
 import psutil
 import pytest
 
-from homecluster.app.jobs import (
-    JobView,
-    choose,
-    damaged,
-    end_damaged,
-    glance,
-    look,
-    look_at_all,
-    stop,
-)
+from homecluster.app.job_end import end_damaged, stop
+from homecluster.app.jobs import JobView, choose, damaged, glance, look, look_at_all
 from homecluster.domain.job import Failed, Running, Starting, Stopped, is_over
 from homecluster.errors import InputError
 from homecluster.store.job_store import read_launch

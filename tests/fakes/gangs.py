@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from homecluster.app import gang_share, jobs
+from homecluster.app import gang_share, job_end, jobs
 from homecluster.app.shared_model import shape_of
 from homecluster.domain.hardware import DeviceKind
 from homecluster.domain.ids import NodeId
@@ -90,4 +90,4 @@ def fake_cluster(folder: Path, behaviour: str = "") -> Iterator[FakeCluster]:
     finally:
         for paths in homes.values():
             for view in jobs.living(jobs.look_at_all(paths.shares)):
-                jobs.stop(view)
+                job_end.stop(view)
