@@ -1,4 +1,7 @@
-"""How fast the page of a large home is there, and what its server takes: `python -m benchmarks.dashboard [PCs]`.
+"""How fast the page of a large home is there, what its server takes, and how fast what-if is answered.
+
+`python -m benchmarks.dashboard [PCs]`. The server has an hour of history of each of its links; what-if is
+asked of eight PCs, as while a slider is dragged.
 
 First paint is the browser's own figure; "drawn" is when graph, matrix and plans stand, from the moment
 the page was asked for.
@@ -13,16 +16,27 @@ import subprocess
 import sys
 import tempfile
 import time
-from itertools import combinations
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import combinations, product
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from homecluster.app.link_watch import watch_file
+from homecluster.domain.ids import NodeId
+from homecluster.domain.workload import Goal, Serve
+from homecluster.store.cluster_document import parse_cluster
+from homecluster.store.link_log import LinkPoint, add_point
+from homecluster.store.models import find_model
+from homecluster.store.paths import Paths
+from homecluster.web.what_if import WhatIf
 from tests.ports import unused_port
 from tests.web.browser import opened
 
 _RUNS = 3
+_WHAT_IF_PCS = 8
 _PAINT = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
 
 
@@ -47,11 +61,47 @@ def large_home(pcs: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def hour_of_history(home: dict[str, Any]) -> Iterator[LinkPoint]:
+    """What the agent of the first PC would have noted: a point for each other PC every five minutes."""
+    first, *others = map(NodeId, home["nodes"])
+    begun = datetime(2026, 1, 1, tzinfo=UTC)
+    for minute in range(0, 60, 5):
+        at = (begun + timedelta(minutes=minute)).isoformat()
+        for other in others:
+            yield LinkPoint(at=at, src=first, dst=other, method="agent", rtt_s=0.0003)
+
+
+def what_if_s() -> float:
+    """The slowest answer of eight PCs over slow and fast links, for one request and for many."""
+    home = parse_cluster(json.dumps(large_home(_WHAT_IF_PCS)), file="a made home", as_json=True)
+    spec = find_model("gpt2").spec
+    questions = WhatIf(home, Serve(goal=Goal.LATENCY))
+    questions.learn(spec)
+    links = product((5e-5, 1e-3, 2e-2), (2.5e6, 1e8, 1e9), (1, 8, 64))
+    return max(
+        float(
+            questions.answer(
+                spec,
+                {
+                    "quick": True,
+                    "rtt_s": rtt_s,
+                    "bandwidth_bytes_per_s": rate,
+                    "concurrency": requests,
+                },
+            )["took_s"]
+        )
+        for rtt_s, rate, requests in links
+    )
+
+
 def main() -> None:
     pcs = int(sys.argv[1]) if len(sys.argv) > 1 else 50
     with tempfile.TemporaryDirectory() as folder:
+        home = large_home(pcs)
         document = Path(folder) / "home.json"
-        document.write_text(json.dumps(large_home(pcs)))
+        document.write_text(json.dumps(home))
+        for point in hour_of_history(home):
+            add_point(watch_file(Paths(home=Path(folder), engines=Path(folder))), point)
         began_s = time.monotonic()
         server = subprocess.Popen(
             [sys.executable, "-m", "homecluster", "dashboard", "--json", "--cluster", str(document),
@@ -76,6 +126,7 @@ def main() -> None:
     print(f"first paint: median {statistics.median(paints):.2f} s of {_RUNS}")
     print(f"drawn:       median {statistics.median(drawn):.2f} s of {_RUNS}")
     print(f"server:      {memory:.0f} MiB")
+    print(f"what-if:     {_WHAT_IF_PCS} PCs answered in {what_if_s() * 1e3:.0f} ms at most")
 
 
 if __name__ == "__main__":

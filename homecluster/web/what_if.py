@@ -22,6 +22,8 @@ from homecluster.planner.what_if import with_links
 from homecluster.store.plan_document import plan_table, verdict_table
 
 _MOST_REQUESTS = 4096
+_MOST_LEARNED_PCS = 16
+"""Beyond a home's size the searches would keep the server from drawing its page."""
 
 
 class WhatIf:
@@ -41,7 +43,7 @@ class WhatIf:
 
     def learn(self, spec: ModelSpec) -> None:
         """Search for the layouts that win somewhere; from then on quick questions are quick."""
-        if not self.knows(spec):
+        if not self.knows(spec) and len(self.cluster.nodes) <= _MOST_LEARNED_PCS:
             self._known[spec.name] = known_layouts(self.cluster, spec, self._workload)
 
     def answer(self, spec: ModelSpec, asked: Mapping[str, Any]) -> dict[str, Any]:

@@ -30,7 +30,7 @@
       tile("tokens/s now", home.figures(now.output_tokens_per_s), idle ? "idle: no request" : ""),
       job.predicted ? tile("predicted", home.figures(job.predicted.mid), `${home.figures(job.predicted.low)} to ${home.figures(job.predicted.high)}${load}`) : "",
       tile("first token", now.first_token_s === null ? "–" : home.seconds(now.first_token_s), job.predicted_first_token_s ? `predicted ${home.seconds(job.predicted_first_token_s.mid)}` : ""),
-      tile("KV cache used", now.kv_cache_ratio === null ? "–" : `${home.figures(now.kv_cache_ratio * 100)} %`, ""),
+      tile("KV cache", now.kv_cache_ratio === null ? "–" : `${home.figures(now.kv_cache_ratio * 100)} %`, ""),
       tile("requests", String(now.running), `${now.waiting} waiting`));
   }
 

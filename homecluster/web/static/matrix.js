@@ -41,7 +41,7 @@
         "aria-label": `${src} to ${dst}: ${words(one)}, ${home.WORTH[one.worth]}`, onclick: () => home.chooseLink(src, dst),
       }, words(one)));
     })));
-    return e("table", { class: "matrix" }, e("caption", {}, "from (row) to (column): round trip · bandwidth"),
+    return e("table", { class: "matrix", "aria-describedby": "matrix-words" },
       e("thead", {}, e("tr", {}, e("th", {}, ""), ids.map((id) => e("th", { scope: "col" }, id)))), e("tbody", {}, rows));
   }
 

@@ -29,11 +29,12 @@
       label: words, data: plans.map((p) => p.estimate.terms[key] * scale), backgroundColor: home.color(key), stack: "token",
     })).filter((d) => d.data.some((v) => v > 0));
     const labels = plans.map((p) => home.layoutWords(p));
+    const most = innerWidth < 520 ? 19 : 30;
     home.draw("plans-chart", { type: "bar", data: { labels, datasets }, options: {
       indexAxis: "y",
       scales: {
         x: home.axis(`time per token, ${unit}`, { axis: { stacked: true } }),
-        y: home.axis("", { grid: false, axis: { stacked: true }, ticks: { color: home.color("ink"), maxTicksLimit: SHOWN, callback(i) { const t = this.getLabelForValue(i); return t.length > 30 ? `${t.slice(0, 29)}…` : t; } } }),
+        y: home.axis("", { grid: false, axis: { stacked: true }, ticks: { color: home.color("ink"), maxTicksLimit: SHOWN, callback(i) { const t = this.getLabelForValue(i); return t.length > most ? `${t.slice(0, most - 1)}…` : t; } } }),
       },
       plugins: home.legend(),
     } });
