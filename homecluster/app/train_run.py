@@ -10,34 +10,33 @@ import signal
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 from homecluster.app.copies_places import Home
 from homecluster.app.engine import refresh_own_code
-from homecluster.app.job_process import Recorder
 from homecluster.app.model_files import Tell, provide_folder
-from homecluster.app.offers import Offer, offer
-from homecluster.app.shared_model import offer_model
+from homecluster.app.offers import Offer, offer, strike_off
 from homecluster.app.train_command import Folders, train_command
 from homecluster.app.train_crew import Crew
 from homecluster.app.train_order import TrainOrder, settings_of
 from homecluster.app.train_ready import Ready, Run
 from homecluster.app.train_share_process import DATA_FILE, LIMIT_S
 from homecluster.app.training_packages import find_training
-from homecluster.domain.job import Command, Failed, JobId, LaunchSpec, Running, Stopped
+from homecluster.domain.job import Command
 from homecluster.errors import HomeclusterError, InputError, LaunchError, MissingError
 from homecluster.launch.bounded_log import BoundedLog
 from homecluster.launch.engine_tool import Finished, run_tool
 from homecluster.launch.gang_fence import fenced
 from homecluster.launch.strays import kill_tagged
 from homecluster.launch.train_cause import Lost
-from homecluster.store.engine_store import Engine, find_engine
+from homecluster.store.engine_store import find_engine
 from homecluster.store.files import write_json
-from homecluster.store.job_store import JobFolder, Launch, write_launch
+from homecluster.store.models import weights_folder
+from homecluster.store.paths import Paths
 
 SETTINGS: Final = "settings.json"
+LOG: Final = "training.log"
 _KILL_WITHIN_S: Final = 10.0
 _OFFERED_FOR_S: Final = 24 * 3600.0
 _DELIBERATE: Final[dict[int, type[HomeclusterError]]] = {2: InputError, 3: MissingError}
@@ -72,11 +71,11 @@ def attempt(home: Home, wanted: Attempt, tell: Tell) -> dict[str, Any] | Lost:
     write_json(settings, settings_of(order))
     folders = Folders(model=model, data=wanted.data, output=wanted.output, settings=settings)
     command = train_command(order, engine, find_training(engine), folders, resume=wanted.resume)
-    with _job(home, order, engine, command, model) as folder, _crew(home, wanted, folder, tell) as crew:  # fmt: skip
+    with _ends_as_ctrl_c(), _crew(home, wanted, tell) as crew:
         cause = crew.wait_until_ready()
         if cause is None:
             crew.follow(lambda: _end_own(order.job))
-            ended = _run_own(order, command, folder, tell)
+            ended = _run_own(order, command, wanted.output, tell)
             if ended.code == 0:
                 return _document(ended)
             cause = None if ended.code in _DELIBERATE else crew.explain()
@@ -87,8 +86,8 @@ def attempt(home: Home, wanted: Attempt, tell: Tell) -> dict[str, Any] | Lost:
     raise _DELIBERATE.get(cause.code, LaunchError)(f"{cause.name}: {cause.reason}")
 
 
-def _run_own(order: TrainOrder, command: Command, folder: JobFolder, tell: Tell) -> Finished:
-    log = BoundedLog(folder.engine_log)
+def _run_own(order: TrainOrder, command: Command, output: Path, tell: Tell) -> Finished:
+    log = BoundedLog(output / LOG)
 
     def say(line: str) -> None:
         log.write(line.encode())
@@ -114,71 +113,45 @@ def _end_own(job: str) -> None:
 
 
 @contextlib.contextmanager
-def _job(
-    home: Home, order: TrainOrder, engine: Engine, command: Command, model: Path
-) -> Iterator[JobFolder]:
-    """While inside, `status` shows the training and `down` ends it as Ctrl-C does."""
-    folder = JobFolder(path=home.here.paths.jobs / order.job)
-    write_launch(folder, _launch(order, engine, command, model))
-    recorder = Recorder(folder, None)
-    recorder.record(Running(start_up_s=0.0))
+def _ends_as_ctrl_c() -> Iterator[None]:
+    """SIGTERM ends the other PCs' ranks too."""
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        yield folder
-    except KeyboardInterrupt:
-        recorder.record(Stopped(reason="asked to stop"))
-        raise
-    except HomeclusterError as error:
-        recorder.record(Failed(node=command.node, reason=error.message))
-        raise
-    else:
-        recorder.record(Stopped(reason="finished"))
+        yield
     finally:
         signal.signal(signal.SIGTERM, before)
 
 
-def _launch(order: TrainOrder, engine: Engine, command: Command, model: Path) -> Launch:
-    return Launch(
-        job_id=JobId(order.job),
-        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        engine=engine.name,
-        model=order.model,
-        model_folder=str(model),
-        random_weights=order.random_weights,
-        start_limit_s=0.0,
-        spec=LaunchSpec(commands=(command,), host="127.0.0.1", port=0, served_model=order.model),
-        tied=True,
-        plan={},
-        workload={},
-        cluster_fingerprint=None,
-    )
-
-
 @contextlib.contextmanager
-def _crew(home: Home, wanted: Attempt, folder: JobFolder, tell: Tell) -> Iterator[Crew]:
+def _crew(home: Home, wanted: Attempt, tell: Tell) -> Iterator[Crew]:
     """The other PCs, started and ended; none for a training on this PC alone."""
-    crew = Crew(home.members, wanted.ready.mates, tell)
+    mates, paths = wanted.ready.mates, home.here.paths
+    crew = Crew(home.members, mates, tell)
+    offers = _offers(paths, wanted) if mates else ()
     try:
-        if wanted.ready.mates:
-            _offer(home, wanted, folder)
+        for one in offers:
+            offer(paths, one)
         crew.start()
         yield crew
     finally:
         crew.stop()
-        shutil.rmtree(folder.path / "rows", ignore_errors=True)
+        for mate in mates:  # the model's offer ends with its time: another job may need it
+            strike_off(paths, mate.order.job, mate.node)
 
 
-def _offer(home: Home, wanted: Attempt, folder: JobFolder) -> None:
-    """Let the other PCs copy the data, and what this PC has of the model."""
-    order, to = wanted.ready.order, tuple(mate.node for mate in wanted.ready.mates)
-    offer_model(home.here.paths, wanted.run.found, job=order.job, to=to)
-    rows = folder.path / "rows"
-    rows.mkdir(mode=0o700)
-    shutil.copyfile(wanted.data, rows / DATA_FILE)
+def _offers(paths: Paths, wanted: Attempt) -> tuple[Offer, ...]:
+    """The data, and what this PC has of the model, for the other PCs to copy."""
+    order, found = wanted.ready.order, wanted.run.found
+    to = tuple(mate.node for mate in wanted.ready.mates)
     until_s = time.time() + _OFFERED_FOR_S
-    offer(
-        home.here.paths, Offer(name=order.job, folder=rows, to=to, job=order.job, until_s=until_s)
-    )
+    rows = paths.home / "trainings" / order.job
+    rows.mkdir(parents=True, mode=0o700)
+    shutil.copyfile(wanted.data, rows / DATA_FILE)
+    data = Offer(name=order.job, folder=rows, to=to, job=None, until_s=until_s, is_made_for_it=True)
+    folder = weights_folder(found, os.environ) or found.folder
+    if folder is None:
+        return (data,)
+    return (data, Offer(name=order.model, folder=folder, to=to, job=None, until_s=until_s))
 
 
 def _document(ended: Finished) -> dict[str, Any]:
