@@ -56,9 +56,8 @@ def offer_wheels(paths: Paths, asker: NodeId, body: Body) -> dict[str, Any]:
         return {"offer": None}  # for another PC: a thread of the agent must not wait so long
     try:
         one = _offer_of(paths, engine, asker)
-        add_taker(
-            paths, one
-        )  # first, so that another PC that is done does not take the wheels away
+        # First, so that another PC that is done does not take the wheels away.
+        add_taker(paths, one)
         _pack(engine, one.folder)
     finally:
         _packing.release()
@@ -105,16 +104,20 @@ def _pull_from(paths: Paths, kind: DeviceKind, members: Members, one: Member, te
         "python": _minor(platform.python_version()),
         "machine": platform.machine(),
     }
-    ends_s = time.monotonic() + OFFER_WITHIN_S
-    while (told := members.ask(one.node, "engine.offer", body, deadline_s=OFFER_WITHIN_S))[
-        "offer"
-    ] is None:
-        if time.monotonic() > ends_s:
-            raise PeerError("it packs its engine for another PC all the time")
-        time.sleep(ASK_AGAIN_S)
-    source = Source(members=members, node=one.node, model=str(told["offer"]))
+    source = Source(members=members, node=one.node, model=_offer_from(members, one, body))
     paths.engines.mkdir(parents=True, exist_ok=True, mode=0o700)
     return pull_model(source, _pulled(paths), only_config=False, tell=tell)
+
+
+def _offer_from(members: Members, one: Member, body: Body) -> str:
+    """The offer's name, once that PC has packed; meanwhile it may pack for another one."""
+    ends_s = time.monotonic() + OFFER_WITHIN_S
+    while time.monotonic() < ends_s:
+        told = members.ask(one.node, "engine.offer", body, deadline_s=OFFER_WITHIN_S)
+        if told["offer"] is not None:
+            return str(told["offer"])
+        time.sleep(ASK_AGAIN_S)
+    raise PeerError("it packs its engine for other PCs all the time")
 
 
 def _offer_of(paths: Paths, engine: Engine, asker: NodeId) -> Offer:
@@ -144,6 +147,7 @@ def _pack(engine: Engine, folder: Path) -> None:
             if _plain(str(distribution.metadata["Name"])) in wanted:
                 write_wheel(distribution, folder, tag)
     except OSError as error:
+        shutil.rmtree(folder, ignore_errors=True)
         raise MissingError(
             f"cannot pack the engine in {folder}: {error.strerror or error}",
             hint="free some disk space there.",
