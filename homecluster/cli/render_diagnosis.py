@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shlex
 
+from rich.console import Console
 from rich.markup import escape
 
 from homecluster.cli.render_console import console
 from homecluster.cli.render_plan import interval_text
-from homecluster.domain.diagnosis import Diagnosis
+from homecluster.domain.diagnosis import Cause, Diagnosis
 from homecluster.domain.signs import JobSigns, Signs
 
 
@@ -28,21 +29,27 @@ def show(diagnosis: Diagnosis, signs: Signs | None = None) -> None:
         out.print(f"[bold green]healthy:[/] {_healthy(diagnosis)}")
     elif not diagnosis.looked and not diagnosis.causes:
         out.print("[bold yellow]nothing was measured[/], so nothing is known to be wrong or right.")
+    for position, cause in enumerate(diagnosis.causes, start=1):
+        _show_cause(out, position, cause)
+    if diagnosis.causes and diagnosis.gaps:
+        out.print()
     for gap in diagnosis.gaps:
         out.print(f"[dim]not measured: {escape(gap)}[/]")
-    for position, cause in enumerate(diagnosis.causes, start=1):
-        gain = (
-            f"  [green]+{cause.effect_tokens_per_s:.3g} tokens/s[/]"
-            if cause.effect_tokens_per_s
-            else ""
-        )
-        out.print(f"\n[bold]{position}. {cause.id}[/]{gain}")
-        out.print(f"   {escape(cause.summary)}.")
-        for line in cause.evidence:
-            out.print(f"   [dim]- {escape(line)}[/]")
-        out.print(f"   [bold]do:[/] {escape(cause.remedy.text)}")
-        if cause.remedy.argv:
-            out.print(f"       {escape(shlex.join(cause.remedy.argv))}", soft_wrap=True)
+
+
+def _show_cause(out: Console, position: int, cause: Cause) -> None:
+    gain = (
+        f"  [green]+{cause.effect_tokens_per_s:.3g} tokens/s[/]"
+        if cause.effect_tokens_per_s
+        else ""
+    )
+    out.print(f"\n[bold]{position}. {cause.id}[/]{gain}")
+    out.print(f"   {escape(cause.summary)}.")
+    for line in cause.evidence:
+        out.print(f"   [dim]- {escape(line)}[/]")
+    out.print(f"   [bold]do:[/] {escape(cause.remedy.text)}")
+    if cause.remedy.argv:
+        out.print(f"       {escape(shlex.join(cause.remedy.argv))}", soft_wrap=True)
 
 
 def _healthy(diagnosis: Diagnosis) -> str:

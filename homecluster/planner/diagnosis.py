@@ -89,7 +89,9 @@ def _judge(case: Case) -> Diagnosis:
     return Diagnosis(
         judged=case.judged.plan if case.judged else None,
         causes=tuple(one.cause for _, one in ranked),
-        gaps=tuple(gaps(case.believed or case.cluster, case.signs)),
+        gaps=tuple(
+            gaps(case.believed or case.cluster, case.signs, has_plan=case.judged is not None)
+        ),
         looked=case.judged is not None or looked_at_anything(case.signs),
     )
 

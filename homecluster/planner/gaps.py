@@ -16,16 +16,14 @@ def looked_at_anything(signs: Signs) -> bool:
     return bool(signs.nodes or signs.job or any(map(_has_figures, signs.links)))
 
 
-def gaps(cluster: Cluster, signs: Signs) -> Iterator[str]:
-    """In the order in which they matter."""
-    if not looked_at_anything(signs):
-        yield "no PC was looked at now: homecluster diagnose, typed on one of them"
+def gaps(cluster: Cluster, signs: Signs, *, has_plan: bool) -> Iterator[str]:
+    """In the order in which they matter; a plan needs no PC to be looked at."""
+    if not has_plan and not looked_at_anything(signs):
+        yield "any PC: homecluster diagnose, typed on one of them"
     yield from _unmeasured_links(cluster, signs)
     job = signs.job
     if job is not None and job.state == "running" and not job.output_tokens_per_s:
-        yield (
-            f"no request ran on {job.job} meanwhile, so its speed is unknown: send one and ask again"
-        )
+        yield f"the speed of {job.job}, for no request ran meanwhile: send one and ask again"
 
 
 def _unmeasured_links(cluster: Cluster, signs: Signs) -> Iterator[str]:
@@ -34,7 +32,7 @@ def _unmeasured_links(cluster: Cluster, signs: Signs) -> Iterator[str]:
     if missing:
         (a, b), *others = missing
         more = f" and {len(others)} more pairs" if others else ""
-        yield f"the link of {a} and {b}{more} was not measured: homecluster probe"
+        yield f"the link of {a} and {b}{more}: homecluster probe"
 
 
 def _is_measured(cluster: Cluster, signs: Signs, a: NodeId, b: NodeId) -> bool:
