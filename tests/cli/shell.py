@@ -33,11 +33,16 @@ class Ran:
         return json.loads(self.out)
 
 
-def run(*arguments: str | Path) -> Ran:
-    """What `homecluster ARGUMENTS` prints and returns; an error that is our bug comes out as it is."""
+def run(*arguments: str | Path, columns: int | None = None) -> Ran:
+    """What `homecluster ARGUMENTS` prints and returns; an error that is our bug comes out as it is.
+
+    `columns` is what a terminal of that width would tell.
+    """
     out, err = io.StringIO(), io.StringIO()
     argv = [str(argument) for argument in arguments]
     plain = {key: value for key, value in os.environ.items() if key not in _STYLE}
+    if columns is not None:
+        plain["COLUMNS"] = str(columns)
     with redirect_stdout(out), redirect_stderr(err), patch.dict(os.environ, plain, clear=True):
         code = boundary.run(lambda: cli.main(argv, standalone_mode=False))
     return Ran(code=code, out=out.getvalue(), err=err.getvalue())
