@@ -335,6 +335,7 @@ def causes(site: Site, arguments: tuple[str, ...]) -> list[str]:
 
 _PIPE = ("--tensor-parallel", "1", "--pipeline-parallel", "2", "--replicas", "1")
 _TENSOR = ("--tensor-parallel", "2", "--pipeline-parallel", "1", "--replicas", "1")
+_LONG = ("--prompt-tokens", "1000", "--output-tokens", "4", "--concurrency", "8")
 NO_MULTICAST = nft("output", "ip daddr 224.0.0.0/4")
 ONE_WAY = nft("input", _NEW, "b")
 LOSS = link(loss_percent=3)
@@ -357,14 +358,12 @@ TROUBLES: Final[Mapping[str, tuple[str, Trouble]]] = MappingProxyType(
         "large packets vanish": ("mtu-blackhole", blackhole),
         "a link that got worse": ("link-got-worse", got_worse),
         "tensor parallel over a link": ("latency-bound-tensor-parallel", planned("--model", "gpt2", *_TENSOR)),
-        "long prompts, tensor parallel": (
-            "thin-link", planned("--model", "gpt2", *_TENSOR, "--prompt-tokens", "1000", "--output-tokens", "4", "--concurrency", "8")
-        ),
+        "long prompts over a thin link": ("thin-link", both(link(rate_mbit=20), planned("--model", "gpt2", *_TENSOR, *_LONG))),
         "a pipeline nobody needs": ("distributing-does-not-pay", planned("--model", "llama-2-7b", *_PIPE, "--concurrency", "8")),
-        "a lopsided cut": ("uneven-split", planned("--model", "llama-2-13b", *_PIPE, "--concurrency", "8", "--partition", "36,4")),
+        "a lopsided cut": ("uneven-split", planned("--model", "llama-2-13b", *_PIPE, "--concurrency", "8", "--partition", "27,13")),
         "one request for two stages": ("too-little-concurrency", planned("--model", "llama-2-13b", *_PIPE, "--goal", "throughput")),
         "a model too large": ("cannot-run", planned("--model", "llama-2-70b", *_PIPE)),
-        "more requests than cache": ("kv-cache-too-small", planned("--model", "llama-2-7b", *_PIPE, "--concurrency", "400")),
+        "more requests than cache": ("kv-cache-too-small", planned("--model", "llama-2-13b", *_PIPE, "--concurrency", "400")),
     }
 )  # fmt: skip
 PAIRS: Final[Mapping[str, tuple[str, Trouble]]] = MappingProxyType(
