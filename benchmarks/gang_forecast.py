@@ -121,5 +121,5 @@ def forecast_bytes(cell: Cell) -> int:
         stages=len(shape.partition),
         small_collectives=shape.small_collectives,
     )
-    one = Traffic(input_tokens=0, output_tokens=1, steps=1, dtype_bytes=2)
+    one = Traffic(input_tokens=0, output_tokens=1, requests=1, dtype_bytes=2)
     return planned_bytes(find_model("gpt2").spec, spread, one)

@@ -143,7 +143,7 @@ def _traffic(served: Served, workload: Serve) -> Traffic:
     return Traffic(
         input_tokens=served.input_tokens,
         output_tokens=served.output_tokens,
-        steps=max(1, served.output_tokens // workload.concurrent_requests),
+        requests=workload.concurrent_requests,
         dtype_bytes=DTYPE_BYTES[workload.dtype or DType.BF16],
     )
 

@@ -40,8 +40,8 @@ class Traffic:
 
     input_tokens: int
     output_tokens: int
-    steps: int
-    """Of the engine: each sends every message once, for all requests in it."""
+    requests: int
+    """In flight at once, on average."""
     dtype_bytes: int
 
 
@@ -52,6 +52,15 @@ class Spread:
     tensor_parallel: int
     stages: int
     small_collectives: SmallCollectives = SmallCollectives.ENGINE
+
+    def batches(self, requests: int) -> int:
+        """On their way through the stages at once."""
+        return min(self.stages, requests)
+
+    def steps(self, traffic: Traffic) -> int:
+        """Of the engine: each sends every message once, for all requests of its batch."""
+        batches = self.batches(traffic.requests)
+        return max(1, traffic.output_tokens * batches // traffic.requests)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +98,8 @@ def _tensor(spec: ModelSpec, spread: Spread, traffic: Traffic) -> tuple[Messages
     reduces = 2 * spec.layers + 1
     hidden = spec.hidden_size * traffic.dtype_bytes
     exchanged = spread.small_collectives is SmallCollectives.EXCHANGE
-    step_bytes = hidden * tokens // max(1, traffic.steps)
+    steps = spread.steps(traffic)
+    step_bytes = hidden * tokens // steps
     if exchanged and step_bytes <= all_reduce_limit_bytes(ranks):
         each, overhead, copies = ranks * (ranks - 1), _EXCHANGE_MESSAGE_BYTES, ranks * (ranks - 1)
     else:
@@ -100,12 +110,12 @@ def _tensor(spec: ModelSpec, spread: Spread, traffic: Traffic) -> tuple[Messages
     small = exchanged and share <= GATHER_LIMIT_BYTES
     return (
         Messages(
-            count=traffic.steps * reduces * each,
+            count=steps * reduces * each,
             payload_bytes=tokens * reduces * copies * hidden,
             overhead_bytes=overhead,
         ),
         Messages(
-            count=traffic.steps * ranks * (ranks - 1),
+            count=steps * ranks * (ranks - 1),
             payload_bytes=traffic.output_tokens * ranks * (ranks - 1) * share,
             overhead_bytes=_EXCHANGE_MESSAGE_BYTES if small else _GLOO_MESSAGE_BYTES,
         ),
@@ -118,15 +128,16 @@ def _pipeline(spec: ModelSpec, spread: Spread, traffic: Traffic) -> tuple[Messag
     boundaries = spread.stages - 1
     vectors = 2 if spec.residual_in_handover else 1
     hidden = spec.hidden_size * traffic.dtype_bytes
+    steps = spread.steps(traffic)
     return (
         Messages(
-            count=traffic.steps * boundaries * vectors,
+            count=steps * boundaries * vectors,
             payload_bytes=tokens * boundaries * vectors * hidden,
             overhead_bytes=_GLOO_MESSAGE_BYTES,
         ),
         Messages(
-            count=traffic.steps * boundaries * 2,
-            payload_bytes=traffic.steps * boundaries * _DESCRIPTION_BYTES,
+            count=steps * boundaries * 2,
+            payload_bytes=steps * boundaries * _DESCRIPTION_BYTES,
             overhead_bytes=_GLOO_MESSAGE_BYTES,
         ),
     )
@@ -135,14 +146,15 @@ def _pipeline(spec: ModelSpec, spread: Spread, traffic: Traffic) -> tuple[Messag
 def _stepping(spread: Spread, traffic: Traffic) -> tuple[Messages, Messages]:
     """Every other PC is told what to compute and then to sample; of a pipeline the last stage answers both.
 
-    A pipeline's scheduler keeps as many orders on their way as there are stages; with one request all
-    but one of them are empty.
+    A pipeline's scheduler keeps as many orders on their way as there are stages; where it has fewer
+    requests, the rest are empty.
     """
     others = spread.tensor_parallel * spread.stages - 1
     answering = int(spread.stages > 1)
-    empty = spread.stages - 1 if traffic.steps >= traffic.output_tokens else 0
-    orders = traffic.steps * others
-    answers = traffic.steps * answering
+    steps = spread.steps(traffic)
+    empty = spread.stages - spread.batches(traffic.requests)
+    orders = steps * others
+    answers = steps * answering
     return (
         Messages(
             count=orders * (2 + empty),

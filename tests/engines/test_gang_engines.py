@@ -163,7 +163,7 @@ def test_a_share_is_named_after_its_job() -> None:
     assert replace(order(), share=3).share_id == "toy-8000-abcd.3"
 
 
-STEP = Traffic(input_tokens=0, output_tokens=1, steps=1, dtype_bytes=2)
+STEP = Traffic(input_tokens=0, output_tokens=1, requests=1, dtype_bytes=2)
 PACKET = 2 * 66
 """Headers of a message in one packet that is acknowledged."""
 ORDERS = 955 + 38 + 2 * PACKET
@@ -183,11 +183,10 @@ def test_the_bytes_of_a_pipeline_are_a_vector_with_its_description_and_the_sched
     """Counted over an emulated hotspot with real vLLM: 6479 and 6493 bytes a token."""
     one = planned_bytes(model(), Spread(tensor_parallel=1, stages=2), STEP)
     assert one == pytest.approx(6486, rel=0.05)
-    two = replace(STEP, output_tokens=2)
+    two = replace(STEP, output_tokens=2, requests=2)
     empty = 890 + 342 + 2 * PACKET
-    assert (
-        planned_bytes(model(), Spread(tensor_parallel=1, stages=2), two) - one < 1536 - empty + 132
-    )
+    both = planned_bytes(model(), Spread(tensor_parallel=1, stages=2), two)
+    assert both == 2 * (one - empty)
 
 
 def test_an_exchange_sends_each_part_once_and_steps_share_their_headers() -> None:
@@ -195,5 +194,5 @@ def test_an_exchange_sends_each_part_once_and_steps_share_their_headers() -> Non
     payload = 25 * 2 * 1536 + 2 * 50_304
     planned = planned_bytes(model(), exchange, STEP)
     assert payload < planned < 1.15 * payload
-    eight = planned_bytes(model(), exchange, replace(STEP, output_tokens=8))
+    eight = planned_bytes(model(), exchange, replace(STEP, output_tokens=8, requests=8))
     assert 8 * payload < eight < 8 * planned
