@@ -49,4 +49,8 @@ def test_every_flag_and_name_is_in_both(page: Path) -> None:
 
 
 def test_the_readme_and_the_tutorial_are_translated() -> None:
-    assert {page.name for page in TRANSLATIONS} >= {"README.zh-CN.md", "join.zh-CN.md"}
+    assert {page.name for page in TRANSLATIONS} >= {
+        "README.zh-CN.md",
+        "join.zh-CN.md",
+        "tutorial.zh-CN.md",
+    }
