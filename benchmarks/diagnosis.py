@@ -124,6 +124,14 @@ def table(rows: list[Row], heading: str) -> str:
     return "\n".join(lines)
 
 
+def only_in_figures(lab: list[Row], seen: list[Row]) -> str:
+    """Which causes were never made on running PCs."""
+    made = {row.expected for row in lab}
+    left = dict.fromkeys(row.expected for row in seen if row.expected not in made)
+    names = ", ".join(f"`{name}`" for name in left if name)
+    return f"Never made on running PCs so far: {names}."
+
+
 def called(rows: list[Row]) -> str:
     """`right: cable, wifi`, and what else it was called where."""
     found: dict[str, list[str]] = {}
@@ -152,7 +160,7 @@ def main() -> None:
     seen, lab = list(seen_rows()), kept_rows()
     tables = [table(lab, LAB)] if lab else []
     tables.append(table(seen, SEEN))
-    write("\n\n".join([AUTHORS, *tables]))
+    write("\n\n".join([AUTHORS, *tables, only_in_figures(lab, seen)]))
     for row in (*lab, *seen):
         if not row.is_right:
             print(f"{row.where}: {row.trouble}: expected {row.expected}, named {row.named}")
