@@ -49,9 +49,8 @@ def test_tensor_parallel_crosses_the_link_and_gives_the_tokens_of_one_pc(
         lab_gang(lab, engine, tiny_llama, backend=backend, small_collectives=collectives) as gang,
     ):
         gang.wait_until_it_runs()
-        if (
-            collectives is SmallCollectives.EXCHANGE
-        ):  # its line may come after the news that it runs
+        # The exchange's line may come after the news that the gang runs.
+        if collectives is SmallCollectives.EXCHANGE:
             within(30, lambda: any(EXCHANGED in line for line in gang.log), gang.told)
         assert [gang.complete(prompt, 24) for prompt in PROMPTS] == single
         before, _ = gang.link_bytes()
