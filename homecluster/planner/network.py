@@ -98,6 +98,15 @@ class Fabric:
             default=0.0,
         )
 
+    def least_byte_s(self) -> float:
+        """What a byte takes on the fastest link between any two PCs; 0 where none is known."""
+        rates = [hop.bandwidth_bytes_per_s for hop in self._hops.values() if not hop.local]
+        return 1 / max(rates) if rates else 0.0
+
+    def has_curves(self) -> bool:
+        """Some link's collectives were measured, and may beat what its latency and bandwidth imply."""
+        return any(hop.all_reduce or hop.exchange for hop in self._hops.values())
+
     def knows(self, nodes: Sequence[NodeId]) -> bool:
         """Both directions between all of these PCs are known."""
         return all((a, b) in self._hops for a in nodes for b in nodes)
