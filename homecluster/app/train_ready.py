@@ -65,17 +65,17 @@ def make_ready(home: Home, plans: TrainPlanSet, plan: TrainPlan, run: Run) -> Re
 
     Raises:
         InputError: a PC is no member, or cannot be reached by the others.
-        MissingError: the engine or its training packages are missing here, or this PC's agent does not run.
+        MissingError: several PCs shall train, and the engine or its training packages are missing here.
         PeerError: a PC does not answer, lacks something, or has other versions.
     """
     nodes = nodes_of(plan, home.here.node.id)
     kind = home.cluster.device(plan.devices[0]).kind
-    engine = find_engine(home.here.paths.engines, kind)
-    find_training(engine)
     addresses: tuple[str, ...] = (LOOPBACK,)
     brought: tuple[Brought, ...] = ()
     if len(nodes) > 1:
         members = members_of(home)
+        engine = find_engine(home.here.paths.engines, kind)
+        find_training(engine)
         addresses = tuple(one.address for one in seat(nodes, members.members()))
         brought = _ask(members, nodes, addresses, kind, run)
         _check_parity(home, engine, brought)

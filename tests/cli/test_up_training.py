@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.cli.shell import EXAMPLES, run
 
 
@@ -13,14 +15,19 @@ def test_what_is_missing_is_named() -> None:
     assert "--data and --output" in ran.err
 
 
-def test_a_dry_run_says_the_command_and_its_settings(tmp_path: Path) -> None:
+def test_a_dry_run_says_the_command_and_its_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOMECLUSTER_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("HOMECLUSTER_ENGINES", str(tmp_path / "no-engines"))
     ran = run("up", "--train", "--model", "gpt2", "--random-weights", "--sequence", "32", "--batch", "2",
               "--data", tmp_path / "rows.jsonl", "--output", tmp_path / "out", "--dry-run", "--json")  # fmt: skip
     assert ran.code == 0, ran.err
     (commands,) = [plan["commands"] for plan in ran.document["plans"] if plan["commands"]]
     (command,) = commands
     assert "homecluster.jobs.train_zero" in command["argv"]
-    assert command["settings"]["batch"] == 2
+    settings = command["settings"]
+    assert sum(settings["micro_batches"]) * settings["accumulation"] == 2
     assert not (tmp_path / "out").exists()
 
 
