@@ -97,7 +97,10 @@ def _in_process(engine: str, model: Path, asked: argparse.Namespace) -> list[dic
     )
     if ran.returncode != 0:
         raise RuntimeError(f"{engine} ended with {ran.returncode}: {ran.stderr[-1500:]}")
-    rows: list[dict[str, Any]] = json.loads(ran.stdout.strip().splitlines()[-1])
+    said = [
+        line for line in ran.stdout.splitlines() if line.startswith("[{")
+    ]  # vLLM logs there too
+    rows: list[dict[str, Any]] = json.loads(said[-1])
     return rows
 
 
