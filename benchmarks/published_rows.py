@@ -13,14 +13,17 @@ Which rows can be judged, and why the others cannot, is decided here row by row 
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import permutations
 from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
+from homecluster.domain.estimate import Terms
 from homecluster.domain.model import ModelSpec, Quantization
 from homecluster.domain.plan import Plan
 from homecluster.domain.workload import Serve
@@ -51,6 +54,7 @@ NCCL_TCP: Final = (
 )
 """Measured beside the rows over 10 GbE, and told in their notes."""
 _LIMIT_NOT_LOAD: Final = 8192
+_WORST: Final = 8
 _MOST_PER_PAIR: Final = 1.10
 """Layouts whose rates differ by less are as good as one another."""
 
@@ -62,6 +66,14 @@ class Compared:
     tokens_per_s: tuple[float, float]
     """Measured, predicted."""
     interval_s: tuple[float, float] | None
+    terms: Terms
+    """Of the predicted time between tokens."""
+
+    @property
+    def off(self) -> float:
+        """How many times too fast or too slow, as a logarithm."""
+        measured, predicted = self.tokens_per_s
+        return abs(math.log(predicted / measured))
 
 
 def main() -> None:
@@ -90,13 +102,13 @@ def line(one: Compared) -> str:
 
 
 def summary(compared: Sequence[Compared], rows: int) -> str:
-    right, pairs = orderings(compared)
+    right, all_pairs = orderings(compared)
     rates = error([one.tokens_per_s for one in compared])
     intervals = error([one.interval_s for one in compared if one.interval_s])
     return (
         f"\n{len(compared)} of {rows} rows can be judged.\n"
         f"Median error: {rates:.1%} in tokens/s, {intervals:.1%} in the time between tokens.\n"
-        f"{right} of {pairs} pairs that differ by more than 10 % are in the measured order."
+        f"{right} of {all_pairs} pairs that differ by more than 10 % are in the measured order."
     )
 
 
@@ -108,9 +120,27 @@ def markdown(judged: Sequence[tuple[dict[str, Any], Compared | str]]) -> str:
             lines.append(
                 f"| {one.label} | {measured:.0f} | {predicted:.0f} | {predicted / measured:.2f} x |"
             )
+    compared = [one for _, one in judged if isinstance(one, Compared)]
+    lines += ["", *by_term(sorted(compared, key=lambda one: -one.off)[:_WORST])]
+    lines += ["", *(f"- {a.label} before {b.label}" for a, b in wrong(compared))]
     lines += ["", "| row | left out because |", "|---|---|"]
     lines += [f"| {named(row)} | {one} |" for row, one in judged if isinstance(one, str)]
     return "\n".join(lines)
+
+
+def by_term(compared: Sequence[Compared]) -> list[str]:
+    """Where the predicted time between tokens goes, beside the measured one, in milliseconds."""
+    names = [name.removesuffix("_s").replace("_", " ") for name, _ in compared[0].terms.parts()]
+    lines = [f"| row | tokens/s | measured ms | predicted ms | {' | '.join(names)} |"]
+    lines.append("|---" * (len(names) + 4) + "|")
+    for one in compared:
+        measured, predicted = one.tokens_per_s
+        seen = f"{one.interval_s[0] * 1e3:.1f}" if one.interval_s else "-"
+        parts = " | ".join(f"{seconds * 1e3:.1f}" for _, seconds in one.terms.parts())
+        lines.append(
+            f"| {one.label} | {predicted / measured:.2f} x | {seen} | {one.terms.total_s * 1e3:.1f} | {parts} |"
+        )
+    return lines
 
 
 def named(row: dict[str, Any]) -> str:
@@ -157,6 +187,7 @@ def server_row(row: dict[str, Any]) -> Compared | str:
         label=f"{row['model'].split('/')[-1][:30]} {row['gpu'][-14:]} {shape}",
         tokens_per_s=(row["tok_s"], estimate.total_tokens_per_s.mid),
         interval_s=(measured_s, estimate.token_interval_s.mid) if measured_s else None,
+        terms=estimate.terms,
     )
 
 
@@ -210,6 +241,7 @@ def home_row(row: dict[str, Any]) -> Compared | str:
         label=f"{row['model'][:30]} {names[0][-14:]} {row['parallelism']} x{size} b={row['batch']} {row['context']}",
         tokens_per_s=(row["decode_tok_s"], row["batch"] / told_s),
         interval_s=(seen_s, told_s),
+        terms=predicted.estimate.terms,
     )
 
 
@@ -267,24 +299,32 @@ def stored(spec: ModelSpec, name: str) -> ModelSpec:
     return spec
 
 
-def error(pairs: Sequence[tuple[float, float]]) -> float:
+def error(seen: Sequence[tuple[float, float]]) -> float:
     """Median of |predicted / measured - 1|."""
-    return median(abs(predicted / measured - 1) for measured, predicted in pairs)
+    return median(abs(predicted / measured - 1) for measured, predicted in seen)
 
 
 def orderings(compared: Sequence[Compared]) -> tuple[int, int]:
     """(right, all) pairs of the same model, card and load whose measured rates differ by more than 10 %."""
-    groups: defaultdict[tuple[object, ...], list[tuple[float, float]]] = defaultdict(list)
+    return len(pairs(compared)) - len(wrong(compared)), len(pairs(compared))
+
+
+def wrong(compared: Sequence[Compared]) -> list[tuple[Compared, Compared]]:
+    """Pairs, the one measured faster first, that are predicted the other way round."""
+    return [(a, b) for a, b in pairs(compared) if a.tokens_per_s[1] <= b.tokens_per_s[1]]
+
+
+def pairs(compared: Sequence[Compared]) -> list[tuple[Compared, Compared]]:
+    """Rows of one group that differ by more than 10 %, the faster first."""
+    groups: defaultdict[tuple[object, ...], list[Compared]] = defaultdict(list)
     for one in compared:
-        groups[one.group].append(one.tokens_per_s)
-    pairs = [
+        groups[one.group].append(one)
+    return [
         (a, b)
         for members in groups.values()
-        for i, a in enumerate(members)
-        for b in members[:i]
-        if max(a[0], b[0]) > _MOST_PER_PAIR * min(a[0], b[0])
+        for a, b in permutations(members, 2)
+        if a.tokens_per_s[0] > _MOST_PER_PAIR * b.tokens_per_s[0]
     ]
-    return sum((a[0] > b[0]) == (a[1] > b[1]) for a, b in pairs), len(pairs)
 
 
 if __name__ == "__main__":

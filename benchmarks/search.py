@@ -25,7 +25,16 @@ from homecluster.store.models import find_model
 
 SIZES: Final = (8, 32, 1000)
 CARDS: Final = ("4090", "3090", "3060", "4070", "4080", "3080", "4060", "3070")
-CASES: Final = (("gpt2", 1), ("llama-3-8b", 8), ("llama-3-8b", 64), ("llama-3.1-70b", 8))
+CASES: Final = (
+    ("gpt2", 1),
+    ("gpt2", 64),
+    ("llama-3-8b", 1),
+    ("llama-3-8b", 8),
+    ("llama-3-8b", 64),
+    ("llama-3-8b", 256),
+    ("llama-3.1-70b", 8),
+    ("llama-3.1-70b", 64),
+)
 _LINKED: Final = 64
 """Among more PCs than that, only the first of them know their links: a campus was never measured pair by pair."""
 
