@@ -50,7 +50,9 @@ def choose_backend(
     if wanted is Backend.MP:
         assert mp is not None
         return mp
-    return _by_ray(copy, runs, addresses, "asked for" if mp is None else mp.detail)
+    return _by_ray(
+        copy, runs, addresses, "Ray was asked for the ranks" if mp is None else mp.detail
+    )
 
 
 def nodes_of_ranks(copy: Copy) -> tuple[NodeId, ...]:
@@ -84,22 +86,22 @@ def _by_ray(
         return Chosen(
             backend=Backend.RAY,
             rule="ray-order-agrees",
-            reason=f"Ray puts the ranks where the plan does ({why})",
+            reason=f"{why}, and Ray puts them where the plan does",
         )
     if order is not None:
         told = ", ".join(order)
         return Refusal(
             rule="ray-stage-order",
-            detail=f"Ray would order the ranks {told}: the stages would be on other PCs than planned ({why})",
+            detail=f"{why}, and Ray would order them {told}: the stages would be on other PCs than planned",
         )
-    unknown = "Ray orders PCs with equally many ranks by their addresses"
+    unknown = f"{why}, and Ray orders PCs with equally many of them by their addresses"
     if addresses is None:
         return Chosen(
             backend=Backend.RAY,
             rule="ray-order-unknown",
-            reason=f"{unknown}, which `up` looks up ({why})",
+            reason=f"{unknown}, which `up` looks up",
         )
-    return Refusal(rule="ray-order-unknown", detail=f"{unknown}, which are not all known ({why})")
+    return Refusal(rule="ray-order-unknown", detail=f"{unknown}, which are not all known")
 
 
 def ray_order(runs: RanksByNode, addresses: Mapping[NodeId, str]) -> tuple[NodeId, ...] | None:
