@@ -23,13 +23,12 @@ class Worth(StrEnum):
     UNKNOWN = "unknown"
 
 
-def token_price_s(cluster: Cluster, spec: ModelSpec, link: Link) -> float | None:
+def token_price_s(cluster: Cluster, fabric: Fabric, spec: ModelSpec, link: Link) -> float | None:
     """Seconds that one token's all-reduces take over this pair; None when only one direction is known.
 
     Tensor parallel over two PCs makes 2L + 1 all-reduces of one hidden state a token: two a layer, and
-    one for the embedding.
+    one for the embedding. `fabric` is the cluster's own, made once for many links.
     """
-    fabric = Fabric(cluster)
     if not fabric.knows((link.src, link.dst)):
         return None
     ends = (cluster.node(link.src).devices, cluster.node(link.dst).devices)

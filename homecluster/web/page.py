@@ -14,6 +14,7 @@ from homecluster.domain.plan import PlanSet
 from homecluster.domain.topology import Cluster, Link
 from homecluster.planner.link_places import link_places
 from homecluster.planner.link_price import token_price_s, worth
+from homecluster.planner.network import Fabric
 from homecluster.planner.sensitivity import Sensitivity
 from homecluster.store.diagnosis_document import diagnosis_document
 from homecluster.store.plan_document import plan_document
@@ -83,9 +84,10 @@ def cluster_view(cluster: Cluster, plans: PlanSet, members: Sequence[Member]) ->
     """PCs and directed links, each link with its price for this model."""
     by_node = {member.node: member for member in members}
     token_s = _one_pc_token_s(plans)
+    fabric = Fabric(cluster)
     return {
         "nodes": [_node(node, by_node.get(node.id)) for node in cluster.nodes],
-        "links": [_link(cluster, link, plans, token_s) for link in cluster.links],
+        "links": [_link(cluster, fabric, link, plans, token_s) for link in cluster.links],
     }
 
 
@@ -122,8 +124,10 @@ def _health(member: Member) -> str:
     return member.health.value
 
 
-def _link(cluster: Cluster, link: Link, plans: PlanSet, token_s: float | None) -> dict[str, Any]:
-    price_s = token_price_s(cluster, plans.model, link)
+def _link(
+    cluster: Cluster, fabric: Fabric, link: Link, plans: PlanSet, token_s: float | None
+) -> dict[str, Any]:
+    price_s = token_price_s(cluster, fabric, plans.model, link)
     return {
         "src": link.src,
         "dst": link.dst,
