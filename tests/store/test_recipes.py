@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+import tomllib
 from pathlib import Path
 
 import pytest
 
+import homecluster
 from homecluster.cli.recipes_page import recipes_page
 from homecluster.domain.recipe import JobStep, PlanStep
 from homecluster.domain.training import Method, Train
@@ -26,6 +29,22 @@ def test_the_page_of_recipes_is_written_from_them() -> None:
     """`python -m homecluster.cli.recipes_page` writes it anew."""
     page = (recipe_folder() / "README.md").read_text(encoding="utf-8")
     assert page == recipes_page(bundled_recipes())
+
+
+def test_a_wheel_carries_recipes_with_the_clusters_that_they_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = recipe_folder().parent
+    build = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["hatch"]["build"]
+    for source, target in build["targets"]["wheel"]["force-include"].items():
+        shutil.copytree(root / source, tmp_path / target)
+    known = [one.name for one in bundled_recipes()]
+    monkeypatch.setattr(homecluster, "__file__", str(tmp_path / "homecluster" / "__init__.py"))
+
+    found = bundled_recipes()
+    assert [one.name for one in found] == known
+    clusters = [one.step.cluster for one in found if isinstance(one.step, PlanStep)]
+    assert all((recipe_folder() / str(one)).is_file() for one in clusters)
 
 
 def test_every_bundled_job_has_a_small_size() -> None:
