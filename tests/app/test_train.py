@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,12 @@ def test_one_rank_needs_no_launcher_and_several_on_a_pc_do() -> None:
     argv = train_argv("python", one, where, resume=True)
     assert argv[:3] == ("python", "-m", "homecluster.jobs.train_zero")
     assert argv[-1] == "--resume"
+
+    two = replace(one, devices=((0, 1),), micro_batches=(4, 4))
+    argv = train_argv("python", two, where, resume=False)
+    assert argv[:3] == ("python", "-m", "torch.distributed.run")
+    assert argv[argv.index("--nproc-per-node") + 1] == "2"
+    assert argv[-1] != "--resume"
 
 
 def test_named_pcs_train_together_even_where_one_would_be_faster() -> None:
