@@ -27,6 +27,7 @@ from homecluster.cli.workload_options import (
 from homecluster.domain.job import Failed, Running, is_over
 from homecluster.domain.plan import Backend, PlanSet
 from homecluster.errors import InputError, LaunchError
+from homecluster.store.gang_store import is_gang
 from homecluster.store.job_document import UP_SCHEMA, command_table
 from homecluster.store.models import FoundModel
 from homecluster.store.plan_document import plan_document
@@ -227,7 +228,8 @@ def _until_ready(started: use_case.Up) -> jobs.JobView:
 
 def _raise_failure(view: jobs.JobView) -> None:
     if isinstance(view.state, Failed):
+        where = f" on {view.state.node}" if is_gang(view.folder) else ""
         raise LaunchError(
-            f"{view.folder.job_id} failed: {view.state.reason}",
+            f"{view.folder.job_id} failed{where}: {view.state.reason}",
             hint=f"its log is {view.folder.engine_log}",
         )

@@ -97,7 +97,7 @@ FAULTS = (
     Fault(
         name="the same, and no room for it",
         outcome="fails: what it needs and what is free",
-        show=refused(make.no_room, make.room, code=5, says=("the model's files need",)),
+        show=refused(make.no_room, make.room, code=5, says=("failed on b: ", "is free")),
     ),
     Fault(
         name="another vLLM on one PC",
