@@ -9,7 +9,7 @@ from homecluster.cli.render_console import console, plain_table
 from homecluster.domain.plan import Plan
 from homecluster.domain.units import format_rate, format_seconds
 
-_WIDTH = 30
+_WIDEST, _FIGURES_COLUMNS = 30, 36
 
 
 def show_copies_curve(plans: Sequence[Plan]) -> None:
@@ -26,10 +26,11 @@ def show_copies_curve(plans: Sequence[Plan]) -> None:
     out.print("tokens/s by the number of whole copies, each at its best")
     figures = ("copies", "PCs", "tokens/s", "first token")
     table = plain_table(*figures, "", right=figures)
+    width = max(1, min(_WIDEST, out.width - _FIGURES_COLUMNS))
     most = max(map(_rate, best.values()))
     for count, plan in sorted(best.items()):
         first_token = format_seconds(plan.estimate.first_token_s.mid)
-        line = bar(_rate(plan), most, _WIDTH)
+        line = bar(_rate(plan), most, width)
         table.add_row(str(count), str(len(plan.nodes)), format_rate(_rate(plan)), first_token, line)
     out.print(table)
 

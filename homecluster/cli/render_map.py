@@ -27,7 +27,7 @@ def show_map(found: Sensitivity | None, places: Sequence[LinkPlace]) -> None:
         return
     out.print("tokens/s of one copy over several PCs, by the link between them")
     titles = ("round trip", *map(format_link_rate, found.bandwidths_bytes_per_s))
-    table = plain_table(*titles, right=titles)
+    table = plain_table(*titles, right=titles, folds=titles)
     own = {(place.row, place.column) for place in places}
     for row, rates in enumerate(found.tokens_per_s):
         cells = (_cell(rate, found, (row, column) in own) for column, rate in enumerate(rates))

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from homecluster.app.plan_training import SupposedTraining
-from homecluster.cli.render_console import console
+from homecluster.cli.render_console import console, plain_table
 from homecluster.domain.plan import Verdict, VerdictKind
 from homecluster.domain.training import Offload, TrainPlan, TrainPlanSet, TrainRejection
 from homecluster.domain.units import format_bytes, format_rate, format_seconds, format_traffic
@@ -24,6 +24,9 @@ _HEADLINES = {
     VerdictKind.CANNOT_RUN: ("nothing here can train it", "bold red"),
 }
 SHOWN = 8
+_COLUMNS = ("", "on", "ZeRO", "samples", "samples/s", "low - high", "step", "mostly")
+_WIDE = 100
+"""Columns from which a row has room for every figure."""
 _GB = 1e9
 
 
@@ -41,7 +44,8 @@ def show_training(
     _show_verdict(out, plans.verdict)
     if plans.plans:
         out.print()
-        out.print(_table(plans.plans if show_all else plans.plans[:SHOWN]))
+        shown = plans.plans if show_all else plans.plans[:SHOWN]
+        out.print(_table(shown, narrow=out.width < _WIDE))
         if len(plans.plans) > SHOWN and not show_all:
             out.print(f"[dim]and {len(plans.plans) - SHOWN} more; --all shows all[/]")
         _show_best(out, plans.plans[0])
@@ -56,9 +60,8 @@ def show_zero_memory(parameters: float, devices: int, rows: Sequence[ZeroMemory]
     """GB as the paper writes them, powers of 1000."""
     out = console()
     out.print(f"{parameters / 1e9:.4g} B parameters on {devices} devices, mixed-precision Adam")
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for title in ("ZeRO stage", "paper", "DeepSpeed's count"):
-        table.add_column(title, justify="right")
+    titles = ("ZeRO stage", "paper", "DeepSpeed's count")
+    table = plain_table(*titles, right=titles)
     for row in rows:
         table.add_row(
             str(row.stage),
@@ -101,22 +104,24 @@ def _show_verdict(out: Console, verdict: Verdict) -> None:
     out.print(f"[{style}]{verdict.kind.value}: {headline}.[/] {escape(verdict.reason)}.")
 
 
-def _table(plans: Sequence[TrainPlan]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for title, justify in (("", "right"), ("on", "left"), ("ZeRO", "right"), ("samples", "left"), ("samples/s", "right"), ("low - high", "right"), ("step", "right"), ("mostly", "left")):  # fmt: skip
-        table.add_column(title, justify="right" if justify == "right" else "left", no_wrap=title != "on")  # fmt: skip
+def _table(plans: Sequence[TrainPlan], *, narrow: bool) -> Table:
+    left_out = {"low - high", "mostly"} if narrow else set()
+    titles = [title for title in _COLUMNS if title not in left_out]
+    figures = {*_COLUMNS} - {"on", "samples", "mostly"}
+    table = plain_table(*titles, right=figures, folds=("on", "samples"))
     for plan in plans:
         estimate = plan.estimate
         rate = estimate.samples_per_s
+        interval = f"{format_rate(rate.low)} - {format_rate(rate.high)}"
         table.add_row(
             str(plan.rank),
             escape(", ".join(plan.nodes)),
             _stage(plan),
             _samples(plan),
             f"[bold]{format_rate(rate.mid)}[/]",
-            f"{format_rate(rate.low)} - {format_rate(rate.high)}",
+            *(() if narrow else (interval,)),
             format_seconds(estimate.step_s.mid),
-            estimate.bottleneck.replace("_", " "),
+            *(() if narrow else (estimate.bottleneck.replace("_", " "),)),
         )
     return table
 
@@ -166,9 +171,8 @@ def _show_refused(out: Console, plans: TrainPlanSet, *, show_all: bool) -> None:
 
 
 def _rejection_table(rejections: Sequence[TrainRejection]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for title in ("refused on", "devices", "rule", "because"):
-        table.add_column(title)
+    titles = ("refused on", "devices", "rule", "because")
+    table = plain_table(*titles, folds=("refused on", "because"))
     for one in rejections:
         table.add_row(escape(", ".join(one.nodes)), str(one.devices), one.rule, escape(one.detail))
     return table
