@@ -14,7 +14,8 @@ from homecluster.planner.causes.case import Case, Found, found
 _UNREACHED = ("timed_out", "no_route")
 _BEHIND_NAT = (WslMode.NAT, WslMode.VIRTIOPROXY, WslMode.CONSOMME)
 _VPN = "vpn"
-_NOT_HOME = (_VPN, "docker", "virtual")
+_VIRTUAL = "virtual"
+_NOT_HOME = (_VPN, "docker", _VIRTUAL)
 _HOME = ("wired", "wifi", "hotspot", "thunderbolt")
 _LONG_START_S = 600.0
 _SOON_S = 120.0
@@ -63,25 +64,39 @@ def wrong_interface(case: Case) -> Found | None:
     """
     for node in case.signs.nodes:
         advertised = next((one for one in node.interfaces if one.is_advertised), None)
-        home = next((one for one in node.interfaces if one.kind in _HOME), None)
+        home = _home(case, node)
         if advertised is None or home is None or advertised.kind not in _NOT_HOME:
             continue
+        if advertised.kind == home.kind:
+            continue  # one virtual adapter is as good as another
         if advertised.kind != _VPN or _has_neighbour(case, node, home):
             return _wrong(node, advertised, home)
     return None
 
 
+def _home(case: Case, node: NodeSigns) -> InterfaceSigns | None:
+    """Its interface of the home network; in a virtual machine or WSL, the adapter on whose network others are."""
+    real = next((one for one in node.interfaces if one.kind in _HOME), None)
+    virtual = (
+        one for one in node.interfaces if one.kind == _VIRTUAL and _has_neighbour(case, node, one)
+    )
+    return real or next(virtual, None)
+
+
 def _has_neighbour(case: Case, node: NodeSigns, home: InterfaceSigns) -> bool:
-    """Another PC has an address in the same /24, as home routers give them out."""
+    """Another PC has an address in the same /24, as home routers give them out.
+
+    The very same address is a bridge of the PC's own, such as libvirt's.
+    """
     network = ipaddress.ip_network("0.0.0.0/32")
     with contextlib.suppress(ValueError):
         network = ipaddress.ip_network(f"{home.address}/24", strict=False)
     return any(
-        _is_in(one.address, network)
+        _is_in(one.address, network) and one.address != home.address
         for other in case.signs.nodes
         if other.node != node.node
         for one in other.interfaces
-        if one.kind in _HOME
+        if one.kind in (*_HOME, _VIRTUAL)
     )
 
 

@@ -175,6 +175,23 @@ def test_a_vpn_between_two_homes_was_chosen_and_is_no_trouble() -> None:
     assert node_is(interfaces=(VPN, elsewhere))(cable()).ids() == []
 
 
+@pytest.mark.parametrize(
+    ("addresses", "expected"),
+    [(("10.1.2.3", "10.1.2.4"), ["wrong-interface"]), (("192.168.122.1", "192.168.122.1"), [])],
+    ids=["of WSL", "libvirt's own"],
+)
+def test_a_virtual_adapter_is_at_home_where_other_pcs_are_on_its_network(
+    addresses: tuple[str, str], expected: list[str]
+) -> None:
+    home = cable()
+    nodes = tuple(
+        replace(one, interfaces=(InterfaceSigns(name="eth0", kind="virtual", address=address), VPN))
+        for one, address in zip(home.signs.nodes, addresses, strict=True)
+    )
+
+    assert replace(home, signs=replace(home.signs, nodes=nodes)).ids() == expected
+
+
 def test_a_name_that_leads_to_loopback_is_no_trouble_while_everything_works() -> None:
     """Every Debian has it."""
     assert node_is(host_name_address="127.0.1.1")(cable()).ids() == []
