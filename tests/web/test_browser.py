@@ -54,9 +54,13 @@ def dashboard(home: Path, *arguments: str) -> Iterator[str]:
 
 
 def test_a_report_shows_graph_matrix_plans_and_causes(tmp_path: Path) -> None:
-    url = saved(hotspot_page(), tmp_path)
+    points = [[1.7e9 + 300 * index, 0.04, None] for index in range(12)]
+    history = [{"src": "alice", "dst": "bob", "method": "agent", "points": points}]
+    url = saved(hotspot_page() | {"history": history}, tmp_path)
     with opened(url) as seen:
         page = seen.page
+        page.click("[aria-label^='alice to bob']")
+        assert page.evaluate("Chart.getChart('history-chart').data.datasets[0].data.length") == 12
         assert page.evaluate("homecluster.graph.nodes('[kind=\"node\"]').length") == 2
         assert page.locator("#matrix button").count() == 2
         assert page.evaluate("Chart.getChart('plans-chart').data.datasets.length") >= 2
