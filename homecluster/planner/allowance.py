@@ -17,6 +17,9 @@ from homecluster.planner.exact.room import Room, requests, room_of
 from homecluster.planner.memory import engine_limits
 from homecluster.planner.rules import Refusal
 
+_CPU_SEQUENCES = 1e9
+"""More than any number of ranks lets run at once."""
+
 
 class Line(NamedTuple):
     """Seconds of one layer's decode step that it never falls below: a fixed part and one for each sequence."""
@@ -162,7 +165,7 @@ class Allowance:
         asked, layers = self._estimator.workload, self._spec.layers
         limit = float(engine_limits(device, size).sequences)
         if device.kind is DeviceKind.CPU:
-            limit = math.inf
+            limit = _CPU_SEQUENCES
         most = limit
         if asked.request_rate_per_s is None:
             most = min(limit, float(asked.concurrent_requests))

@@ -50,8 +50,8 @@ class Bound:
     @property
     def may_run(self) -> bool:
         """The memory of all groups together holds the model and a request."""
-        most = sum(one.layers for one in self._rooms)
-        return bool(self._numbers) and most >= self._clock.spec.layers
+        most = [one.layers for one in self._rooms]
+        return bool(self._numbers) and min(most) >= 1 and sum(most) >= self._clock.spec.layers
 
     def inside(self, time_s: float) -> float:
         """No copy answers more requests within the time."""

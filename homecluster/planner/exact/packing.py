@@ -69,7 +69,15 @@ class Packing:
             if better is not None and better[0] <= goal_s:
                 time_s, copies = better
                 continue
-            if not self._search(chosen, goal_s):
+            if self._search(chosen, goal_s):
+                continue
+            sure = self._fill(
+                goal_s, hoping=False
+            )  # what was found may pack better than what was hoped
+            better = None if sure is None else self._really(sure)
+            if better is not None and better[0] <= goal_s:
+                time_s, copies = better
+            else:
                 return Packed(copies=copies, time_s=time_s, least_s=self._least(time_s))
 
     def _really(self, chosen: Sequence[int]) -> tuple[float, tuple[Best, ...]] | None:
@@ -104,8 +112,8 @@ class Packing:
         assert self._rate_per_s is not None
         return self._rate_per_s * time_s
 
-    def _fill(self, time_s: float) -> list[int] | None:
-        """Subsets that might hold the whole demand within the time; None where no packing can."""
+    def _fill(self, time_s: float, *, hoping: bool = True) -> list[int] | None:
+        """Subsets that might hold the whole demand within the time, or do; None where no packing can."""
         most = [0.0] * (self._full + 1)
         taken = [0] * (self._full + 1)
         useful: dict[int, list[tuple[int, float]]] = {}
@@ -118,8 +126,12 @@ class Packing:
                 if mask & free == mask and weight + most[free ^ mask] > best + _LEAST:
                     best, choice = weight + most[free ^ mask], mask
             subset = self._subsets.get(free)
-            if subset is not None and subset.may_exceed(best + _LEAST, time_s):
-                best, choice = subset.most(time_s), free
+            if subset is not None and (
+                subset.may_exceed(best + _LEAST, time_s)
+                if hoping
+                else subset.held(time_s) > best + _LEAST
+            ):
+                best, choice = subset.most(time_s) if hoping else subset.held(time_s), free
                 mine.append((free, best))
             most[free], taken[free] = best, choice
         if most[self._full] < self._demand(time_s) * (1 - 1e-9):

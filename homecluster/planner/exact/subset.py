@@ -123,16 +123,18 @@ class Subset:
         Moving one layer at a time finds it for one request, whose time is a sum of what each stage takes.
         For more, every cut is tried whose stages all fit the memory and could each alone keep the pace.
         """
-        if requests > 1:
-            cuts = shapes.splits(self.clock.spec.layers, order.most_layers(requests, time_s))
-            for counts in islice(cuts, _WHOLE_SPLITS):
-                if order.time_s(counts, requests) <= time_s:
-                    return counts, True
-            if next(cuts, None) is None:
-                return None, True
+        best = good_cut(order, requests) if requests <= 1 else None
+        best_s = math.inf if best is None else order.time_s(best, requests)
+        if best_s < math.inf:
+            return (best, True) if best_s <= time_s else (None, True)
+        cuts = shapes.splits(self.clock.spec.layers, order.most_layers(requests, time_s))
+        for counts in islice(cuts, _WHOLE_SPLITS):
+            if order.time_s(counts, requests) <= time_s:
+                return counts, True
+        if next(cuts, None) is None:
+            return None, True
         best = good_cut(order, requests)
-        best_s = order.time_s(best, requests)
-        return (best, True) if best_s <= time_s else (None, requests <= 1 and best_s < math.inf)
+        return (best if order.time_s(best, requests) <= time_s else None), False
 
     def _keep(self, order: Order, counts: tuple[int, ...], time_s: float) -> None:
         response = order.response(counts)
