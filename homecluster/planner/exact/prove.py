@@ -18,7 +18,7 @@ from homecluster.planner.memory import capacity_bytes
 from homecluster.planner.rules import Refusal
 from homecluster.planner.weights import layer_weight_bytes
 
-WORK = 8_000
+WORK = 4_000
 """Copies that may be timed: a count and not a time, so that a plan is the same on every run and PC."""
 
 NOTHING_S = 1e12
