@@ -19,9 +19,12 @@ from tests.waiting import within
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
 
-def meeting_port(pc: Pc) -> int:
-    (order,) = pc.state.glob("shares/*.0/order.json")
-    return int(json.loads(order.read_text())["order"]["meeting_port"])
+def meeting_place(home: GangHome) -> tuple[Pc, int]:
+    """The PC of the first rank, which may be either, and the port at which it waits for the other."""
+    ((pc, order),) = [
+        (pc, order) for pc in home.pcs for order in pc.state.glob("shares/*.0/order.json")
+    ]
+    return pc, int(json.loads(order.read_text())["order"]["meeting_port"])
 
 
 def reaches(host: Host, address: str, port: int) -> bool:
@@ -46,9 +49,10 @@ def test_one_copy_is_started_over_two_pcs_and_ended_from_the_other() -> None:
 
         job = home.start()
         assert home.answers()
-        meeting = meeting_port(a)
-        assert reaches(b.host, a.host.address, meeting)
-        assert not reaches(home.lab.host("c"), a.host.address, meeting)
+        first, port = meeting_place(home)
+        second = b if first is a else a
+        assert reaches(second.host, first.host.address, port)
+        assert not reaches(home.lab.host("c"), first.host.address, port)
         assert "[b] " in a.type("logs", job).stdout
 
         ended = b.type("down", job, timeout_s=90)
