@@ -66,8 +66,10 @@ class Use(NamedTuple):
 
     @property
     def most_per_s(self) -> float:
-        """Layers passed per second at the largest batch."""
-        return min(self._passed(line, self.batch) for line in self.lines)
+        """Layers passed per second; a host that takes long for each further sequence passes most with one."""
+        return min(
+            max(self._passed(line, 1.0), self._passed(line, self.batch)) for line in self.lines
+        )
 
     @property
     def alone_s(self) -> float:
