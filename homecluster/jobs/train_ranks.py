@@ -54,6 +54,14 @@ def meet(ranks: Ranks) -> None:
     )
 
 
+def part() -> None:
+    """Leave the process group when all are done; gloo's threads would abort a rank that only exits."""
+    from torch import distributed
+
+    distributed.barrier()
+    distributed.destroy_process_group()
+
+
 def sum_over(value: float, ranks: Ranks, device: Any) -> float:
     """Of all ranks; collective where there are several."""
     if ranks.world == 1:
