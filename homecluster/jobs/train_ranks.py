@@ -54,7 +54,7 @@ def meet(ranks: Ranks) -> None:
     )
 
 
-def part() -> None:
+def leave() -> None:
     """Leave the process group when all are done; gloo's threads would abort a rank that only exits."""
     from torch import distributed
 

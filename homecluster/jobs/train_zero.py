@@ -33,7 +33,7 @@ from homecluster.jobs.train_data import (
     sample_of,
 )
 from homecluster.jobs.train_loss import learned, mean_loss, score
-from homecluster.jobs.train_ranks import Ranks, meet, part, ranks_from, sum_over, tell_from_first
+from homecluster.jobs.train_ranks import Ranks, leave, meet, ranks_from, sum_over, tell_from_first
 from homecluster.jobs.unequal_batches import loss_scale
 
 SCHEMA: Final = "homecluster.training/1"
@@ -104,7 +104,7 @@ def train(
             _save(engine, output, step + 1, ranks)
     after = score(engine, rows.judging, at_once) if rows.judging else None
     _finish(engine, tokenizer, output, ranks)
-    part()
+    leave()
     return {
         "schema": SCHEMA,
         "method": settings.method,
