@@ -73,7 +73,7 @@
     const same = answer.model === home.page.plan.model.name && concurrency(form()) === home.page.plan.workload.concurrent_requests;
     if (!now || !same) return "";
     const gain = best.estimate.output_tokens_per_s.mid / now.estimate.output_tokens_per_s.mid - 1;
-    return home.element("span", { class: gain > 0.005 ? "pill good" : "pill" }, Math.abs(gain) < 0.005 ? "as it is now" : `${gain > 0 ? "+" : "−"}${home.figures(Math.round(Math.abs(gain) * 100))} %`);
+    return home.element("span", { class: gain > 0.005 ? "pill good" : "pill" }, Math.abs(gain) < 0.005 ? "no change" : `${gain > 0 ? "+" : "−"}${home.figures(Math.round(Math.abs(gain) * 100))} %`);
   }
 
   function tell(answer) {
