@@ -54,8 +54,9 @@ for _ in range(2000):
 _OWN_CPU = """
 import psutil
 names = ("agent_process", "gang_process", "gang_share_process", "launch.keeper")
-own = [one for one in psutil.process_iter() if any(name in " ".join(one.cmdline()[:4]) for name in names)]
-print(sum(one.cpu_times().user + one.cpu_times().system for one in own))
+seen = [one.info for one in psutil.process_iter(["cmdline", "cpu_times"])]
+own = [one["cpu_times"] for one in seen if any(name in " ".join((one["cmdline"] or [])[:4]) for name in names)]
+print(sum(one.user + one.system for one in own if one))
 """
 """Of all processes that are ours and not the engine's."""
 
