@@ -100,8 +100,8 @@ def keep(kind: str, name: str | None, value: Any) -> None:
 
 
 def row_of(facts: Mapping[str, Any], cell: Cell) -> dict[str, Any] | None:
-    """What was measured of the cell."""
-    return next((row for row in facts["rows"] if cell.key.items() <= row.items()), None)
+    """What was measured last of the cell."""
+    return next((row for row in reversed(facts["rows"]) if cell.key.items() <= row.items()), None)
 
 
 def device_name(shape: Shape) -> str:
