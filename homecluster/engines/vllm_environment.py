@@ -62,6 +62,9 @@ def _cpu_variables(
     return preload | {
         # Explicit lists: vLLM's `auto` refuses more ranks than NUMA nodes.
         "VLLM_CPU_OMP_THREADS_BIND": "|".join(",".join(map(str, share)) for share in shares),
+        # The engine runs eager; the helpers that vLLM compiles all the same cost half a minute at the
+        # first token of a tensor-parallel copy and need a C++ compiler (decision 0141).
+        "TORCHDYNAMO_DISABLE": "1",
         # All ranks and the server share one PC: gloo must not look for a route.
         "GLOO_SOCKET_IFNAME": "lo",
     }

@@ -43,6 +43,11 @@ def test_intels_openmp_is_loaded_first_where_there_is_one() -> None:
     assert "LD_PRELOAD" not in cpu()
 
 
+def test_on_cpu_nothing_is_compiled_before_the_first_token() -> None:
+    assert cpu()["TORCHDYNAMO_DISABLE"] == "1"
+    assert "TORCHDYNAMO_DISABLE" not in cpu(kind=DeviceKind.CUDA, cores=())
+
+
 def test_cuda_gets_its_devices_in_the_order_nvml_counts_and_no_cpu_setting() -> None:
     env = cpu(kind=DeviceKind.CUDA, cores=(), device_indices=(1, 0))
     assert env["CUDA_DEVICE_ORDER"] == "PCI_BUS_ID"
