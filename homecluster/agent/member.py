@@ -6,11 +6,14 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 
 import aiohttp
 
 from homecluster.agent.addresses import Address, shown, url, why, with_address
+from homecluster.agent.answering import answering
+from homecluster.agent.bringing import Bringer
 from homecluster.agent.channel import Channel, ClosedError
 from homecluster.agent.clock import boottime_s
 from homecluster.agent.desk import Desk
@@ -23,6 +26,7 @@ from homecluster.agent.limits import (
     MAX_ANSWER_BYTES,
     RETRY_MAX_S,
     RETRY_MIN_S,
+    SUSPECT_S,
 )
 from homecluster.agent.listener import DialJob
 from homecluster.agent.messages import (
@@ -32,14 +36,12 @@ from homecluster.agent.messages import (
     Ended,
     Hello,
     Message,
-    NoStream,
     Welcome,
     message_from,
 )
 from homecluster.agent.safe_json import BadMessageError
-from homecluster.agent.streams import CHUNK_BYTES, pump
 from homecluster.agent.trust import member_context
-from homecluster.errors import HomeclusterError, MissingError
+from homecluster.errors import MissingError
 from homecluster.inventory.addresses import interface_with
 from homecluster.store.cluster_state import ClusterState
 
@@ -71,6 +73,8 @@ class MemberLink:
         self.address: Address | None = None
         self._heard_s = boottime_s()
         self._lost: str | None = None
+        self._elsewhere: tuple[Address, ...] = ()
+        """Where the coordinator was seen while its old address was silent."""
         self.channel: Channel | None = None
         self.trouble: str | None = "not connected yet"
         self.was_put_out: str | None = None
@@ -95,26 +99,19 @@ class MemberLink:
             pause_s = min(RETRY_MAX_S, pause_s * 2)
 
     async def _once(self) -> None:
-        """Try every known address once; stay with the first that is our coordinator.
-
-        It is looked for on the network meanwhile: it may have another address now.
-        """
-        known, self._lost = self._keeper.state.addresses, None
-        finding = asyncio.ensure_future(self._find())
+        """Try every address that takes a connection once; stay with the first that is our coordinator."""
+        known = (*self._elsewhere, *self._keeper.state.addresses)
+        self._elsewhere, self._lost = (), None
         timeout = aiohttp.ClientTimeout(total=None, connect=CONNECT_S, sock_connect=CONNECT_S)
-        try:
-            async with aiohttp.ClientSession(timeout=timeout) as session:
-                for address in known:
-                    if await self._tried(address, session):
-                        return
-                for address in await finding:
-                    if address not in known and await self._tried(address, session):
-                        return
-        finally:
-            finding.cancel()
-        if (
-            self._lost is not None
-        ):  # only when nobody took us: a coordinator of the past may know less
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as session,
+            aclosing(answering(known, self._find, self._unreached)) as addresses,
+        ):
+            async for address in addresses:
+                if await self._tried(address, session):
+                    return
+        if self._lost is not None:
+            # Only when nobody took us: a coordinator of the past may know less.
             raise LostError(self._lost)
 
     async def _tried(self, address: Address, session: aiohttp.ClientSession) -> bool:
@@ -131,9 +128,12 @@ class MemberLink:
             self._refused(address, error.status)
             return False
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            self.trouble = f"{shown(address)}: {why(error)}"
+            self._unreached(address, error)
             return False
         return await self._stay(Channel(socket), address, session)
+
+    def _unreached(self, address: Address, error: BaseException) -> None:
+        self.trouble = f"{shown(address)}: {why(error)}"
 
     def _refused(self, address: Address, status: int) -> None:
         if status == _GONE:
@@ -153,11 +153,16 @@ class MemberLink:
             if not is_ours:
                 return False
             self.channel, self.trouble = channel, None
+            bringer = Bringer(
+                address=address, session=session, context=self.context, dial_job=self._dial_job
+            )
             beating = asyncio.create_task(self._beat(channel))
+            moving = asyncio.create_task(self._watch_for_a_move(channel, address))
             try:
-                await channel.listen(lambda message: self._hear(channel, message, address, session))
+                await channel.listen(lambda message: self._hear(channel, message, bringer))
             finally:
                 beating.cancel()
+                moving.cancel()
         except (ClosedError, BadMessageError, ConnectionError) as error:
             log.warning("connection to %s ended: %s", shown(address), error)
         finally:
@@ -219,9 +224,21 @@ class MemberLink:
                 return  # the listening side notices too, and says why
             await asyncio.sleep(BEAT_S)
 
-    async def _hear(
-        self, channel: Channel, message: Message, address: Address, session: aiohttp.ClientSession
-    ) -> None:
+    async def _watch_for_a_move(self, channel: Channel, address: Address) -> None:
+        """Look on the network once the coordinator is suspect, and leave if it answers elsewhere only."""
+        while True:
+            await asyncio.sleep(BEAT_S)
+            if boottime_s() - self._heard_s < SUSPECT_S:
+                continue
+            found = tuple(await self._find())
+            is_silent = boottime_s() - self._heard_s >= SUSPECT_S
+            if found and address not in found and is_silent:
+                self._elsewhere = found
+                self.trouble = f"the coordinator moved from {shown(address)}"
+                await channel.close()
+                return
+
+    async def _hear(self, channel: Channel, message: Message, bringer: Bringer) -> None:
         self._heard_s = boottime_s()
         match message:
             case Beat():
@@ -229,7 +246,7 @@ class MemberLink:
             case Ask():
                 channel.spawn(self._answer(channel, message))
             case Dial():
-                channel.spawn(self._bring(channel, message, address, session))
+                channel.spawn(bringer.bring(channel, message))
             case Ended(reason=reason, is_final=True):
                 raise LostError(reason)
             case Ended(reason=reason):
@@ -240,28 +257,6 @@ class MemberLink:
 
     async def _answer(self, channel: Channel, ask: Ask) -> None:
         await channel.say(await self._desk.answer(ask))
-
-    async def _bring(
-        self, channel: Channel, dial: Dial, address: Address, session: aiohttp.ClientSession
-    ) -> None:
-        """Join the job's port with a new connection to the coordinator."""
-        try:
-            reader, writer = await self._dial_job(dial.job)
-        except (HomeclusterError, OSError) as error:
-            await channel.say(NoStream(stream=dial.stream, reason=str(error)))
-            return
-        try:
-            far = await session.ws_connect(
-                f"{url(address, 'stream')}?id={dial.stream}",
-                ssl=self.context,
-                compress=0,
-                max_msg_size=2 * CHUNK_BYTES,
-            )
-        except (aiohttp.ClientError, OSError) as error:
-            log.warning("no stream to the coordinator: %s", why(error))
-            writer.close()
-            return
-        await pump(reader, writer, far)
 
 
 def _after_welcome(state: ClusterState, welcome: Welcome, address: Address) -> ClusterState:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from homecluster.agent.agent import Agent, Surroundings
 from homecluster.agent.folder import AgentFolder, lock_folder, make_folder
@@ -101,7 +102,7 @@ class Town:
         self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self._thread.start()
 
-    def do(self, work):
+    def do(self, work: Any) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self.loop).result(120)
 
     def pc(self, name: str) -> Pc:
