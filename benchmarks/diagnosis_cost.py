@@ -1,8 +1,8 @@
 """What `homecluster diagnose` costs the job that it watches: `python -m benchmarks.diagnosis_cost`.
 
 Real vLLM with a GPT-2 of random weights on this PC, one request at a time. Each pair is two spans of the same
-length one after the other, with and without `diagnose` running all the time, in turns; the figure is
-the median ratio of their tokens per second.
+length one after the other, with one `diagnose` and without, in turns; the figure is the median ratio of
+their tokens per second. `--go-on` adds pairs to those kept.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=12.0, help="of each half")
+    parser.add_argument("--go-on", action="store_true", help="keep the pairs of before")
     asked = parser.parse_args()
+    pairs = _kept() if asked.go_on else []
     with tempfile.TemporaryDirectory() as folder:
         engines = str(paths_from(os.environ).engines)
         environment = os.environ | {"HOMECLUSTER_HOME": folder, "HOMECLUSTER_ENGINES": engines}
@@ -40,7 +42,8 @@ def main() -> None:
             "--prompt-tokens", "16", "--output-tokens", str(_TOKENS), "--detach",
         )  # fmt: skip
         try:
-            pairs = [_pair(up, environment, asked.seconds, turn) for turn in range(asked.pairs)]
+            for turn in range(asked.pairs):
+                pairs.append(_pair(up, environment, asked.seconds, turn))
         finally:
             subprocess.run([*_COMMAND, "down", "--all"], env=environment, check=True)
     ratios = [with_it / without for without, with_it in pairs]
@@ -51,6 +54,11 @@ def main() -> None:
     }
     RESULTS.write_text(json.dumps(found, indent=2) + "\n")
     print(json.dumps(found, indent=2))
+
+
+def _kept() -> list[tuple[float, float]]:
+    pairs = json.loads(RESULTS.read_text())["pairs"]
+    return [(one["alone_tokens_per_s"], one["diagnosed_tokens_per_s"]) for one in pairs]
 
 
 def _pair(

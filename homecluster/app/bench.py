@@ -10,6 +10,7 @@ from typing import Any
 
 from homecluster.app.bench_client import Load, Seen, Tell, measure
 from homecluster.app.gang_bench import Counters, planned_link_bytes
+from homecluster.app.job_workload import job_workload
 from homecluster.app.jobs import JobView
 from homecluster.app.plan import make_plans, only
 from homecluster.domain.hardware import DTYPE_BYTES, DType, Node
@@ -17,7 +18,7 @@ from homecluster.domain.job import Running
 from homecluster.domain.measurement import Served
 from homecluster.domain.model import ModelSpec
 from homecluster.domain.topology import Cluster
-from homecluster.domain.workload import Goal, Serve
+from homecluster.domain.workload import Serve
 from homecluster.engines.vllm_gang_bytes import Traffic
 from homecluster.engines.vllm_launch import context_tokens
 from homecluster.errors import InputError
@@ -42,14 +43,6 @@ class Request:
 
     changes: Mapping[str, Any]
     seconds: float
-
-
-def job_workload(view: JobView) -> Serve:
-    """What the job was planned for."""
-    table = dict(view.launch.workload)
-    table["goal"] = Goal(table["goal"])
-    table["dtype"] = DType(table["dtype"]) if table["dtype"] else None
-    return Serve(**table)
 
 
 def bench(

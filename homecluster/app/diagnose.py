@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from homecluster.app.bench import job_workload
+from homecluster.app.job_workload import job_workload
 from homecluster.app.jobs import JobView
 from homecluster.app.link_signs import link_signs
 from homecluster.domain.diagnosis import Diagnosis

@@ -10,9 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from homecluster.agent.messages import Answer, Ask
 from homecluster.domain.ids import NodeId
 from homecluster.domain.signs import LinkSigns
 from homecluster.errors import HomeclusterError
@@ -20,6 +19,9 @@ from homecluster.planner.change_point import Change, last_change
 from homecluster.store.link_log import LinkPoint, add_point, read_points
 from homecluster.store.paths import Paths
 from netprobe.types import Report
+
+if TYPE_CHECKING:
+    from homecluster.agent.messages import Answer, Ask
 
 WATCH_FILE: Final = "link-watch.log"
 EVERY_S: Final = 300.0
@@ -80,6 +82,8 @@ async def _look(cluster: Cluster) -> list[LinkPoint]:
 
 async def _round_trip_s(cluster: Cluster, other: NodeId) -> float | None:
     """The shortest of a few, so that a busy PC does not look like a slow link."""
+    from homecluster.agent.messages import Ask  # noqa: PLC0415 - who reads the history sends nothing
+
     trips = []
     for _ in range(_ECHOES):
         ask = Ask(

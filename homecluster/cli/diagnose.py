@@ -8,7 +8,6 @@ from typing import Any
 import click
 
 from homecluster import wiring
-from homecluster.cli import render_diagnosis
 from homecluster.cli.output import print_document
 from homecluster.cli.workload_options import (
     node_names,
@@ -85,5 +84,7 @@ def diagnose(*, as_json: bool, **flags: Any) -> int:
     if as_json:
         print_document(diagnosis_document(found.diagnosis, found.signs))
     else:
+        from homecluster.cli import render_diagnosis  # noqa: PLC0415 - rich is not needed for a document
+
         render_diagnosis.show(found.diagnosis, found.signs)
     return 0 if found.diagnosis.healthy else CAUSE_FOUND
