@@ -57,6 +57,13 @@ def test_of_two_troubles_both_are_named_and_the_graver_first(
     assert {first, second} <= set(ids)
 
 
+def test_the_ordinary_queues_of_a_slow_home_are_no_bufferbloat() -> None:
+    """A healthy hotspot: 128 KiB at 20 Mbit/s on each of two hops."""
+    home = link_is(rtt_s=0.020, rtt_p95_s=0.023, loaded_rtt_s=0.125)(wifi())
+
+    assert "bufferbloat" not in home.ids()
+
+
 def test_a_slow_card_in_a_tensor_parallel_group_is_named() -> None:
     assert slow_second_card(cable()).ids()[0] == "slow-device-in-tensor-group"
 
