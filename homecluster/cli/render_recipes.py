@@ -124,9 +124,9 @@ def _show_feed(out: Console, document: dict[str, Any]) -> None:
     out.print(table)
     for row in document["modes"]:
         if "missing" in row:
-            died = f", with {', '.join(row['died'])} killed on the way" if row["died"] else ""
+            died = f", with {row['died']} workers killed on the way" if "died" in row else ""
             out.print(
-                f"{document['samples']} samples, {row['missing']} lost and {row['repeated']} repeated{died}"
+                f"{row['mode']}: {document['samples']} samples, {row['missing']} lost and {row['repeated']} repeated{died}"
             )
 
 
@@ -138,9 +138,11 @@ def _show_zero_copy(out: Console, document: dict[str, Any]) -> None:
     for way, seconds in document["others_s"].items():
         name = way.replace("_", " ")
         out.print(f"  {name}: {format_seconds(seconds)}, {document['ratios'][way]:.0f}x")
+    held = format_bytes(document["weights_in_all_bytes"])
+    out.print(f"  weights in the memory of all {document['processes']} processes together: {held}")
     for holds, words in (
         ("same_outputs", "outputs agree bit for bit"),
-        ("shared_memory", f"{document['processes']} more processes share one copy"),
+        ("shared_memory", f"{document['processes']} processes share one copy"),
         ("writing_refused", "nobody can change the weights"),
     ):
         out.print(f"  {words}: {'yes' if document[holds] else 'NO'}")

@@ -25,7 +25,6 @@ from homecluster.jobs.feed_ledger import Ledger
 
 WAIT_S: Final = 0.05
 """Between two questions of a worker for whom nothing is left while others still work."""
-_LOOK_S: Final = 0.2
 
 Work = Callable[[int, int], None]
 Answer = tuple[str, int, int, int]
@@ -126,11 +125,13 @@ class FeedWorker:
 
 
 def watch(
-    feed: Any, workers: Mapping[str, Any], looked: Callable[[], None] = lambda: None
+    feed: Any,
+    workers: Mapping[str, Any],
+    replaced: Callable[[str], Mapping[str, Any]] = lambda _name: {},
 ) -> tuple[str, ...]:
     """Run the workers until the epoch is over; the names of those that died on the way.
 
-    `looked` is called several times a second: a place to show progress, or to let another worker join.
+    `replaced` is called with the name of each that died: workers it returns join in its place.
     An error of the work itself (not a death) is raised as it is.
     """
     import ray
@@ -139,13 +140,12 @@ def watch(
     running = {worker.run.remote(): name for name, worker in workers.items()}
     died: list[str] = []
     while running:
-        ready, _ = ray.wait(list(running), timeout=_LOOK_S)
-        for one in ready:
-            name = running.pop(one)
-            try:
-                ray.get(one)
-            except RayActorError:
-                died.append(name)
-                ray.get(feed.gone.remote(name))
-        looked()
+        (one,), _ = ray.wait(list(running))
+        name = running.pop(one)
+        try:
+            ray.get(one)
+        except RayActorError:
+            died.append(name)
+            ray.get(feed.gone.remote(name))
+            running |= {new.run.remote(): its for its, new in replaced(name).items()}
     return tuple(died)

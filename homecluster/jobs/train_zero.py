@@ -16,7 +16,6 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -26,15 +25,13 @@ from homecluster.errors import HomeclusterError, InputError, MissingError
 from homecluster.jobs import train_checkpoints, train_state
 from homecluster.jobs.train_data import (
     Sample,
-    batch_rows,
     hold_out,
-    parts_of,
     read_rows,
     sample_of,
 )
-from homecluster.jobs.train_loss import learned, mean_loss, score
-from homecluster.jobs.train_ranks import Ranks, leave, meet, ranks_from, sum_over, tell_from_first
-from homecluster.jobs.unequal_batches import loss_scale
+from homecluster.jobs.train_engine import Settings, make_engine, one_step
+from homecluster.jobs.train_loss import score
+from homecluster.jobs.train_ranks import Ranks, leave, meet, ranks_from, tell_from_first
 
 SCHEMA: Final = "homecluster.training/1"
 CHECKPOINTS: Final = "checkpoints"
@@ -42,28 +39,6 @@ MODEL: Final = "model"
 ADAPTER: Final = "adapter"
 _STATE_FILE: Final = "state.pt"
 _WARM_UP_STEPS: Final = 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    method: str
-    sequence: int
-    micro_batches: list[int]
-    """Samples per micro-step, by rank."""
-    accumulation: int
-    """Micro-steps per optimiser step."""
-    steps: int | None
-    """None: one epoch."""
-    save_every: int
-    lora_rank: int
-    seed: int
-    held_out: float
-    """Share of the rows that are not learned from, and judge the result."""
-    deepspeed: dict[str, Any]
-
-    @property
-    def batch(self) -> int:
-        return sum(self.micro_batches) * self.accumulation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,14 +65,14 @@ def train(
     rows, tokenizer = _rows(model_folder, data, settings)
     steps = settings.steps or -(-len(rows.learned_from) // settings.batch)
     meet(ranks)
-    engine = _engine(model_folder, settings, ranks)
+    engine = make_engine(model_folder, settings, ranks)
     first = _go_on(engine, output, begun, ranks)
     at_once = min(settings.micro_batches)
     before = score(engine, rows.judging, at_once) if rows.judging else None
     losses, rates = [], []
     for step in range(first, steps):
         begin = time.perf_counter()
-        losses.append(_step(engine, rows.learned_from, step, settings, ranks))
+        losses.append(one_step(engine, rows.learned_from, step, settings, ranks))
         rates.append(settings.batch / (time.perf_counter() - begin))
         _say(ranks, f"step {step + 1} of {steps}: loss {losses[-1]:.4f}, {rates[-1]:.3g} samples/s")
         if (step + 1) % settings.save_every == 0 or step + 1 == steps:
@@ -139,39 +114,6 @@ def _rows(model_folder: Path, data: Path, settings: Settings) -> tuple[_Data, An
     ), tokenizer
 
 
-def _engine(model_folder: Path, settings: Settings, ranks: Ranks) -> Any:
-    """DeepSpeed's engine around the model that it trains."""
-    import deepspeed
-    import torch
-    from transformers import AutoModelForCausalLM
-
-    torch.manual_seed(settings.seed)
-    model = AutoModelForCausalLM.from_pretrained(model_folder, dtype=torch.float32)
-    model.config.use_cache = False
-    if settings.method == "lora":
-        from peft import LoraConfig, get_peft_model
-
-        model = get_peft_model(
-            model,
-            LoraConfig(
-                r=settings.lora_rank,
-                lora_alpha=2 * settings.lora_rank,
-                target_modules="all-linear",
-                task_type="CAUSAL_LM",
-                init_lora_weights=True,
-            ),
-        )
-    own = {"train_micro_batch_size_per_gpu": settings.micro_batches[ranks.rank]}
-    engine, *_ = deepspeed.initialize(
-        model=model,
-        model_parameters=[p for p in model.parameters() if p.requires_grad],
-        config=settings.deepspeed | own,
-    )
-    train_state.begin(engine)
-    engine.train()
-    return engine
-
-
 def _go_on(engine: Any, output: Path, begun: int | None, ranks: Ranks) -> int:
     """The first step to do; what rank 0 found on its disk is put into every rank."""
     import torch
@@ -185,24 +127,6 @@ def _go_on(engine: Any, output: Path, begun: int | None, ranks: Ranks) -> int:
         train_state.restore(engine, state, first)
         _say(ranks, f"going on after step {first}")
     return first
-
-
-def _step(
-    engine: Any, samples: Sequence[Sample], step: int, settings: Settings, ranks: Ranks
-) -> float:
-    """One optimiser step; the mean loss over the whole batch's learned tokens."""
-    rows = batch_rows(len(samples), step, settings.batch, settings.seed)
-    total = max(1, sum(learned(samples[row]) for row in rows))
-    summed = 0.0
-    for part in parts_of(rows, settings.micro_batches, ranks.rank):
-        own = [samples[row] for row in part]
-        count = sum(map(learned, own))
-        loss = mean_loss(engine, own)
-        summed += float(loss.detach()) * count
-        scale = loss_scale(count, total, ranks.world, accumulation=settings.accumulation)
-        engine.backward(loss * scale)
-        engine.step()
-    return sum_over(summed, ranks, engine.device) / total
 
 
 def _save(engine: Any, output: Path, step: int, ranks: Ranks) -> None:

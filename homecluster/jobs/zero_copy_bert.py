@@ -19,9 +19,9 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from homecluster.jobs.private_ray import MIB, private_ray
 from homecluster.jobs.zero_copy import load, share
@@ -39,6 +39,7 @@ SHAPES: Final = {
 }
 """Changes to transformers' BertConfig, whose defaults are BERT-base."""
 _SPARE_BYTES: Final = 64 * MIB
+_REPEAT_OTHERS: Final = 7
 
 
 def bert(shape: str) -> Any:
@@ -60,41 +61,74 @@ def outputs(model: Any) -> list[float]:
         return model(tokens).last_hidden_state.flatten().tolist()  # type: ignore[no-any-return]
 
 
-def address_is_shared(model: Any) -> bool:
-    """Whether the weights lie in a mapping of shared memory (a file below /dev/shm), not in this process's own."""
-    address = next(iter(model.parameters())).data_ptr()
-    for line in Path("/proc/self/maps").read_text().splitlines():
-        span, access, *_ = line.split()
-        first, last = (int(edge, 16) for edge in span.split("-"))
-        if first <= address < last:
-            return access[3] == "s"
-    return False
+class Mapping(NamedTuple):
+    """A line of /proc/self/smaps with what belongs to it."""
+
+    first: int
+    last: int
+    shared: bool
+    """Of a file below /dev/shm, say, and not this process's own."""
+    proportional_bytes: int
+    """A page that n processes have counts for each of them by its n-th part."""
 
 
-def look(shared: list[Any], repeat: int) -> dict[str, Any]:
-    """Load in this process, several times; what came out, and what it cost in memory of its own.
+def weight_mappings(model: Any) -> list[Mapping]:
+    """Where the weights lie."""
+    spans = [
+        (p.data_ptr(), p.data_ptr() + p.numel() * p.element_size()) for p in model.parameters()
+    ]
+    first, last = min(start for start, _ in spans), max(stop for _, stop in spans)
+    return [one for one in _mappings() if one.first < last and first < one.last]
 
-    The reference comes in a list, since Ray would hand over the object in place of a bare one.
-    """
-    import torch  # noqa: F401 - what a process that serves has loaded already is no part of the time
-    import transformers.models.bert.modeling_bert  # noqa: F401 - as above
 
-    times = []
-    model = None
-    for _ in range(repeat):
-        del model
-        begin = time.perf_counter()
-        model = load(shared[0])
-        times.append(time.perf_counter() - begin)
-    own_kib = _own_kib()
-    assert model is not None
-    return {
-        "times_s": times,
-        "outputs": outputs(model),
-        "shared": address_is_shared(model),
-        "own_bytes": own_kib * 1024,
-        "refused": refused(model) and ends_by_signal(lambda: _change(model)),
-    }
+def _mappings() -> Iterator[Mapping]:
+    head: list[str] = []
+    for line in Path("/proc/self/smaps").read_text().splitlines():
+        name, *rest = line.split()
+        if name == "Pss:":
+            first, last = (int(edge, 16) for edge in head[0].split("-"))
+            yield Mapping(first, last, head[1][3] == "s", int(rest[0]) * 1024)
+        elif not name.endswith(":"):
+            head = [name, *rest]
+
+
+class Reader:
+    """A process that loads, and keeps what it loaded."""
+
+    def __init__(self) -> None:
+        import torch  # noqa: F401 - what a process that serves has loaded already is no part of the time
+        import transformers.models.bert.modeling_bert  # noqa: F401 - as above
+
+        self._model: Any = None
+
+    def load(self, shared: list[Any], repeat: int) -> list[float]:
+        """Seconds of each load, from asking Ray to a module that computes.
+
+        The reference comes in a list, since Ray would hand over the object in place of a bare one.
+        """
+        times = []
+        for _ in range(repeat):
+            self._model = None
+            begin = time.perf_counter()
+            self._model = load(shared[0])
+            times.append(time.perf_counter() - begin)
+        return times
+
+    def outputs(self) -> list[float]:
+        """Of the loaded model; every weight was read once."""
+        for weight in self._model.parameters():
+            weight.sum()
+        return outputs(self._model)
+
+    def look(self) -> dict[str, Any]:
+        """What it costs in memory while all processes have it, and whether it is safe."""
+        mappings = weight_mappings(self._model)
+        return {
+            "shared": all(one.shared for one in mappings),
+            "weights_bytes": sum(one.proportional_bytes for one in mappings),
+            "own_bytes": _own_bytes(),
+            "refused": refused(self._model) and ends_by_signal(lambda: _change(self._model)),
+        }
 
 
 def refused(model: Any) -> bool:
@@ -123,10 +157,10 @@ def ends_by_signal(act: Callable[[], None]) -> bool:
     return os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGSEGV
 
 
-def _own_kib() -> int:
+def _own_bytes() -> int:
     """Memory that is this process's alone."""
     lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
-    return sum(int(line.split()[1]) for line in lines if line.startswith("Private_"))
+    return 1024 * sum(int(line.split()[1]) for line in lines if line.startswith("Private_"))
 
 
 def _timed(act: Callable[[], Any], repeat: int, before: Callable[[], None]) -> tuple[float, Any]:
@@ -190,43 +224,44 @@ def main() -> int:
     parser.add_argument("--repeat", type=int, default=20)
     parser.add_argument("--processes", type=int, default=3)
     asked = parser.parse_args()
-    model = bert(asked.shape)
-    weights_bytes = sum(p.numel() * p.element_size() for p in model.parameters())
-    with private_ray(cpus=1, store_bytes=2 * weights_bytes + _SPARE_BYTES + 2 * _SPARE_BYTES):
-        import ray
+    document = measured(bert(asked.shape), asked.repeat, asked.processes)
+    sys.stdout.write("\n" + json.dumps({"schema": SCHEMA, "shape": asked.shape} | document) + "\n")
+    return 0
 
-        expected = outputs(model)
+
+def measured(model: Any, repeat: int, processes: int) -> dict[str, Any]:
+    """One process is timed alone; then so many have the model at the same time."""
+    import ray
+
+    weights_bytes = sum(p.numel() * p.element_size() for p in model.parameters())
+    with private_ray(cpus=1, store_bytes=2 * weights_bytes + 3 * _SPARE_BYTES):
         shared = [share(model)]
-        begun = ray.remote(num_cpus=0)(look)
-        here = look(shared, asked.repeat)
-        away = ray.get([begun.remote(shared, asked.repeat) for _ in range(asked.processes)])
-    others = other_ways(model, 3)
-    # Of a process that did not write them: where the pages were touched, protecting them takes longer.
-    seconds = statistics.median(away[0]["times_s"])
-    document = {
-        "schema": SCHEMA,
-        "shape": asked.shape,
+        begun = ray.remote(num_cpus=0)(Reader)
+        readers = [begun.remote() for _ in range(processes)]
+        ray.get([reader.__ray_ready__.remote() for reader in readers])
+        times = ray.get(readers[0].load.remote(shared, repeat))
+        for reader in readers[1:]:
+            ray.get(reader.load.remote(shared, 1))
+        made = ray.get([reader.outputs.remote() for reader in readers])
+        seen = ray.get([reader.look.remote() for reader in readers])
+    others = other_ways(model, _REPEAT_OTHERS)
+    seconds = statistics.median(times)
+    expected = outputs(model)
+    return {
         "weights_bytes": weights_bytes,
         "zero_copy_s": seconds,
-        "zero_copy_first_s": away[0]["times_s"][0],
-        "zero_copy_where_written_s": statistics.median(here["times_s"]),
+        "zero_copy_first_s": times[0],
         "others_s": {way: took for way, (took, _) in others.items()},
         "ratios": {way: took / seconds for way, (took, _) in others.items()},
         "same_outputs": all(
-            made == expected
-            for made in (
-                here["outputs"],
-                *(one["outputs"] for one in away),
-                *(out for _, out in others.values()),
-            )
+            out == expected for out in (*made, *(out for _, out in others.values()))
         ),
-        "shared_memory": here["shared"] and all(one["shared"] for one in away),
-        "writing_refused": here["refused"] and all(one["refused"] for one in away),
-        "processes": asked.processes,
-        "own_bytes": [one["own_bytes"] for one in away],
+        "shared_memory": all(one["shared"] for one in seen),
+        "writing_refused": all(one["refused"] for one in seen),
+        "processes": processes,
+        "weights_in_all_bytes": sum(one["weights_bytes"] for one in seen),
+        "own_bytes": [one["own_bytes"] for one in seen],
     }
-    sys.stdout.write("\n" + json.dumps(document) + "\n")
-    return 0
 
 
 if __name__ == "__main__":

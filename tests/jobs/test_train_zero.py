@@ -8,8 +8,9 @@ import pytest
 
 from homecluster.errors import InputError
 from homecluster.jobs import train_checkpoints
+from homecluster.jobs.train_engine import Settings
 from homecluster.jobs.train_ranks import Ranks, ranks_from
-from homecluster.jobs.train_zero import CHECKPOINTS, Settings, train
+from homecluster.jobs.train_zero import CHECKPOINTS, train
 
 SETTINGS = Settings(
     method="full",
