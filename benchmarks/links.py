@@ -1,155 +1,163 @@
 """Stock vLLM against homecluster's exchange over emulated home links, in turns, in one run.
 
-`python -m benchmarks.links [--homes hotspot,wifi5,1gbe] [--pairs 5] [--tokens 24] [--json FILE]`: root on
-Linux, the CPU engine and ten minutes a home. Both sides start anew in every pair; the ratio is of one pair,
-so that a busy minute of this machine meets both. Greedy tokens must agree.
+    python -m benchmarks.links --next [--seconds 3600]   # pairs that are missing, until the time is over
+    python -m benchmarks.links --cell LAYOUT HOME        # these anew
+    python -m benchmarks.links --parity                  # 500 greedy tokens of both sides, of two families
+    python -m benchmarks.links --table
+
+Real vLLM, GPT-2 124M with random weights, one request; root on Linux and the CPU engine. Both copies run
+in the same emulated PCs all the while, and one at a time is asked: an idle vLLM takes no CPU. A ratio is of
+one pair of answers, so that a busy minute of this machine meets both. Every pair has a prompt of its own, and
+both sides must give the same tokens. Results are kept in results/links.json, pair by pair.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import statistics
+import random
 import subprocess
 import sys
 import tempfile
-from dataclasses import asdict, dataclass
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any, Final
 
+from benchmarks import link_facts
+from benchmarks.gangs import make_gpt2
+from benchmarks.link_facts import GRID, LAYOUTS, PAIRS, SIDES, Cell, Layout
 from homecluster.app.engine import refresh_own_code
 from homecluster.domain.hardware import DeviceKind
-from homecluster.domain.small_collectives import SmallCollectives
 from homecluster.store.engine_store import Engine, find_engine
+from homecluster.store.files import write_json
 from homecluster.store.paths import paths_from
+from tests.cluster.gang_in_lab import gang_lab
 from tests.lab.lab import Lab
-from tests.live.engine_pair import engine_pair
+from tests.live.conftest import TINY_LLAMA
+from tests.live.engine_copy import EngineCopy, engine_copy
 
-GPT2 = {
-    "architectures": ["GPT2LMHeadModel"], "model_type": "gpt2", "n_embd": 768, "n_layer": 12,
-    "n_head": 12, "n_positions": 1024, "n_ctx": 1024, "vocab_size": 50257,
-    "torch_dtype": "bfloat16",
-}  # fmt: skip
-PROMPT = [3 + n % 200 for n in range(32)]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Pair:
-    """One start of each side on one home."""
-
-    home: str
-    engine_tokens_per_s: float
-    exchange_tokens_per_s: float
-    same_tokens: bool
-
-    @property
-    def ratio(self) -> float:
-        return self.exchange_tokens_per_s / self.engine_tokens_per_s
+PROMPT_TOKENS: Final = 32
+ANSWER_S: Final = 5.0
+"""An answer of the slower side takes about so long, within these numbers of tokens."""
+LEAST_TOKENS, MOST_TOKENS = 8, 64
+PARITY_TOKENS: Final = 500
+START_S: Final = 400.0
 
 
-def main() -> int:
-    given = _arguments()
-    engine = refresh_own_code(find_engine(paths_from(os.environ).engines, DeviceKind.CPU))
-    pairs: list[Pair] = []
-    with tempfile.TemporaryDirectory() as name:
+def measure(engine: Engine, cell: Cell, end_s: float) -> None:
+    """Pairs of answers until all are kept or the time is over; every other pair asks the other side first."""
+    layout = LAYOUTS[cell.layout]
+    with gang_lab(cell.home, layout.hosts) as lab, both(lab, engine, layout) as copies:
+        tokens = _tokens(copies)
+        for number in range(len(link_facts.pairs_of(link_facts.read(), cell)), PAIRS):
+            if time.monotonic() > end_s:
+                return
+            asked_first, asked_second = copies if number % 2 else copies[::-1]
+            answers = {
+                id(copy): copy.stream(prompt(1 + number), tokens)
+                for copy in (asked_first, asked_second)
+            }
+            (stock, stock_s), (ours, ours_s) = (answers[id(copy)] for copy in copies)
+            row = {"stock_tokens_per_s": 1 / stock_s, "ours_tokens_per_s": 1 / ours_s}
+            same = {"tokens": tokens, "same_tokens": stock == ours}
+            link_facts.keep("pairs", {**cell.key, **row, **same})
+            _say(f"{cell.layout} on {cell.home}: {1 / stock_s:.2f} -> {1 / ours_s:.2f} tokens/s")
+
+
+def _tokens(copies: tuple[EngineCopy, EngineCopy]) -> int:
+    """That an answer shall have; both sides have then done everything once."""
+    slowest_s = max(copy.stream(prompt(0), 4)[1] for copy in copies)
+    return max(LEAST_TOKENS, min(MOST_TOKENS, round(ANSWER_S / slowest_s)))
+
+
+@contextmanager
+def both(
+    lab: Lab, engine: Engine, layout: Layout, model: Path | None = None, **changes: Any
+) -> Iterator[tuple[EngineCopy, EngineCopy]]:
+    """The stock copy and ours, started together in the same PCs; GPT-2 in bf16 unless another is named."""
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
-        setting = Setting(
-            engine=engine, model=_gpt2(engine, folder), folder=folder, tokens=given.tokens
-        )
-        for home in given.homes.split(","):
-            for number in range(given.pairs):
-                pairs.append(setting.pair(home, number))
-                _tell(pairs[-1])
-    print(table(pairs))
-    if given.json:
-        given.json.write_text(json.dumps([asdict(pair) for pair in pairs], indent=2) + "\n")
-    return 0 if all(pair.same_tokens for pair in pairs) else 1
+        stock, ours = (
+            stack.enter_context(
+                engine_copy(
+                    lab, engine, model or make_gpt2(engine, Path(tempfile.gettempdir())), side, folder,
+                    **{"dtype": "bfloat16", "partition": layout.partition,
+                       "tensor_parallel": layout.tensor_parallel, **changes},
+                )
+            )
+            for side in SIDES
+        )  # fmt: skip
+        for copy in (stock, ours):
+            copy.wait_until_it_answers(START_S)
+        yield stock, ours
 
 
-def table(pairs: list[Pair]) -> str:
-    """Markdown: medians of the pairs of each home."""
-    lines = [
-        "| home | engine's own, tokens/s | exchange, tokens/s | ratio, median (least to most) | pairs |",
-        "|---|---|---|---|---|",
-    ]
-    for home in dict.fromkeys(pair.home for pair in pairs):
-        of = [pair for pair in pairs if pair.home == home]
-        ratios = [pair.ratio for pair in of]
-        engine = statistics.median(pair.engine_tokens_per_s for pair in of)
-        exchange = statistics.median(pair.exchange_tokens_per_s for pair in of)
-        lines.append(
-            f"| {home} | {engine:.2f} | {exchange:.2f} | {statistics.median(ratios):.2f} "
-            f"({min(ratios):.2f} to {max(ratios):.2f}) | {len(of)} |"
-        )
-    return "\n".join(lines)
+def prompt(number: int) -> list[int]:
+    """Never the same twice, so that no cache of an earlier one helps."""
+    draw = random.Random(number)
+    return [draw.randrange(3, 500) for _ in range(PROMPT_TOKENS)]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Setting:
-    """What all runs share."""
-
-    engine: Engine
-    model: Path
-    folder: Path
-    tokens: int
-
-    def pair(self, home: str, number: int) -> Pair:
-        """Every other pair starts with the other side, should the machine drift."""
-        order = [SmallCollectives.ENGINE, SmallCollectives.EXCHANGE]
-        turns = order[::-1] if number % 2 == 0 else order
-        measured = {choice: self.measure(home, choice) for choice in turns}
-        (engine_rate, engine_ids), (rate, ids) = (measured[choice] for choice in order)
-        return Pair(
-            home=home,
-            engine_tokens_per_s=engine_rate,
-            exchange_tokens_per_s=rate,
-            same_tokens=engine_ids == ids,
-        )
-
-    def measure(self, home: str, choice: SmallCollectives) -> tuple[float, list[int]]:
-        """(tokens per second between the first token and the last, the tokens)."""
-        with (
-            Lab(home, hosts=2) as lab,
-            engine_pair(
-                lab, self.engine, self.model, choice, self.folder, dtype="bfloat16"
-            ) as pair,
-        ):
-            pair.wait_until_it_answers(400.0)
-            pair.complete(PROMPT, 2)  # first use of everything
-            interval_s = pair.token_interval_s(PROMPT, self.tokens)
-            ids, _ = pair.complete(PROMPT, self.tokens)
-            print(f"{home}, {choice}: {1 / interval_s:.2f} tokens/s", file=sys.stderr, flush=True)
-            return 1 / interval_s, ids
+def parity(engine: Engine, family: str) -> None:
+    """One long greedy answer of both sides; random GPT-2 soon repeats itself, the tiny Llama does not."""
+    with tempfile.TemporaryDirectory() as name:
+        own: dict[str, Any] = {"max_model_len": PARITY_TOKENS + PROMPT_TOKENS + 4}
+        if family == "llama":
+            own |= {"model": _tiny_llama(engine, Path(name)), "dtype": "float32", "partition": (4,)}
+        with gang_lab("1gbe", 2) as lab, both(lab, engine, LAYOUTS["tensor"], **own) as copies:
+            stock, ours = (copy.stream(prompt(0), PARITY_TOKENS)[0] for copy in copies)
+    row = {"tokens": len(ours), "distinct": len(set(ours)), "same_tokens": stock == ours}
+    link_facts.keep("parity", {"family": family, **row})
+    _say(f"{family}: {row}")
 
 
-def _gpt2(engine: Engine, folder: Path) -> Path:
-    config = folder / "config.json"
-    config.write_text(json.dumps(GPT2))
-    model = folder / "gpt2"
+def _tiny_llama(engine: Engine, folder: Path) -> Path:
+    config, model = folder / "config.json", folder / "tiny-llama"
+    write_json(config, TINY_LLAMA | {"max_position_embeddings": 1024})
     subprocess.run(
         [engine.python, "-m", "homecluster.jobs.random_model",
          "--config", config, "--out", model, "--seed", "7"],
-        check=True, stdout=subprocess.DEVNULL,
+        check=True, timeout=300,
     )  # fmt: skip
     return model
 
 
-def _tell(pair: Pair) -> None:
-    print(
-        f"{pair.home}: {pair.engine_tokens_per_s:.2f} -> {pair.exchange_tokens_per_s:.2f} tokens/s "
-        f"({pair.ratio:.2f}x){'' if pair.same_tokens else ', OTHER TOKENS'}",
-        file=sys.stderr, flush=True,
-    )  # fmt: skip
+def _say(line: str) -> None:
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
 
 
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--homes", default="hotspot,wifi5,1gbe")
-    parser.add_argument("--pairs", type=int, default=5)
-    parser.add_argument("--tokens", type=int, default=24)
-    parser.add_argument("--json", type=Path, metavar="FILE")
-    return parser.parse_args()
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--next", action="store_true", help="Measure the pairs that are missing.")
+    what.add_argument("--cell", nargs=2, metavar=("LAYOUT", "HOME"))
+    what.add_argument("--parity", action="store_true", help="Compare long greedy answers.")
+    what.add_argument("--table", action="store_true", help="Print what was measured.")
+    parser.add_argument("--seconds", type=float, default=100.0, help="Start no pair later than so.")
+    asked = parser.parse_args()
+    if asked.table:
+        sys.stdout.write(link_facts.table(link_facts.read()) + "\n")
+        return
+    end_s = time.monotonic() + asked.seconds
+    engine = refresh_own_code(find_engine(paths_from(os.environ).engines, DeviceKind.CPU))
+    if asked.parity:
+        for family in ("llama", "gpt2"):
+            parity(engine, family)
+    elif asked.cell:
+        cell = Cell(layout=asked.cell[0], home=asked.cell[1])
+        link_facts.forget(cell)
+        measure(engine, cell, end_s)
+    else:
+        for cell in GRID:
+            missing = len(link_facts.pairs_of(link_facts.read(), cell)) < PAIRS
+            if missing and time.monotonic() < end_s:
+                measure(engine, cell, end_s)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,21 +1,26 @@
-from benchmarks.links import Pair, table
+from typing import Any
+
+from benchmarks.link_facts import table
 
 
-def pair(engine: float, exchange: float, home: str = "hotspot") -> Pair:
-    return Pair(
-        home=home,
-        engine_tokens_per_s=engine,
-        exchange_tokens_per_s=exchange,
-        same_tokens=True,
-    )
+def pair(stock: float, ours: float, home: str = "hotspot", **changes: Any) -> dict[str, Any]:
+    rates = {"stock_tokens_per_s": stock, "ours_tokens_per_s": ours}
+    return {"layout": "tensor", "home": home, **rates, "same_tokens": True, **changes}
+
+
+def rows(*pairs: dict[str, Any]) -> list[str]:
+    return table({"pairs": list(pairs)}).splitlines()[2:]
 
 
 def test_the_ratio_is_the_median_of_the_pairs_and_not_of_the_medians() -> None:
     """A busy minute halves both sides of one pair."""
-    rows = table([pair(1.0, 3.0), pair(0.5, 1.6), pair(1.0, 3.1)]).splitlines()
-    assert rows[2] == "| hotspot | 1.00 | 3.00 | 3.10 (3.00 to 3.20) | 3 |"
+    (row,) = rows(pair(1.0, 3.0), pair(0.5, 1.6), pair(1.0, 3.1))
+    assert row == "| tensor | hotspot | 1.00 | 3.00 | 3.10 (3.00 to 3.20) | 3 | yes |"
 
 
-def test_each_home_has_its_row() -> None:
-    rows = table([pair(1.0, 3.0), pair(10.0, 15.0, "1gbe")]).splitlines()
-    assert [row.split(" | ")[0] for row in rows[2:]] == ["| hotspot", "| 1gbe"]
+def test_each_home_has_its_row_and_one_other_token_is_told() -> None:
+    told = rows(pair(1.0, 3.0, same_tokens=False), pair(10.0, 15.0, "1gbe"))
+    assert [(row.split(" | ")[1], row.split(" | ")[-1]) for row in told] == [
+        ("1gbe", "yes |"),
+        ("hotspot", "NO |"),
+    ]

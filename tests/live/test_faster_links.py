@@ -8,7 +8,7 @@ from homecluster.domain.small_collectives import SmallCollectives
 from homecluster.store.engine_store import Engine
 from tests.lab.availability import require_lab
 from tests.lab.lab import Lab
-from tests.live.engine_pair import EnginePair, engine_pair
+from tests.live.engine_copy import EngineCopy, engine_copy
 from tests.live.test_plugin import PROMPTS, greedy_tokens
 from tests.waiting import within
 
@@ -31,26 +31,26 @@ def test_the_exchange_gives_the_tokens_of_one_pc_and_ends_on_both_when_one_is_ki
     require_lab()
     with (
         Lab("1gbe", hosts=2) as lab,
-        engine_pair(lab, engine, tiny_llama, SmallCollectives.EXCHANGE, tmp_path) as pair,
+        engine_copy(lab, engine, tiny_llama, SmallCollectives.EXCHANGE, tmp_path) as copy,
     ):
-        pair.wait_until_it_answers()
-        assert "small collectives of tp:0 go by direct exchange (2 ranks)" in pair.log(0)
+        copy.wait_until_it_answers()
+        assert "small collectives of tp:0 go by direct exchange (2 ranks)" in copy.log(0)
         before = carried_bytes(lab)
-        assert [pair.complete(prompt, 24)[0] for prompt in PROMPTS] == single
+        assert [copy.complete(prompt, 24)[0] for prompt in PROMPTS] == single
         assert carried_bytes(lab) > before
-        kill_the_worker_of(pair, "b")
-        within(ENGINE_DEADLINE_S, lambda: pair.processes[1].poll() is not None, pair.told)
-        assert pair.status_of_a_request() != 200
-        within(ENGINE_DEADLINE_S, pair.all_ended, pair.told)
-        assert "ExchangeError: rank 1" in pair.log(0), pair.log(0)[-3000:]
+        kill_the_worker_of(copy, "b")
+        within(ENGINE_DEADLINE_S, lambda: copy.processes[1].poll() is not None, copy.told)
+        assert copy.status_of_a_request() != 200
+        within(ENGINE_DEADLINE_S, copy.all_ended, copy.told)
+        assert "ExchangeError: rank 1" in copy.log(0), copy.log(0)[-3000:]
 
 
 def carried_bytes(lab: Lab) -> int:
     return sum(way["up"]["delivered_bytes"] for way in lab.counters().values())
 
 
-def kill_the_worker_of(pair: EnginePair, host: str) -> None:
-    lines = pair.lab.host(host).run(["ps", "-ww", "-eo", "pid=,args="]).stdout.splitlines()
+def kill_the_worker_of(copy: EngineCopy, host: str) -> None:
+    lines = copy.lab.host(host).run(["ps", "-ww", "-eo", "pid=,args="]).stdout.splitlines()
     workers = [line.split()[0] for line in lines if "Worker" in line]
     assert workers, lines
-    pair.lab.host(host).run(["kill", "-9", *workers])
+    copy.lab.host(host).run(["kill", "-9", *workers])

@@ -1,4 +1,4 @@
-"""One copy of a model by real vLLM over two PCs of a lab, with the engine's own small collectives or ours."""
+"""One copy of a model by real vLLM over the PCs of a lab, with the engine's own small collectives or ours."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from homecluster.engines.vllm_gang_command import share_command
 from homecluster.engines.vllm_launch import Installation
 from homecluster.inventory.system import read_system
 from homecluster.store.engine_store import Engine
-from tests.fakes.gangs import order
+from tests.fakes.gangs import new_job, order
 from tests.lab.lab import Lab
 from tests.ports import unused_port
 from tests.waiting import within
@@ -40,11 +40,21 @@ except (OSError, http.client.HTTPException) as error:
     status, said = 0, str(error)
 print(json.dumps([status, said, time.monotonic() - begun]))
 """
+STREAM = """
+import http.client, json, sys, time
+connection = http.client.HTTPConnection("127.0.0.1", int(sys.argv[1]), timeout=200)
+connection.request("POST", "/v1/completions", body=sys.argv[2], headers={"Content-Type": "application/json"})
+arrivals = []
+for line in connection.getresponse():
+    if line.startswith(b"data: {"):
+        arrivals.append([time.monotonic(), json.loads(line[6:])["choices"][0]["token_ids"]])
+print(json.dumps(arrivals))
+"""
 
 
 @dataclass
-class EnginePair:
-    """vLLM with TP=2: rank 0 and the API on host a, rank 1 on host b."""
+class EngineCopy:
+    """vLLM with rank 0 and the API on host a, one rank on each further host."""
 
     lab: Lab
     port: int
@@ -59,7 +69,7 @@ class EnginePair:
         return self._ask("/health")[0] == 200
 
     def ended(self) -> bool:
-        """Any of the two is over."""
+        """Any of its processes is over."""
         return any(process.poll() is not None for process in self.processes)
 
     def all_ended(self) -> bool:
@@ -69,7 +79,7 @@ class EnginePair:
         return self.logs[host].read_text(errors="replace")
 
     def told(self) -> str:
-        return "\n".join(self.log(host)[-3000:] for host in range(2))
+        return "\n".join(self.log(host)[-3000:] for host in range(len(self.logs)))
 
     def complete(self, prompt: object, tokens: int) -> tuple[list[int], float]:
         """(greedy token ids, seconds)."""
@@ -81,11 +91,16 @@ class EnginePair:
         """HTTP status; 0 where the server went away."""
         return self._ask("/v1/completions", _request("42", 4))[0]
 
-    def token_interval_s(self, prompt: object, tokens: int) -> float:
-        """Seconds from token to token: a long answer less a short one."""
-        _, one_s = self.complete(prompt, 1)
-        _, all_s = self.complete(prompt, tokens)
-        return (all_s - one_s) / (tokens - 1)
+    def stream(self, prompt: object, tokens: int) -> tuple[list[int], float]:
+        """(greedy token ids, seconds from token to token after the first ones came)."""
+        body = _request(prompt, tokens, stream=True)
+        done = self.lab.host("a").run(
+            [sys.executable, "-c", STREAM, str(self.port), body], timeout=220, check=True
+        )
+        arrivals = json.loads(done.stdout)
+        ids = [token for _, some in arrivals for token in some]
+        (first_s, first), (last_s, _) = arrivals[0], arrivals[-1]
+        return ids, (last_s - first_s) / (len(ids) - len(first))
 
     def _ask(self, path: str, body: str = "") -> tuple[int, str, float]:
         done = self.lab.host("a").run(
@@ -95,33 +110,31 @@ class EnginePair:
         return status, said, seconds
 
 
-def _request(prompt: object, tokens: int) -> str:
+def _request(prompt: object, tokens: int, *, stream: bool = False) -> str:
     return json.dumps({
         "model": "tiny", "prompt": prompt, "max_tokens": tokens, "temperature": 0,
-        "ignore_eos": True, "return_token_ids": True,
+        "ignore_eos": True, "return_token_ids": True, "stream": stream,
     })  # fmt: skip
 
 
 @contextmanager
-def engine_pair(
+def engine_copy(
     lab: Lab,
     engine: Engine,
     model: Path,
     choice: SmallCollectives,
     folder: Path,
-    *,
-    dtype: str = "float32",
-    context_tokens: int = 256,
-) -> Iterator[EnginePair]:
-    """Started, not yet ready; killed at the end of the block."""
-    hosts = [lab.host(name) for name in ("a", "b")]
+    **changes: Any,
+) -> Iterator[EngineCopy]:
+    """Started on all hosts, not yet ready; killed at the end of the block. `changes` are fields of the order."""
+    hosts = list(lab.hosts.values())
     cores = read_system().engine_cores
     port = unused_port()
     common = {
-        "addresses": tuple(host.address for host in hosts), "model": "tiny",
-        "served_model": "tiny", "max_model_len": context_tokens, "dtype": dtype,
-        "cache_bytes": 64 * 1024**2, "partition": (4,), "meeting_port": unused_port(),
-        "batch_tokens": 256, "small_collectives": choice,
+        "job": new_job(), "addresses": tuple(host.address for host in hosts), "model": "tiny",
+        "served_model": "tiny", "max_model_len": 256, "dtype": "float32",
+        "cache_bytes": 64 * 1024**2, "tensor_parallel": len(hosts), "partition": (4,),
+        "meeting_port": unused_port(), "batch_tokens": 256, "small_collectives": choice, **changes,
     }  # fmt: skip
     processes, logs = [], []
     try:
@@ -147,7 +160,7 @@ def engine_pair(
                         stdout=sink, stderr=subprocess.STDOUT, cwd=folder,
                     )
                 )  # fmt: skip
-        yield EnginePair(lab=lab, port=port, processes=processes, logs=logs)
+        yield EngineCopy(lab=lab, port=port, processes=processes, logs=logs)
     finally:
         for process in processes:
             process.terminate()
@@ -162,8 +175,8 @@ def engine_pair(
 
 def _end_orphans(lab: Lab) -> None:
     """What a killed server left on the hosts; only their own process ids are in sight there."""
-    for name in ("a", "b"):
-        lines = lab.host(name).run(["ps", "-ww", "-eo", "pid=,args="]).stdout.splitlines()
+    for host in lab.hosts.values():
+        lines = host.run(["ps", "-ww", "-eo", "pid=,args="]).stdout.splitlines()
         pids = [line.split()[0] for line in lines if "vllm" in line.lower()]
         if pids:
-            lab.host(name).run(["kill", "-9", *pids])
+            host.run(["kill", "-9", *pids])
