@@ -64,6 +64,9 @@ def devices(
         sequence_overhead_s=draw(st.just(0.0) | between(1e-9, 1e-3)),
         compute_capability=draw(st.sampled_from(known)) if kind is DeviceKind.CUDA else None,
         kv_cache_bandwidth_bytes_per_s=draw(st.none() | between(1e9, 4e12)),
+        server_start_s=draw(st.none() | between(0.1, 100.0)),
+        worker_start_s=draw(st.none() | between(0.1, 100.0)),
+        engine_ready_s=draw(st.none() | between(0.1, 100.0)),
         provenance=draw(PROVENANCES),
     )
 

@@ -24,6 +24,9 @@ _OVERHEADS = (
     "step_overhead_s",
     "layer_overhead_s",
     "sequence_overhead_s",
+    "server_start_s",
+    "worker_start_s",
+    "engine_ready_s",
 )
 
 
@@ -65,6 +68,9 @@ def with_speeds(device: Device, speeds: DeviceSpeeds) -> Device:
         kv_cache_bandwidth_bytes_per_s=speeds.kv_cache_bandwidth_bytes_per_s,
         attention_flop_per_s=speeds.attention_flop_per_s,
         sampling_s_per_logit=speeds.sampling_s_per_logit,
+        server_start_s=speeds.server_start_s,
+        worker_start_s=speeds.worker_start_s,
+        engine_ready_s=speeds.engine_ready_s,
         step_overhead_s=_or(speeds.step_overhead_s, device.step_overhead_s),
         layer_overhead_s=_or(speeds.layer_overhead_s, device.layer_overhead_s),
         sequence_overhead_s=_or(speeds.sequence_overhead_s, device.sequence_overhead_s),

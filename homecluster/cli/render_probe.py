@@ -169,6 +169,12 @@ def _device_table(device: Device) -> Table:
         table.add_row(
             f"  {what} adds", format_seconds(getattr(device, field)), _mark(device, field)
         )
+    if device.server_start_s is not None and device.engine_ready_s is not None:
+        table.add_row(
+            "  vLLM starts in",
+            format_seconds(device.server_start_s + device.engine_ready_s),
+            _mark(device, "server_start_s"),
+        )
     return table
 
 

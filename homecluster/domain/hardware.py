@@ -79,6 +79,12 @@ class Device:
     """Arithmetic of attention over a prompt, masked half not counted; None: as fast as other matrix products."""
     sampling_s_per_logit: float | None = None
     """Time to draw a token, per entry of the vocabulary; None: as devices of its kind do."""
+    server_start_s: float | None = None
+    """Until the engine's own process begins: interpreter, imports, the model's configuration; None: as usual."""
+    worker_start_s: float | None = None
+    """One more process that loads the engine's code, as each rank of a copy over several devices is."""
+    engine_ready_s: float | None = None
+    """From there until a tiny model answers: memory, compilation, warm-up, the API."""
     compute_capability: tuple[int, int] | None = None
     """CUDA only, e.g. (8, 9)."""
     calibrated_at: str | None = None
@@ -95,6 +101,9 @@ class Device:
             self.kv_cache_bandwidth_bytes_per_s,
             self.attention_flop_per_s,
             self.sampling_s_per_logit,
+            self.server_start_s,
+            self.worker_start_s,
+            self.engine_ready_s,
         )
         assert all(number is None or number > 0 for number in optional)
 

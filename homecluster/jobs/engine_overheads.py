@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
@@ -48,7 +47,8 @@ async def measure_overheads(
 
     `flop_per_s` is the rate of large matrix products, which a prefill's time is split by.
     Both servers run side by side where memory allows, and bursts alternate, so that a PC that grows
-    busier meanwhile slows both alike and their difference stays true.
+    busier meanwhile slows both alike and their difference stays true. They start one after the other:
+    the first start is measured, too.
 
     Raises:
         RuntimeError: a server did not come up or did not answer; with the end of its log.
@@ -56,20 +56,20 @@ async def measure_overheads(
     groups = ((_SHALLOW, _DEEP),) if side_by_side else ((_SHALLOW,), (_DEEP,))
     steps: dict[Load, list[float]] = {}
     firsts: dict[int, list[float]] = {}
+    starts: list[dict[str, float] | None] = []
     for depths in groups:
         async with AsyncExitStack() as servers:
             say(f"starting vLLM with {' and '.join(map(str, depths))} tiny layers")
-            starts = []
-            async with asyncio.TaskGroup() as tasks:
-                for depth in depths:
-                    model = TinyModel(layers=depth, max_tokens=_MAX_TOKENS)
-                    home = folder / f"{depth}-layers"
-                    write_tiny_model(home, model, dtype)
-                    server = tiny_server(
-                        home, environment, max_tokens=_MAX_TOKENS, dtype=dtype, eager=eager
-                    )
-                    starts.append(tasks.create_task(servers.enter_async_context(server)))
-            ports = dict(zip(depths, (start.result() for start in starts), strict=True))
+            ports = {}
+            for depth in depths:
+                model = TinyModel(layers=depth, max_tokens=_MAX_TOKENS)
+                home = folder / f"{depth}-layers"
+                write_tiny_model(home, model, dtype)
+                server = await servers.enter_async_context(
+                    tiny_server(home, environment, max_tokens=_MAX_TOKENS, dtype=dtype, eager=eager)
+                )
+                ports[depth] = server.port
+                starts.append(server.start_up)
             say("timing the steps of real requests")
             await _bursts(ports, steps)
             if _DEEP in ports:
@@ -83,6 +83,7 @@ async def measure_overheads(
     deep = TinyModel(layers=_DEEP, max_tokens=_MAX_TOKENS)
     return {
         **asdict(solve(steps, cache_bytes)),
+        "start_up": starts[0],
         "attention_flop_per_s": attention_rate(
             firsts,
             {tokens: deep.attention_flop(tokens) for tokens in firsts},

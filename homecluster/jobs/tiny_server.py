@@ -7,9 +7,13 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
+
+from homecluster.jobs.start_clock import StartClock, start_parts
 
 _CACHE_BYTES = 320 * 1024**2
 """Room for a burst of long requests; the default would take most of the memory."""
@@ -18,11 +22,20 @@ _STOP_S = 20.0
 _LOG_TAIL_CHARACTERS = 2000
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TinyServer:
+    """A server that answers."""
+
+    port: int
+    start_up: dict[str, float] | None
+    """Seconds of its start by part (`start_clock.start_parts`)."""
+
+
 @asynccontextmanager
 async def tiny_server(
     model: Path, environment: Mapping[str, str], *, max_tokens: int, dtype: str, eager: bool
-) -> AsyncIterator[int]:
-    """The port of a server that answers, its log beside the model; it is gone afterwards.
+) -> AsyncIterator[TinyServer]:
+    """A server that answers, its log beside the model; it is gone afterwards.
 
     Raises:
         RuntimeError: it ended, or did not answer in time; with the end of its log.
@@ -46,21 +59,26 @@ async def tiny_server(
             env=dict(environment),
         )
     try:
-        await _until_ready(process, port, log)
-        yield port
+        yield TinyServer(port=port, start_up=await _until_ready(process, port, log))
     finally:
         await _stop(process)
 
 
-async def _until_ready(process: asyncio.subprocess.Process, port: int, log: Path) -> None:
+async def _until_ready(
+    process: asyncio.subprocess.Process, port: int, log: Path
+) -> dict[str, float] | None:
+    """The parts of the start, to a fifth of a second."""
+    clock, begun_s = StartClock(), time.monotonic()
     try:
         async with asyncio.timeout(_READY_S):
             while not await _is_healthy(port):
                 if process.returncode is not None:
                     raise RuntimeError(f"vLLM ended with code {process.returncode}: {_tail(log)}")
+                clock.note(_said(log), time.monotonic() - begun_s)
                 await asyncio.sleep(0.2)
     except TimeoutError:
         raise RuntimeError(f"vLLM was not ready after {_READY_S:.0f} s: {_tail(log)}") from None
+    return start_parts(clock.reached_s, time.monotonic() - begun_s)
 
 
 async def _is_healthy(port: int) -> bool:
@@ -96,5 +114,9 @@ def _free_port() -> int:
         return port
 
 
+def _said(log: Path) -> str:
+    return log.read_text(errors="replace")
+
+
 def _tail(log: Path) -> str:
-    return log.read_text(errors="replace")[-_LOG_TAIL_CHARACTERS:]
+    return _said(log)[-_LOG_TAIL_CHARACTERS:]

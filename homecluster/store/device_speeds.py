@@ -53,6 +53,9 @@ class DeviceSpeeds:
     kv_cache_bandwidth_bytes_per_s: float | None
     attention_flop_per_s: float | None
     sampling_s_per_logit: float | None
+    server_start_s: float | None
+    worker_start_s: float | None
+    engine_ready_s: float | None
     disturbance: float | None
     """How much longer than undisturbed equal work took: about 1 on a quiet PC."""
 
@@ -73,6 +76,7 @@ def speeds_from_probe(
     kernels = probe["kernels"]
     bandwidths: dict[str, float] = kernels["memory_bandwidth_bytes_per_s"]
     overheads = probe.get("overheads") or {}
+    start_up = overheads.get("start_up") or {}
     return DeviceSpeeds(
         fingerprint=fingerprint,
         measured_at=measured_at,
@@ -88,6 +92,9 @@ def speeds_from_probe(
         ),
         attention_flop_per_s=_optional_rate(overheads.get("attention_flop_per_s")),
         sampling_s_per_logit=_optional_rate(kernels.get("sampling_s_per_logit")),
+        server_start_s=_optional_rate(start_up.get("server_start_s")),
+        worker_start_s=_optional_rate(start_up.get("worker_start_s")),
+        engine_ready_s=_optional_rate(start_up.get("engine_ready_s")),
         disturbance=_optional_rate(overheads.get("disturbance")),
     )
 

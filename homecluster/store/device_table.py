@@ -33,6 +33,9 @@ _FIELDS_WITH_PROVENANCE: Final = {
     "step_overhead": "step_overhead_s",
     "layer_overhead": "layer_overhead_s",
     "sequence_overhead": "sequence_overhead_s",
+    "server_start": "server_start_s",
+    "worker_start": "worker_start_s",
+    "engine_ready": "engine_ready_s",
 }
 """Document key -> Device field."""
 
@@ -52,6 +55,7 @@ def read_devices(fields: Fields, owner: Owner, before: Sequence[Device]) -> list
         "kind", "name", "count", "memory", "memory_free", "memory_bandwidth", "kv_cache_bandwidth", "flops",
         "attention_flops", "sampling_per_logit",
         "step_overhead", "layer_overhead", "sequence_overhead", "compute_capability", "provenance",
+        "server_start", "worker_start", "engine_ready",
     )  # fmt: skip
     kind = fields.need("kind", member(DeviceKind))
     name = fields.get("name", text, "CPU" if kind is DeviceKind.CPU else "GPU")
@@ -104,6 +108,9 @@ def _device(fields: Fields, owner: Owner, kind: DeviceKind, name: str) -> Device
         ),
         attention_flop_per_s=fields.get("attention_flops", positive(parse_flops), None),
         sampling_s_per_logit=fields.get("sampling_per_logit", positive(parse_seconds), None),
+        server_start_s=fields.get("server_start", positive(parse_seconds), None),
+        worker_start_s=fields.get("worker_start", positive(parse_seconds), None),
+        engine_ready_s=fields.get("engine_ready", positive(parse_seconds), None),
         compute_capability=fields.get("compute_capability", _capability, base.compute_capability),
         provenance=tuple(sorted(provenance.items())),
     )
@@ -240,6 +247,11 @@ def device_table(device: Device) -> dict[str, Any]:
         "step_overhead": f"{device.step_overhead_s!r} s",
         "layer_overhead": f"{device.layer_overhead_s!r} s",
         "sequence_overhead": f"{device.sequence_overhead_s!r} s",
+        **{
+            key: f"{seconds!r} s"
+            for key in ("server_start", "worker_start", "engine_ready")
+            if (seconds := getattr(device, _FIELDS_WITH_PROVENANCE[key])) is not None
+        },
         **(
             {"compute_capability": ".".join(map(str, device.compute_capability))}
             if device.compute_capability

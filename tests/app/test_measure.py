@@ -89,6 +89,9 @@ def speeds(**changes: object) -> DeviceSpeeds:
         kv_cache_bandwidth_bytes_per_s=None,
         attention_flop_per_s=None,
         sampling_s_per_logit=None,
+        server_start_s=None,
+        worker_start_s=None,
+        engine_ready_s=None,
         disturbance=1.0,
     )  # fmt: skip
     return replace(known, **changes)

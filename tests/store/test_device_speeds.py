@@ -49,6 +49,14 @@ def test_what_is_saved_is_found_again_with_its_age(tmp_path: Path) -> None:
     assert saved.age_s(datetime(2026, 11, 21, 13, tzinfo=UTC)) == 3600
 
 
+def test_the_measured_start_is_kept_and_an_older_document_has_none() -> None:
+    parts = {"server_start_s": 20.5, "worker_start_s": 7.0, "engine_ready_s": 4.5}
+    timed = speeds_from_probe(probe(start_up=parts), PRINT, NOON)
+    assert (timed.server_start_s, timed.worker_start_s, timed.engine_ready_s) == (20.5, 7.0, 4.5)
+    assert speeds_from_probe(probe(), PRINT, NOON).server_start_s is None
+    assert speeds_from_probe(probe(start_up=None), PRINT, NOON).engine_ready_s is None
+
+
 @pytest.mark.parametrize(
     "changed",
     [
