@@ -146,7 +146,7 @@ class Estimator:
         rate = _around(requests_per_s, error)
         start = [start_up.parts(p.copy, p.memory) for p in copies]
         slowest = max(start, key=lambda parts: sum(seconds for _, seconds in parts))
-        start_s = sum(seconds for _, seconds in slowest)
+        devices = [device for prepared in copies for device in prepared.copy.devices]
         asked = self.workload
         return Estimate(
             output_tokens_per_s=rate.scaled(asked.output_tokens),
@@ -154,7 +154,7 @@ class Estimator:
             requests_per_s=rate,
             first_token_s=_around(first_token_s, error),
             token_interval_s=_around(terms.total_s, error),
-            start_up_s=_around(start_s, priors.START_UP_ERROR),
+            start_up_s=start_up.interval(slowest, devices),
             start_up_parts=slowest,
             terms=terms,
             memory=tuple(use for prepared in copies for use in prepared.memory),

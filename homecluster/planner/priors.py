@@ -123,7 +123,7 @@ EXECUTOR_SEQUENCE_S: Final = 10e-6
 # --- start-up ------------------------------------------------------------------------------------------
 
 PROCESS_START_S: Final = {DeviceKind.CUDA: 20.0, DeviceKind.CPU: 22.0}
-"""Interpreter, imports of torch and vLLM in three processes, engine initialisation.
+"""Interpreter, imports of torch and vLLM in three processes, engine initialisation; `probe` measures it.
 
 CPU: 13 to 24 s on one two-core PC; CUDA: a guess. Slower disks take longer, hence START_UP_ERROR.
 """
@@ -132,11 +132,21 @@ COMPILE_S: Final = {DeviceKind.CUDA: 30.0, DeviceKind.CPU: 0.0}
 """torch.compile and CUDA graphs; on CPU the engine runs eager."""
 WORKER_START_S: Final = 10.0
 """Over several PCs each rank is a process of its own, which imports torch and vLLM once more (one core: 10 s)."""
-GANG_START_S: Final = 10.0
-"""Several PCs finding one another and building their process groups."""
+GROUP_ROUND_TRIPS: Final = 60.0
+"""vLLM 0.32 builds its process groups one after the other (distributed/parallel_state.py: the world's, and one each
+for tensor, pipeline, data and context parallel, twice, for tensors and for objects); each asks the store on the
+first PC several times. 1.4 and 1.5 s at 20.6 ms."""
+GROUPS_S: Final = 0.2
+"""The same without a network."""
 RAY_START_S: Final = 12.0
 """A Ray of the job's own on two hosts: 9 to 14.5 s."""
-START_UP_ERROR: Final = 0.5
+START_UP_ERROR: Final = {
+    Provenance.CALIBRATED: 0.3,
+    Provenance.MEASURED: 0.3,  # the same start in a quiet minute and in a busy one
+    Provenance.CATALOGUE: 0.6,
+    Provenance.ASSUMED: 0.6,
+}
+"""Relative error of a start by where the PC's own part of it comes from."""
 
 
 def cpu_bandwidth(cores: int) -> float:

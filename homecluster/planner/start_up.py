@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations
 
-from homecluster.domain.estimate import MemoryUse
-from homecluster.domain.hardware import DeviceKind
+from homecluster.domain.estimate import Interval, MemoryUse
+from homecluster.domain.hardware import Device, DeviceKind
 from homecluster.planner import priors, step
 from homecluster.planner.memory import engine_limits
 from homecluster.planner.step import Copy
@@ -17,26 +18,52 @@ Part = tuple[str, float]
 
 def parts(copy: Copy, memory: Sequence[MemoryUse]) -> tuple[Part, ...]:
     """(what, seconds) in order."""
-    kind = copy.driver.kind
     weights_bytes = max(use.weights_bytes for use in memory)
     found = [
-        ("process start", priors.PROCESS_START_S[kind]),
+        ("process start", _server_s(copy.driver)),
         *_joining(copy),
         ("loading weights", weights_bytes / priors.WEIGHT_LOAD_BYTES_PER_S),
         *_profiling(copy),
-        ("compiling", priors.COMPILE_S[kind]),
+        _getting_ready(copy.driver),
         ("first token over the links", _first_token_s(copy) if copy.spans_pcs else 0.0),
     ]
     return tuple((what, seconds) for what, seconds in found if seconds > 0)
 
 
+def interval(found: Sequence[Part], devices: Sequence[Device]) -> Interval:
+    """Of the whole start: wider where a PC's own start was never timed."""
+    total_s = sum(seconds for _, seconds in found)
+    error = max(priors.START_UP_ERROR[one.provenance_of("server_start_s")] for one in devices)
+    return Interval(low=total_s / (1 + error), mid=total_s, high=total_s * (1 + error))
+
+
+def _server_s(device: Device) -> float:
+    return device.server_start_s or priors.PROCESS_START_S[device.kind]
+
+
+def _worker_s(device: Device) -> float:
+    return device.worker_start_s or priors.WORKER_START_S
+
+
 def _joining(copy: Copy) -> tuple[Part, ...]:
+    """The first PC starts a server, then its worker; each other PC as much as a server in all.
+
+    Whoever is first waits for the slowest; then all build their groups together.
+    """
     if not copy.spans_pcs:
         return ()
+    first_s = _server_s(copy.driver) + _worker_s(copy.driver)
+    slowest_s = max(_server_s(device) for device in copy.devices)
     return (
-        ("worker start", priors.WORKER_START_S),
-        ("joining the other PCs", priors.GANG_START_S),
+        ("worker start", _worker_s(copy.driver)),
+        ("waiting for the slowest PC", max(0.0, slowest_s - first_s)),
+        ("joining the other PCs", priors.GROUPS_S + priors.GROUP_ROUND_TRIPS * _longest_rtt(copy)),
     )
+
+
+def _longest_rtt(copy: Copy) -> float:
+    nodes = sorted({device.node_id for device in copy.devices})
+    return max(copy.fabric.round_trip(a, b) for a, b in combinations(nodes, 2))
 
 
 def _profiling(copy: Copy) -> tuple[Part, ...]:
@@ -58,6 +85,13 @@ def _profiling(copy: Copy) -> tuple[Part, ...]:
         ("profiling pass", profile.path.total_s - wire_s),
         (PROFILING_TRAFFIC, wire_s if copy.spans_pcs else 0.0),
     )
+
+
+def _getting_ready(device: Device) -> Part:
+    """Measured with a tiny model: memory, what is compiled, the API's own start."""
+    if device.engine_ready_s is not None:
+        return "getting ready", device.engine_ready_s
+    return "compiling", priors.COMPILE_S[device.kind]
 
 
 def _first_token_s(copy: Copy) -> float:

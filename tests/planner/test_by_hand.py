@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from homecluster.domain.hardware import DeviceKind, DType
+from homecluster.domain.hardware import DeviceKind, DType, Provenance
 from homecluster.domain.ids import NodeId
 from homecluster.domain.units import GIB
 from homecluster.domain.workload import Serve
@@ -245,6 +245,24 @@ def test_a_cpu_starts_without_a_profiling_pass_and_a_gang_is_ready_with_its_firs
     ]  # fmt: skip
     first = step.prefill_step(gang.copy, prompts=1, prompt_tokens=1).path.total_s
     assert start_up.parts(gang.copy, gang.memory)[-1] == ("first token over the links", first)
+
+
+def test_a_measured_start_replaces_the_priors_and_a_gang_waits_for_its_slowest_pc() -> None:
+    """40 + 10 s on the first PC, 65 s on the other: 15 s of waiting, then 0.2 s and 60 round trips of 40 ms."""
+    times = {"worker_start_s": 10.0, "engine_ready_s": 4.0, "kind": CPU}
+    marks = (("server_start_s", Provenance.MEASURED),)
+    quick = device("a", **times, server_start_s=40.0, provenance=marks)
+    slow = device("b", **times, server_start_s=65.0)
+    home = cluster(node("a", quick), node("b", slow), latency_s=20e-3)
+    alone, gang = ready(home, (12, ("a/cpu:0",))), ready(home, (12, ("a/cpu:0", "b/cpu:0")))
+    parts = dict(start_up.parts(gang.copy, gang.memory))
+    assert parts["process start"] + parts["worker start"] == 50.0
+    assert parts["waiting for the slowest PC"] == 15.0
+    assert parts["joining the other PCs"] == pytest.approx(0.2 + 60 * 40e-3)
+    assert parts["getting ready"] == 4.0
+    # The other PC's start was never measured, so the gang's is less sure than the first PC's alone.
+    found = start_up.parts(alone.copy, alone.memory)
+    assert start_up.interval(found, [quick]).low > start_up.interval(found, [quick, slow]).low
 
 
 def test_memory_of_one_card_adds_up() -> None:
