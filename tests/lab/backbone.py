@@ -86,6 +86,8 @@ class Backbone:
                 return self.switch.counters()
             case {"do": "shape", "port": port, "direction": direction, "set": changes}:
                 self.switch.change_shape(port, direction, changes)
+            case {"do": "medium", "port": port, "name": name}:
+                self.switch.change_medium(port, name)
             case {"do": "plug", "port": port, "present": present}:
                 self.switch.steady(port)
                 self.switch.plug(port, present=present)

@@ -39,6 +39,13 @@ class Link:
         }
         self._shape(direction, {k: v for k, v in changes.items() if v is not None})
 
+    def share(self, medium: str | None) -> None:
+        """Share the airtime of this medium with every link that names it; none: a cable of its own.
+
+        While nothing is on its way: what waits in a queue stays with the transmitter it came to.
+        """
+        self._ask(do="medium", name=medium)
+
     def unpaced(self, *, direction: Direction = "both") -> None:
         """No rate limit."""
         self._shape(direction, {"rate_bytes_per_s": None})

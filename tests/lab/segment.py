@@ -22,6 +22,12 @@ class Port:
         self.wireless = medium is not None
         segment.ports.append(self)
 
+    def share(self, medium: Medium | None) -> None:
+        """Send through this transmitter from now on, both ways; none: each way has its own."""
+        for pipe in (self.up, self.down):
+            pipe.medium = medium or Medium()
+        self.wireless = medium is not None
+
 
 class Segment:
     """One switch (and access point), or one virtual private network."""

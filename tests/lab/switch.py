@@ -38,10 +38,10 @@ class Switch:
             )
             for each in home.segments
         }
-        media: dict[str, Medium] = {}
+        self._media: dict[str, Medium] = {}
         self.ports: dict[str, Port] = {}
         for each in home.interfaces:
-            medium = media.setdefault(each.medium, Medium()) if each.medium else None
+            medium = self._media.setdefault(each.medium, Medium()) if each.medium else None
             segment = self.segments[each.segment]
             self.ports[each.port] = Port(
                 each.port, segment, up=each.up, down=each.down, medium=medium
@@ -72,6 +72,11 @@ class Switch:
         for name in ("up", "down") if direction == "both" else (direction,):
             pipe = self.ports[port].up if name == "up" else self.ports[port].down
             pipe.shape = replace(pipe.shape, **changes)
+
+    def change_medium(self, port: str, name: str | None) -> None:
+        """Let a port share the transmitter of this name with others from the next frame on, or none."""
+        shared = self._media.setdefault(name, Medium()) if name else None
+        self.ports[port].share(shared)
 
     def change_segment(self, name: str, flags: dict[str, bool]) -> None:
         """Change what the access point holds back."""

@@ -359,3 +359,17 @@ def test_a_host_that_moves_to_another_port_is_found_there() -> None:
 def test_a_link_that_cannot_be_is_refused(wrong: dict) -> None:
     with pytest.raises(ValueError, match="must"):
         Shape(**wrong)
+
+
+@pytest.mark.parametrize(("leaves", "share"), [(False, 0.5), (True, 1.0)])
+def test_a_cable_that_joins_a_medium_shares_its_airtime_until_it_leaves(
+    leaves: bool, share: float
+) -> None:
+    room = Room(*[(AIR, AIR)] * 2)
+    air = Medium()
+    for port in room.ports:
+        port.share(air)
+        if leaves:
+            port.share(None)
+    rate = saturate(room, [(0, 1)], seconds=5, rate=RATE)[0, 1]
+    assert rate == pytest.approx(share * RATE, rel=0.02)
