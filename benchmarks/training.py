@@ -1,122 +1,105 @@
-"""Training over emulated homes, measured beside predicted: `python -m benchmarks.training --homes 1gbe wifi5`.
+"""Training over emulated homes, measured beside predicted: `python -m benchmarks.training --homes wifi5 hotspot`.
 
-Real DeepSpeed through the real commands: PCs join, probe and train GPT-2 124M with random weights, one core each.
-A cell is one home, number of PCs, stage and method; it is appended to benchmarks/results/training.json when it is
-done, and skipped when it is there already, so the grid can be run piece by piece. Needs root and the engine.
-`--table` prints what is there.
+Real DeepSpeed steps of a small GPT-2 with random weights, every PC with 0.6 of a core. One start per kind of link and
+number of PCs: inside it one training follows the other (stages, methods), and the links change while it runs. The
+forecast is the planner's own, from `homecluster probe` of one such PC and netprobe of each kind of link, both taken
+once before (`--probe`). A cell is appended to benchmarks/results/training.json when it is done and skipped when it is
+there, so the grid can be run piece by piece. Needs root and the engine with the training packages. `--table` prints
+what is kept beside what the planner says today.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import statistics
-import tempfile
-from collections.abc import Iterator
-from itertools import product
-from pathlib import Path
-from typing import Any, Final
+from collections.abc import Iterator, Sequence
+from itertools import groupby, product
+from typing import Any
 
+from benchmarks.training_facts import HOMES, Cell, keep, probe, read, row_of
+from benchmarks.training_forecast import forecast
+from benchmarks.training_start import Start
+from homecluster.app.engine import refresh_own_code
+from homecluster.domain.hardware import DeviceKind
+from homecluster.domain.training import Method
+from homecluster.store.engine_store import find_engine
 from homecluster.store.paths import paths_from
-from tests.cluster.pcs import Pc
-from tests.lab.lab import Lab
-
-RESULTS: Final = Path(__file__).parent / "results" / "training.json"
-SCHEMA: Final = "homecluster.bench-training/1"
-NAMES: Final = ("a", "b", "c")
-_LIMIT_S: Final = 1200.0
 
 
-def cells(asked: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    for home, pcs, method, stage in product(asked.homes, asked.pcs, asked.methods, asked.stages):
-        yield {"home": home, "pcs": pcs, "method": method, "stage": stage}
+def cells(asked: argparse.Namespace) -> Iterator[Cell]:
+    """Those of one start one after the other, and those of one training."""
+    for radio, hosts in product((False, True), asked.hosts):
+        homes = [home for home in asked.homes if HOMES[home].radio == radio]
+        for method, stage, home in product(asked.methods, asked.stages, homes):
+            yield Cell(home=home, hosts=hosts, method=method, stage=stage)
 
 
-def measure(cell: dict[str, Any], model: str, steps: int) -> dict[str, Any]:
-    """The cell with its measured and predicted samples/s."""
-    names = NAMES[: cell["pcs"]]
-    environment = {"HOMECLUSTER_ENGINES": str(paths_from(os.environ).engines)}
-    with (
-        tempfile.TemporaryDirectory(prefix="hc-bench-") as folder,
-        Lab(cell["home"], hosts=cell["pcs"], cpu_cores=dict.fromkeys(names, 1.0)) as lab,
-    ):
-        first, *others = (Pc(host=lab.host(name), env=environment) for name in names)
-        first.create()
-        for pc in others:
-            joined = pc.join(first.token())
-            assert joined.returncode == 0, joined.stderr
-        probed = first.type("probe", "--quick", timeout_s=_LIMIT_S)
-        assert probed.returncode == 0, probed.stderr
-        told = first.document(
-            *("up", "--train", "--model", model, "--random-weights", "--method", cell["method"]),
-            *("--data", _rows(Path(folder)), "--output", Path(folder) / "out"),
-            *("--sequence", "64", "--batch", "8", "--steps", str(steps), "--save-every", "1000000"),
-            *("--nodes", ",".join(names), "--zero-stage", str(cell["stage"]), "--trust-network"),
-            timeout_s=_LIMIT_S,
-        )
-    predicted = told["predicted"]["samples_per_s"]
-    measured = told["measured"]["samples_per_s"]
-    return {
-        **cell, "model": model, "measured_samples_per_s": measured, "predicted_samples_per_s": predicted,
-        "terms": told["plan"]["estimate"]["terms"], "sent_bytes": told["plan"]["estimate"]["sent_bytes"],
-        "losses": told["measured"]["losses"],
-    }  # fmt: skip
+def measure(engine: Any, wanted: Sequence[Cell]) -> None:
+    """The cells of one start; each is kept at once."""
+    facts = read()
+    with Start(engine, wanted[0].home, wanted[0].hosts) as start:
+        for _, training in groupby(wanted, key=lambda cell: (cell.method, cell.stage)):
+            for number, cell in enumerate(training):
+                start.link(cell.home)
+                if number == 0:
+                    start.begin(cell, forecast(facts, cell))
+                told = start.steps(HOMES[cell.home].steps)
+                keep("rows", None, {**cell.key, **told})
+                print(table([cell]).splitlines()[2], flush=True)
 
 
-def _rows(folder: Path) -> Path:
-    path = folder / "rows.jsonl"
-    words = "a row of plain words that is long enough to fill the whole sequence of a sample " * 4
-    path.write_text("\n".join(json.dumps({"text": f"{number} {words}"}) for number in range(64)))
-    return path
-
-
-def known() -> list[dict[str, Any]]:
-    if not RESULTS.exists():
-        return []
-    rows: list[dict[str, Any]] = json.loads(RESULTS.read_text())["rows"]
-    return rows
-
-
-def table(rows: list[dict[str, Any]]) -> str:
+def table(wanted: Sequence[Cell]) -> str:
     """Markdown, and the median of the errors below it."""
+    facts = read()
     lines = [
-        "| home | PCs | method | stage | measured samples/s | predicted | error |",
+        "| home | PCs | method | stage | step | predicted | error |",
         "|---|---|---|---|---|---|---|",
     ]
     errors = []
-    for row in rows:
-        measured, predicted = row["measured_samples_per_s"], row["predicted_samples_per_s"]["mid"]
-        errors.append(abs(predicted / measured - 1))
-        lines.append(
-            f"| {row['home']} | {row['pcs']} | {row['method']} | {row['stage']} | {measured:.3g} "
-            f"| {predicted:.3g} | {predicted / measured - 1:+.0%} |"
+    for cell in wanted:
+        if (row := row_of(facts, cell)) is None:
+            continue
+        measured_s, predicted_s = (
+            statistics.median(row["step_s"]),
+            forecast(facts, cell).estimate.step_s.mid,
         )
-    median = f"\nmedian error {statistics.median(errors):.0%}" if errors else ""
-    return "\n".join(lines) + median
+        errors.append(predicted_s / measured_s - 1)
+        lines.append(
+            f"| {cell.home} | {cell.hosts} | {cell.method} | {cell.stage} | {measured_s:.3g} s "
+            f"| {predicted_s:.3g} s | {errors[-1]:+.0%} |"
+        )
+    if errors:
+        lines.append(
+            f"\n{len(errors)} cells, median error {statistics.median(map(abs, errors)):.0%}"
+        )
+    return "\n".join(lines)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--homes", nargs="+", default=["1gbe", "wifi5", "hotspot"])
-    parser.add_argument("--pcs", nargs="+", type=int, default=[2, 3])
-    parser.add_argument("--methods", nargs="+", default=["full", "lora"])
+    parser.add_argument("--homes", nargs="+", choices=tuple(HOMES), default=list(HOMES))
+    parser.add_argument("--hosts", nargs="+", type=int, default=[2, 3])
+    parser.add_argument("--methods", nargs="+", type=Method, default=[Method.FULL, Method.LORA])
     parser.add_argument("--stages", nargs="+", type=int, default=[0, 1, 2, 3])
-    parser.add_argument("--model", default="gpt2")
-    parser.add_argument("--steps", type=int, default=4)
+    parser.add_argument(
+        "--probe", action="store_true", help="Only take what is missing for the forecast."
+    )
+    parser.add_argument("--again", action="store_true", help="Also cells that are there.")
     parser.add_argument("--table", action="store_true")
     asked = parser.parse_args()
+    wanted = list(cells(asked))
     if asked.table:
-        print(table(known()))
+        print(table(wanted))
         return
-    for cell in cells(asked):
-        rows = known()
-        if any(cell.items() <= row.items() for row in rows):
-            continue
-        rows.append(measure(cell, asked.model, asked.steps))
-        RESULTS.parent.mkdir(parents=True, exist_ok=True)
-        RESULTS.write_text(json.dumps({"schema": SCHEMA, "rows": rows}, indent=1) + "\n")
-        print(table(rows[-1:]).splitlines()[2])
+    engine = refresh_own_code(find_engine(paths_from(os.environ).engines, DeviceKind.CPU))
+    probe(engine, asked.homes)
+    if asked.probe:
+        return
+    facts = read()
+    missing = [cell for cell in wanted if asked.again or row_of(facts, cell) is None]
+    for _, start in groupby(missing, key=lambda cell: (HOMES[cell.home].radio, cell.hosts)):
+        measure(engine, list(start))
 
 
 if __name__ == "__main__":
