@@ -1,0 +1,1 @@
+"""Real runs of vLLM over emulated links, beside what the planner said of them."""

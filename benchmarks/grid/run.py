@@ -1,0 +1,132 @@
+"""Measuring the grid: each start once, then link after link and load after load, while it runs."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterable
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from benchmarks.grid import facts, probes, world
+from benchmarks.grid.cells import LINKS, STARTS, Load, Start
+from homecluster.store.engine_store import Engine
+from tests.lab.lab import Lab
+
+_ENOUGH_S: Final = 2.5
+_LEAST_ROUNDS, _MOST_ROUNDS = 2, 5
+_INTERVALS_S: Final = 2.0
+"""Of a round, one token after the other; slow links give fewer tokens."""
+_LEAST_TOKENS, _MOST_TOKENS = 4, 33
+_SLOW_INTERVAL_S: Final = 0.6
+"""Above it, loads of many tokens are left out: each would take minutes."""
+_MANY_TOKENS: Final = 100
+_START_NEEDS_S: Final = 130.0
+_STOP_NEEDS_S: Final = 25.0
+_PROMPT: Final = [401, 317, 555, 612, 1021]
+_ANSWER_TOKENS: Final = 24
+
+Seen = list[dict[str, float]]
+
+
+def run(engine: Engine, *, seconds: float, only: str = "") -> None:
+    """Whatever is missing, in the grid's order, as long as `seconds` allow; starts whose name holds `only`."""
+    end_s = time.monotonic() + seconds
+    _probe_what_is_missing(engine, end_s)
+    root = Path(tempfile.gettempdir())
+    for start in STARTS:
+        missing = facts.missing(start) if only in start.name else []
+        if not missing:
+            continue
+        if end_s - time.monotonic() < _START_NEEDS_S:
+            return
+        model = world.make_model(engine, root, start.model)
+        try:
+            _measure(engine, model, start, missing, end_s)
+        except AssertionError as error:
+            facts.append(facts.STARTS, {"start": start.name, "failed": str(error)[-2000:]})
+            print(f"{start.name}: did not start", flush=True)
+
+
+def _probe_what_is_missing(engine: Engine, end_s: float) -> None:
+    if "1 CPU" not in facts.known(facts.DEVICES):
+        facts.keep(facts.DEVICES, "1 CPU", probes.probed_device(engine))
+        print("probed a PC", flush=True)
+    for name in LINKS:
+        if time.monotonic() > end_s:
+            return
+        if name not in facts.known(facts.LINKS):
+            facts.keep(facts.LINKS, name, probes.probed_link(engine, name))
+            print(f"probed {name}", flush=True)
+
+
+def _measure(
+    engine: Engine, model: Path, start: Start, missing: list[tuple[str, Load]], end_s: float
+) -> None:
+    with ExitStack() as stack:
+        lab = stack.enter_context(world.grid_lab(len(start.hosts)))
+        if start.layout == "single":
+            start_up_s = stack.enter_context(world.single(lab, engine, model, start))
+            phases: Any = []
+        else:
+            gang = stack.enter_context(world.gang(lab, engine, model, start))
+            start_up_s, phases = gang.start_up_s, gang.phases
+        clients = stack.enter_context(world.clients(lab.host("a"), start))
+        tokens = world.answer(lab.host("a"), _PROMPT, _ANSWER_TOKENS)
+        facts.append(facts.STARTS, {
+            "start": start.name, "link": next(iter(LINKS)), "start_up_s": start_up_s, "phases": phases,
+            "tokens": tokens, "measured_at": _now(),
+        })  # fmt: skip
+        print(f"{start.name}: started after {start_up_s:.0f} s", flush=True)
+        _measure_links(lab, clients, start, missing, end_s - _STOP_NEEDS_S)
+
+
+def _measure_links(
+    lab: Lab,
+    clients: world.Clients,
+    start: Start,
+    missing: Iterable[tuple[str, Load]],
+    end_s: float,
+) -> None:
+    now, interval_s = "", 0.0
+    for link, load in missing:
+        if time.monotonic() > end_s:
+            return
+        if link != now:
+            if link in LINKS:
+                world.set_links(lab, LINKS[link](len(start.hosts)))
+            now = link
+            warm = clients.play(Load(requests=1, prompt_tokens=8), 3)
+            interval_s = warm["token_interval_s"]
+        if interval_s > _SLOW_INTERVAL_S and load.requests * load.prompt_tokens > _MANY_TOKENS:
+            continue
+        output_tokens = round(_INTERVALS_S / interval_s)
+        output_tokens = max(_LEAST_TOKENS, min(_MOST_TOKENS, output_tokens))
+        seen = _rounds(lab, clients, load, output_tokens)
+        row = facts.key_of(start, link, load)
+        facts.append(
+            facts.ROWS,
+            row | {"output_tokens": output_tokens, "rounds": seen, "measured_at": _now()},
+        )
+        print(f"{start.name} {link} {load.requests} x {load.prompt_tokens}", flush=True)
+
+
+def _rounds(lab: Lab, clients: world.Clients, load: Load, output_tokens: int) -> Seen:
+    seen: Seen = []
+    begun_s = time.monotonic()
+    while len(seen) < _LEAST_ROUNDS or (
+        len(seen) < _MOST_ROUNDS and time.monotonic() - begun_s < _ENOUGH_S
+    ):
+        before = world.carried_bytes(lab)
+        told = clients.play(load, output_tokens)
+        seen.append(
+            {name: round(value, 6) for name, value in told.items()}
+            | {"link_bytes": world.carried_bytes(lab) - before}
+        )
+    return seen
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
