@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-_BLOCK = re.compile(r"^```(?:console|bash|sh)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-_OURS = re.compile(r"^\$ (?:sudo )?((?:homecluster|netprobe)\b.*)$")
+_BLOCK = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
+_OURS = re.compile(r"^(?:sudo )?((?:homecluster|netprobe)\b.*)$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,15 +33,18 @@ def pages() -> list[Path]:
     return [page for page in found if "decisions" not in page.parts and page.name != "cli.md"]
 
 
+def shown_lines(page: Path) -> Iterator[str]:
+    """What follows each `$ ` of each console block, as one line."""
+    text = page.read_text(encoding="utf-8").replace("\\\n", " ")
+    for block in _BLOCK.findall(text):
+        yield from (line[2:] for line in block.splitlines() if line.startswith("$ "))
+
+
 def shown_commands() -> Iterator[Shown]:
-    """Each `$ homecluster …` of each console block; several on one line come one by one."""
+    """Each `homecluster …` and `netprobe …`; several on one line come one by one."""
     for page in pages():
-        text = page.read_text(encoding="utf-8").replace("\\\n", " ")
-        for block in _BLOCK.findall(text):
-            for line in block.splitlines():
-                match = _OURS.match(line)
-                if match is None:
-                    continue
+        for line in shown_lines(page):
+            if (match := _OURS.match(line)) is not None:
                 for part in match[1].split(";"):
                     yield from _one(page, part)
 

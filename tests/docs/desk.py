@@ -1,0 +1,157 @@
+"""Two new PCs of an emulated home on which the lines of a page are typed, one after the other."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from tests.docs.commands import ROOT
+from tests.docs.keyboard import Ended, Typed
+from tests.lab.guest import Host
+from tests.lab.homes import home_named
+from tests.lab.lab import Lab
+from tests.lab.plan import HomePlan
+
+_LIMIT_S = 400.0
+_NOT_TYPED = {
+    r"^make (run|test)\b": "minutes of their own; CI types both",
+    r"^sudo |^apt-get ": "changes the machine",
+    r"engine (remove|install)": "downloads or removes 2 GB; `make run` on a new PC does",
+    r"^New-NetFirewall": "PowerShell",
+}
+_STAYS = {
+    r"^homecluster dashboard": "login?link=",
+    r"^homecluster up (?!.*(--detach|--dry-run|--train))": "\nrunning ",
+    r"^python -m tests.lab (?!change|--list)(?!.*--run)": "Ctrl-C ends it",
+    r"^netprobe serve": "listening",
+}
+"""What does not return by itself, and what it says when it is ready."""
+_OUTSIDE = r"^python|pip install|^ping "
+"""Typed on this machine with the user folder of desk: the emulated PCs have no internet."""
+_WORDS = {
+    "NODE": "laptop", "JOB": "", "F": "docs/examples/hotspot.toml", "M": "gpt2", "FILE": "signs.json",
+}  # fmt: skip
+"""What people put in the place of these; one job runs, so it need not be named."""
+_STYLE = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    page: str
+    line: str
+    pc: str
+    outcome: str
+    seconds: float | None = None
+    said: str = field(default="", repr=False)
+
+    @property
+    def is_wrong(self) -> bool:
+        return self.outcome.startswith("WRONG")
+
+
+@dataclass
+class Desk:
+    """Two PCs and what was typed on them so far."""
+
+    pcs: dict[str, Host]
+    engines: Path | None
+    token: str = ""
+    sourced: str = ""
+    staying: Typed | None = None
+
+    def type(self, page: str, shown: str) -> Row:
+        line = re.sub(r"\s+#.*", "", shown).strip()
+        why = next((why for form, why in _NOT_TYPED.items() if re.search(form, line)), None)
+        if why is not None:
+            return Row(page=page, line=line, pc="", outcome=f"not typed: {why}")
+        if self.staying is not None and "another terminal" not in shown:
+            self.staying.interrupt()
+            self.staying = None
+        pc = self._pc_of(line)
+        ended = self._ended(line, pc)
+        if line == "homecluster token":
+            (self.token,) = re.findall(r"\bhc1\.\S+", ended.said) or ("",)
+        if line.startswith("source ") and ended.code == 0:
+            self.sourced += f"{line}; "
+        return Row(page=page, line=line, pc=pc, outcome=_outcome(ended), seconds=round(ended.seconds, 1), said=ended.said)  # fmt: skip
+
+    def _pc_of(self, line: str) -> str:
+        """Who has a token in hand joins with it."""
+        is_second = (line == "homecluster join" and self.token) or "--token-file" in line
+        return "laptop" if is_second else "desk"
+
+    def _ended(self, line: str, pc: str) -> Ended:
+        typed = self._begin(line, pc)
+        ready = next((ready for form, ready in _STAYS.items() if re.search(form, line)), None)
+        if ready is None:
+            return typed.end(_LIMIT_S)
+        is_ready = typed.until(ready, _LIMIT_S)
+        if is_ready and "tests.lab" in line:
+            self.staying = typed
+            return Ended(code=0, said=typed.said, seconds=0.0)
+        return typed.interrupt() if is_ready else typed.end(_LIMIT_S)
+
+    def _begin(self, line: str, pc: str) -> Typed:
+        host = self.pcs[pc]
+        folder = host.home / "homecluster"
+        if pc == "laptop" and (brought := self.pcs["desk"].home / "homecluster" / "token").exists():
+            brought.rename(folder / "token")
+        answers = {"token (": self.token, "Join?": "y"} if pc == "laptop" else {}
+        if pc == "laptop":
+            self.token = ""
+        for word, meant in _WORDS.items():
+            line = re.sub(rf"\b{word}\b", meant, line)
+        argv: tuple[str, ...] = ("bash", "-ec", self.sourced + line)
+        if not re.search(_OUTSIDE, line):
+            argv = host.argv(argv)
+        return Typed(argv, env=self._environment(host), folder=folder, answers=answers)
+
+    def _environment(self, host: Host) -> dict[str, str]:
+        tools = Path(sys.executable).parent
+        shared = {"HOMECLUSTER_ENGINES": str(self.engines)} if self.engines else {}
+        return host.environment | shared | {"PATH": f"{tools}:{os.environ['PATH']}", "TERM": "xterm"}  # fmt: skip
+
+
+def _outcome(ended: Ended) -> str:
+    lines = [line.strip() for line in _STYLE.sub("", ended.said).splitlines() if line.strip()]
+    why = next((one for one in lines if one.startswith("error:") or "homecluster engine" in one), "".join(lines[-1:]))  # fmt: skip
+    match ended.code:
+        case 0:
+            return "ran"
+        case 1:
+            return "ran; the answer is no"
+        case 130:
+            return "ran until Ctrl-C"
+        case 3:
+            return f"needs more: {why}"
+        case None:
+            return f"WRONG: still running after {_LIMIT_S:.0f} s"
+        case code:
+            return f"WRONG: exit code {code}: {why}"
+
+
+@contextmanager
+def new_home(engines: Path | None) -> Iterator[Desk]:
+    """Two PCs as after installing the tools of the README."""
+    with Lab(_named(home_named("wifi5", 2), ("desk", "laptop"))) as lab:
+        for host in lab.hosts.values():
+            clone = ("git", "clone", "--quiet", ROOT, host.home / "homecluster")
+            subprocess.run(clone, check=True)
+            example = ROOT / "docs" / "examples" / "team.toml"
+            (host.home / "homecluster" / "home.toml").write_bytes(example.read_bytes())
+        yield Desk(lab.hosts, engines)
+
+
+def _named(home: HomePlan, names: tuple[str, ...]) -> HomePlan:
+    called = {host.name: name for host, name in zip(home.hosts, names, strict=True)}
+    return replace(
+        home,
+        hosts=tuple(replace(one, name=called[one.name]) for one in home.hosts),
+        interfaces=tuple(replace(one, host=called[one.host]) for one in home.interfaces),
+    )
