@@ -194,3 +194,16 @@ def links_of(start: Start) -> tuple[str, ...]:
 
 def model_folder(root: Path, model: str) -> Path:
     return root / f"grid-{model}"
+
+
+SLOW_STARTS: Final = tuple(
+    (Start(model="gpt2", layout=layout, backend=backend), link)
+    for link in ("hotspot", "wifi5")
+    for layout, backend in (
+        ("tensor", Backend.MP),
+        ("pipeline", Backend.MP),
+        ("tensor", Backend.RAY),
+        ("three", Backend.MP),
+    )
+)
+"""Started once more on a slow link, for the start alone."""

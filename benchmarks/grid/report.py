@@ -31,9 +31,8 @@ def judged_now(*, calibrated: bool = True) -> list[Judged]:
     return judge(facts.newest(facts.rows()), Forecaster(forecast.known(), calibrated=calibrated))
 
 
-def report() -> str:
+def told(judged: Sequence[Judged]) -> str:
     """All tables."""
-    judged = judged_now()
     parts = [
         totals(judged),
         grouped(judged, "model", lambda one: forecast.start_of(one.row).model),
