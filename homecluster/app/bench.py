@@ -23,6 +23,7 @@ from homecluster.engines.vllm_gang_bytes import Traffic
 from homecluster.engines.vllm_launch import context_tokens
 from homecluster.errors import InputError
 from homecluster.planner.candidates import Pins
+from homecluster.planner.speculation import acceptance_of
 from homecluster.store.files import write_json
 from homecluster.store.paths import Paths
 from homecluster.store.plan_document import estimate_table, workload_table
@@ -78,7 +79,7 @@ def bench(
     load = Load(workload=workload, seconds=request.seconds, count_links=count_links)
     seen = measure(paths, view, load, tell)
     document = _document(view, workload, seen, predicted)
-    if seen.links and not seen.copies:
+    if seen.links and not seen.copies and not view.launch.plan.get("drafts"):
         document["planned_link_bytes"] = planned_link_bytes(
             spec, view.launch.plan, _traffic(seen.served, workload)
         )
@@ -170,6 +171,7 @@ def _document(
         "failed": served.failed,
         "input_tokens": served.input_tokens,
         "output_tokens": served.output_tokens,
+        "drafting": _drafting(served, view.launch.plan),
         "copies": seen.copies,
         "link_bytes": seen.links,
         "planned_link_bytes": None,
@@ -180,6 +182,17 @@ def _document(
             "gpus": list(use.gpu_busy) if use else [],
         },
         "power_w": sum(use.gpu_power_w) if use and use.gpu_power_w else None,
+    }
+
+
+def _drafting(served: Served, plan: Mapping[str, Any]) -> dict[str, Any] | None:
+    """How many drafts were right; `acceptance` is the share that `plan --acceptance` asks for."""
+    one, drafts = served.drafted, plan.get("drafts")
+    if one is None or not drafts:
+        return None
+    return asdict(one) | {
+        "drafts": drafts,
+        "acceptance": acceptance_of(one.tokens_per_step, drafts),
     }
 
 

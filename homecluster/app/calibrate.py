@@ -139,6 +139,7 @@ def _usable(document: Mapping[str, Any]) -> bool:
     return (
         not document["failed"]
         and layout["replicas"] == 1
+        and not layout.get("drafts")  # by how many tokens a step yields, not by this PC's figures
         and len(layout["nodes"]) == 1
         and document["workload"]["request_rate_per_s"] is None
         and document["workload"]["output_tokens"] > 1

@@ -52,6 +52,7 @@ NOTHING_FITS = 1
 )
 @click.option("--what-if", multiple=True, metavar="SUPPOSITION", help="Also plan with link=1gbe, rtt=0.3ms,bandwidth=1Gbit/s or remove=NODE; repeatable.")  # fmt: skip
 @click.option("--speculate", type=click.Choice(["ngram"]), help="Also say from which hit rate on drafting tokens would pay on the best plan.")  # fmt: skip
+@click.option("--acceptance", type=click.FloatRange(0, 1), metavar="SHARE", help="Share of right drafts, as bench measured it, to tell the gain at.")  # fmt: skip
 @click.option("--advice", is_flag=True, help="Also say which one change would help most, and by how much.")  # fmt: skip
 @click.option("--sensitivity", is_flag=True, help="Also show tokens/s over round trip and bandwidth, and by number of copies.")  # fmt: skip
 @click.option("--picture", type=click.Path(path_type=Path), metavar="FILE", help="Draw tokens/s over round trip and bandwidth (svg, png or pdf).")  # fmt: skip
@@ -65,6 +66,7 @@ def plan(
     quantization: str | None,
     what_if: tuple[str, ...],
     speculate: str | None,
+    acceptance: float | None,
     advice: bool,
     sensitivity: bool,
     picture: Path | None,
@@ -92,7 +94,8 @@ def plan(
     home = wiring.cluster(cluster)
     plans = make_plans(home, spec, workload, pins, node_names(flags))
     supposed = suppose(only(home, node_names(flags)), spec, workload, pins, what_if)
-    drafting = speculate_on_best(home, plans) if speculate else None
+    asks_drafting = speculate is not None or acceptance is not None
+    drafting = speculate_on_best(home, plans) if asks_drafting else None
     seen = only(home, node_names(flags))
     outlook = look_out(seen, plans, advice=advice, table=sensitivity, picture=picture)
     if as_json:
@@ -106,12 +109,12 @@ def plan(
             for one in supposed
         ]
         if drafting:
-            document["speculation"] = render_speculation.table(drafting)
+            document["speculation"] = render_speculation.table(drafting, acceptance)
         outlook.add_to(document)
         print_document(document)
     else:
         render_plan.show(plans, supposed, show_all=show_all)
         if drafting:
-            render_speculation.show(drafting)
+            render_speculation.show(drafting, acceptance)
         outlook.show()
     return 0 if plans.plans else NOTHING_FITS

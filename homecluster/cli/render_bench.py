@@ -44,7 +44,12 @@ def show(document: dict[str, Any]) -> None:
         out.print(f"[red]{document['failed']} requests failed[/]")
     out.print(_table(document, wide=out.width >= _WIDE))
     out.print(f"  {_verdict(document)}")
-    for line in (*_percentiles(document), *_copies(document), *_links(document)):
+    for line in (
+        *_percentiles(document),
+        *_drafting(document),
+        *_copies(document),
+        *_links(document),
+    ):
         out.print(f"  {line}")
     others = document["utilisation"]["other_cores"]
     if others is not None and others > _DISTURBED_CORES:
@@ -127,6 +132,16 @@ def _links(document: dict[str, Any]) -> list[str]:
     if document["planned_link_bytes"] is not None:
         told.append(f"messages by plan {format_bytes(document['planned_link_bytes'])} in all")
     return [f"over the links: {'; '.join(told)}"]
+
+
+def _drafting(document: dict[str, Any]) -> list[str]:
+    """What drafting tokens yielded; nothing for a job that drafts none."""
+    one = document["drafting"]
+    if one is None:
+        return []
+    right = f"{one['right']} of {one['tokens']} drafted tokens were right, {one['tokens_per_step']:.2f} tokens a step"
+    gain = f"plan --speculate ngram --acceptance {one['acceptance']:.2f} says what that gains"
+    return [f"drafting: {right}; the prediction is without drafting ({gain})"]
 
 
 def _copies(document: dict[str, Any]) -> list[str]:

@@ -9,8 +9,8 @@ from homecluster.domain.units import format_seconds
 from homecluster.planner.speculation import SHOWN_ACCEPTANCES, Speculated
 
 
-def show(one: Speculated) -> None:
-    """The least acceptance that pays, and the gain at some."""
+def show(one: Speculated, acceptance: float | None) -> None:
+    """The least acceptance that pays, and the gain at the given one or at some."""
     out = console()
     out.print()
     out.print(
@@ -24,11 +24,11 @@ def show(one: Speculated) -> None:
     out.print(
         f"  it pays where more than {least:.0%} of the drafts are right (answers that quote their prompt: often; free prose: seldom)"
     )
-    gains = ", ".join(f"{one.gain(a):.2f}x at {a:.0%}" for a in SHOWN_ACCEPTANCES)
+    gains = ", ".join(f"{one.gain(a):.2f}x at {a:.0%}" for a in _shown(acceptance))
     out.print(f"  tokens/s of one request: {gains}")
 
 
-def table(one: Speculated) -> dict[str, Any]:
+def table(one: Speculated, acceptance: float | None) -> dict[str, Any]:
     """For the plan document."""
     return {
         "method": "ngram",
@@ -36,5 +36,9 @@ def table(one: Speculated) -> dict[str, Any]:
         "plain_interval_s": one.plain_interval_s,
         "step_s": one.step_s,
         "least_acceptance": one.least_acceptance,
-        "gains": [{"acceptance": a, "gain": one.gain(a)} for a in SHOWN_ACCEPTANCES],
+        "gains": [{"acceptance": a, "gain": one.gain(a)} for a in _shown(acceptance)],
     }
+
+
+def _shown(acceptance: float | None) -> tuple[float, ...]:
+    return SHOWN_ACCEPTANCES if acceptance is None else (acceptance,)

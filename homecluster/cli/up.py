@@ -13,6 +13,7 @@ from homecluster.app import up as use_case
 from homecluster.app.copies_places import Home
 from homecluster.app.dry_run import DryRun
 from homecluster.app.plan import make_plans
+from homecluster.app.speculation import with_drafts
 from homecluster.cli import render_jobs
 from homecluster.cli.output import print_document
 from homecluster.cli.train_options import train_options
@@ -27,6 +28,7 @@ from homecluster.cli.workload_options import (
 from homecluster.domain.job import Failed, Running, is_over
 from homecluster.domain.plan import Backend, PlanSet
 from homecluster.errors import InputError, LaunchError
+from homecluster.planner.speculation import DRAFTS
 from homecluster.store.gang_store import is_gang
 from homecluster.store.job_document import UP_SCHEMA, command_table
 from homecluster.store.models import FoundModel
@@ -79,6 +81,7 @@ _PATH = click.Path(path_type=Path)
     type=click.Choice([Backend.MP.value, Backend.RAY.value]),
     help="Who joins the PCs of one copy.  [default: by rule, and said why]",
 )
+@click.option("--speculate", type=click.Choice(["ngram"]), help="Draft tokens and check several in one step, in one copy; plan --speculate says where it pays.")  # fmt: skip
 @click.option(
     "--fewer-copies",
     is_flag=True,
@@ -163,12 +166,14 @@ def _plans(
     if plan_file is not None:
         before = read_plan_file(plan_file)
         found = wiring.model(model or before.model, quantization)
-        return found, make_plans(cluster, found.spec, before.workload, before.pins, before.nodes)
+        plans = make_plans(cluster, found.spec, before.workload, before.pins, before.nodes)
+        return found, with_drafts(plans, before.drafts)
     if model is None:
         raise InputError("name a model: --model gpt2", hint="or a plan: --plan FILE")
     found = wiring.model(model, quantization)
     workload, pins = serve_from(flags), pins_from(flags)
-    return found, make_plans(cluster, found.spec, workload, pins, node_names(flags))
+    plans = make_plans(cluster, found.spec, workload, pins, node_names(flags))
+    return found, with_drafts(plans, DRAFTS if flags["speculate"] else 0)
 
 
 def _dry_run(home: Home, plans: PlanSet, found: DryRun, as_json: bool) -> int:

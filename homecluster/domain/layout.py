@@ -34,6 +34,8 @@ class Layout:
     replicas: tuple[Copy, ...]
     small_collectives: SmallCollectives = SmallCollectives.ENGINE
     """Of copies whose tensor-parallel groups lie over several PCs."""
+    drafts: int = 0
+    """Tokens that a step drafts by n-gram and checks, beside the one that it computes in any case."""
 
     def __post_init__(self) -> None:
         for copy in self.replicas:

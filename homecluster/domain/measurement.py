@@ -16,6 +16,16 @@ class Spread:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Drafted:
+    """What became of the tokens that were drafted during a run."""
+
+    tokens: int
+    right: int
+    tokens_per_step: float
+    """Of one request, over all its steps, also those that found nothing to draft."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Served:
     """How a job answered a workload.
 
@@ -37,3 +47,5 @@ class Served:
     begun_at_s: float
     """On the monotonic clock, as `ended_at_s`."""
     ended_at_s: float
+    drafted: Drafted | None = None
+    """None where the job drafts nothing, or does not tell."""

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from homecluster.domain.measurement import Served, Spread
+from homecluster.domain.measurement import Drafted, Served, Spread
 from homecluster.domain.workload import Serve
 
 CLIENT = "vllm.entrypoints.cli.main"
@@ -83,7 +83,18 @@ def read_result(result: Mapping[str, Any]) -> Served | None:
         output_tokens=sum(outputs),
         begun_at_s=begun,
         ended_at_s=ended,
+        drafted=_drafted(result, sum(outputs)),
     )
+
+
+def _drafted(result: Mapping[str, Any], output_tokens: int) -> Drafted | None:
+    """The client reads it from the engine's counters; a token that was drafted right saved a step."""
+    drafts = result.get("spec_decode_draft_tokens")
+    if not drafts:
+        return None
+    right = int(result["spec_decode_accepted_tokens"])
+    steps = max(1, output_tokens - right)
+    return Drafted(tokens=int(drafts), right=right, tokens_per_step=output_tokens / steps)
 
 
 def _rates(mean: float, per_request: Sequence[float], tokens: Sequence[int]) -> Spread:

@@ -13,7 +13,13 @@ from homecluster.engines import small_collectives
 from homecluster.engines.ray_command import ray_environment, ray_wrapped
 from homecluster.engines.vllm_environment import Environment, engine_environment
 from homecluster.engines.vllm_gang_order import ShareOrder
-from homecluster.engines.vllm_launch import SEED, SERVER, Installation, server_arguments
+from homecluster.engines.vllm_launch import (
+    SEED,
+    SERVER,
+    Installation,
+    draft_arguments,
+    server_arguments,
+)
 
 VLLM = "vllm.entrypoints.cli.main"
 """`vllm serve --headless` exists only behind the command line of vLLM, not in its server module."""
@@ -44,6 +50,7 @@ def share_command(
     argv = (
         *_program(order, installation, model_folder),
         *_model_arguments(order),
+        *draft_arguments(order.drafts),
         *_parallel_arguments(order),
         *_memory_arguments(order),
         *(server_arguments(order.api_host, order.api_port) if serves else ()),

@@ -24,6 +24,7 @@ SERVED: Final = re.compile(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._/-]{0,190}")
 _MOST_PCS = 8
 _MOST_RANKS = 64
 _MOST_LAYERS = 1024
+_MOST_DRAFTS = 16
 _PORTS: Final = (1024, 65535)
 _TIB: Final = 1024**4
 _DTYPES: Final = frozenset({"auto", *DTYPE_NAMES.values()})
@@ -57,6 +58,7 @@ def order_document(order: ShareOrder) -> dict[str, Any]:
         "api_host": order.api_host,
         "start_limit_s": round(order.start_limit_s),
         "small_collectives": str(order.small_collectives),
+        "drafts": order.drafts,
     }
 
 
@@ -95,6 +97,7 @@ def read_order(document: Mapping[str, Any]) -> ShareOrder:
         small_collectives=SmallCollectives(
             read.one_of("small_collectives", frozenset(SmallCollectives))
         ),
+        drafts=read.number("drafts", 0, _MOST_DRAFTS),
     )
     read.finish()
     _check_together(order)

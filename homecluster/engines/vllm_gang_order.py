@@ -62,6 +62,8 @@ class ShareOrder:
     start_limit_s: float = 600.0
     small_collectives: SmallCollectives = SmallCollectives.ENGINE
     """Who carries the small tensors between the PCs; the same for all shares."""
+    drafts: int = 0
+    """Tokens that each step drafts by n-gram; the same for all shares."""
 
     @property
     def share_id(self) -> str:
@@ -150,6 +152,7 @@ def share_orders(
             api_host=asked.api_host,
             start_limit_s=asked.start_limit_s,
             small_collectives=layout.small_collectives,
+            drafts=layout.drafts,
         )
         for number, seat in enumerate(seats)
     )

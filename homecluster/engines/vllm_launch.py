@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import dataclass
 
@@ -25,6 +26,8 @@ RETOKENISED_SLACK_TOKENS = 16
 CPU_CACHE_MARGIN = 4
 """A CPU's cache memory is everyone's: this many times the workload, not all that is free."""
 CPU_CACHE_LEAST_BYTES = GIB
+LEAST_LOOKED_UP, MOST_LOOKED_UP = 2, 4
+"""Last tokens of the text that must have occurred before: a single one says too little of what follows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +88,7 @@ def launch_spec(
         argv=(
             *(installation.python, "-m", SERVER),
             *_model_arguments(served, workload),
+            *draft_arguments(layout.drafts),
             *_parallel_arguments(layout),
             *_memory_arguments(devices, estimate, workload),
             *server_arguments(served.host, served.port),
@@ -133,6 +137,19 @@ def _model_arguments(served: Served, workload: Serve) -> tuple[str, ...]:
         *("--max-model-len", str(context_tokens(served.spec, workload))),
         *("--dtype", dtype, "--seed", str(SEED)),
     )
+
+
+def draft_arguments(drafts: int) -> tuple[str, ...]:
+    """Speculative decoding without a second model: what followed the last words earlier in the text."""
+    if not drafts:
+        return ()
+    ngram = {
+        "method": "ngram",
+        "num_speculative_tokens": drafts,
+        "prompt_lookup_min": LEAST_LOOKED_UP,
+        "prompt_lookup_max": MOST_LOOKED_UP,
+    }
+    return ("--speculative-config", json.dumps(ngram))
 
 
 def context_tokens(spec: ModelSpec, workload: Serve) -> int:

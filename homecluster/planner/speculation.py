@@ -31,24 +31,30 @@ class Speculated:
     step_s: float
     """One step that checks the drafts."""
 
-    def tokens_per_step(self, acceptance: float) -> float:
-        """1 + a + ... + a^k."""
-        return sum(acceptance**place for place in range(self.drafts + 1))
-
     def gain(self, acceptance: float) -> float:
         """Tokens per second with drafts over those without, between two tokens of a request."""
-        return self.tokens_per_step(acceptance) * self.plain_interval_s / self.step_s
+        return tokens_per_step(acceptance, self.drafts) * self.plain_interval_s / self.step_s
 
     @property
     def least_acceptance(self) -> float | None:
         """Where drafting begins to pay; None where it does not even if every draft is right."""
         if self.gain(1.0) <= 1.0:
             return None
-        low, high = 0.0, 1.0
-        for _ in range(_BISECTIONS):
-            middle = (low + high) / 2
-            low, high = (low, middle) if self.gain(middle) > 1.0 else (middle, high)
-        return high
+        return acceptance_of(self.step_s / self.plain_interval_s, self.drafts)
+
+
+def tokens_per_step(acceptance: float, drafts: int) -> float:
+    """1 + a + ... + a^k."""
+    return sum(acceptance**place for place in range(drafts + 1))
+
+
+def acceptance_of(tokens: float, drafts: int) -> float:
+    """The chance of a right draft at which a step yields so many tokens: what a measured run says of `a`."""
+    low, high = 0.0, 1.0
+    for _ in range(_BISECTIONS):
+        middle = (low + high) / 2
+        low, high = (low, middle) if tokens_per_step(middle, drafts) > tokens else (middle, high)
+    return high
 
 
 def speculated(copy: Copy, workload: Serve, *, running: float, drafts: int = DRAFTS) -> Speculated:

@@ -57,6 +57,7 @@ def plan_table(plan: Plan) -> dict[str, Any]:
         "pipeline_parallel": layout.pipeline_parallel,
         "replicas": len(layout.replicas),
         "small_collectives": str(layout.small_collectives),
+        "drafts": layout.drafts,
         "nodes": list(plan.nodes),
         "partition": list(layout.partition),
         "stages": [

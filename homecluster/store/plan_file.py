@@ -20,6 +20,7 @@ class PlannedBefore:
     workload: Serve
     pins: Pins
     nodes: tuple[str, ...]
+    drafts: int
 
 
 def read_plan_file(path: Path) -> PlannedBefore:
@@ -58,6 +59,7 @@ def read_plan_file(path: Path) -> PlannedBefore:
                 small_collectives=SmallCollectives(best.get("small_collectives", "engine")),
             ),
             nodes=tuple(map(str, best["nodes"])),
+            drafts=int(best.get("drafts", 0)),
         )
     except (KeyError, TypeError, ValueError, AssertionError) as error:
         raise InputError(f"{path} is damaged: {error!r}") from error

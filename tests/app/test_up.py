@@ -109,9 +109,10 @@ def dry_run_document(*arguments: object, capsys: pytest.CaptureFixture[str]) -> 
 def test_a_dry_run_as_json_is_a_plan_with_its_commands_and_can_be_launched_again(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    asked = ("--model", "gpt2", "--concurrency", 4, "--prompt-tokens", 100)
+    asked = ("--model", "gpt2", "--concurrency", 4, "--prompt-tokens", 100, "--speculate", "ngram")
     first = dry_run_document(*asked, capsys=capsys)
     (command,) = first["plans"][0]["commands"]
+    assert "--speculative-config" in command["argv"]
     assert command["argv"][1:3] == ["-m", "vllm.entrypoints.openai.api_server"]
     assert command["env"]["VLLM_HOST_IP"] == "127.0.0.1"
     document = home / "plan.json"

@@ -46,6 +46,13 @@ def test_the_document_has_the_gains(tmp_path: Path) -> None:
     assert gains == sorted(gains)
 
 
+def test_a_measured_share_of_right_drafts_is_priced(tmp_path: Path) -> None:
+    told = json.loads(plan(tmp_path, "--acceptance", "0.7", "--json"))["speculation"]
+    (only,) = told["gains"]
+    assert only["acceptance"] == 0.7
+    assert only["gain"] > 1
+
+
 def test_without_the_flag_nothing_is_said_of_it(tmp_path: Path) -> None:
     assert "speculation" not in plan(tmp_path, "--json")
 

@@ -1,8 +1,10 @@
+import json
 from pathlib import Path
 
 import pytest
 
 from homecluster.domain.ids import NodeId
+from homecluster.domain.job import Command
 from homecluster.domain.small_collectives import SmallCollectives
 from homecluster.engines.small_collectives import environment
 from homecluster.engines.vllm_gang_command import share_command
@@ -35,15 +37,27 @@ def test_a_token_file_is_found_by_the_code_inside(tmp_path: Path) -> None:
     assert wanted.token == b"x" * 40
 
 
+def test_every_pc_of_a_gang_drafts_alike_or_not_at_all() -> None:
+    """A PC that expects one token where another sends five would hang or lie."""
+    asked = [command_of_share_1(drafts=drafts).argv for drafts in (0, 4)]
+    assert "--speculative-config" not in asked[0]
+    told = json.loads(asked[1][asked[1].index("--speculative-config") + 1])
+    assert (told["method"], told["num_speculative_tokens"]) == ("ngram", 4)
+
+
 def told_to_share_1(choice: SmallCollectives) -> dict[str, str]:
-    """The environment of its command, after the order's way between the PCs."""
-    sent = order_document(order(small_collectives=choice, share=1, api_port=0))
-    command = share_command(
+    """The environment of its command."""
+    return dict(command_of_share_1(small_collectives=choice).env)
+
+
+def command_of_share_1(**changes: object) -> Command:
+    """After the order's way between the PCs."""
+    sent = order_document(order(share=1, api_port=0, **changes))
+    return share_command(
         read_order(sent), node=NodeId("b"), interface="eth0", model_folder="/models/toy",
         is_local=True,
         installation=Installation(python="/engine/python", cores=(0, 1), openmp_library=None),
     )  # fmt: skip
-    return dict(command.env)
 
 
 def test_every_pc_of_a_gang_is_told() -> None:

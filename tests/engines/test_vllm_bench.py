@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from homecluster.domain.measurement import Drafted
 from homecluster.domain.workload import Serve
 from homecluster.engines.vllm_bench import benchmark_arguments, percentile, read_result
 
@@ -51,6 +52,16 @@ def test_a_rate_per_request_is_what_the_whole_run_would_be_if_all_were_like_it()
     # 12 s of requests in 6 s: 2 in flight; 10 tokens in 2 s or 4 s each.
     assert served.output_tokens_per_s.p50 == pytest.approx((2 * 10 / 2 + 2 * 10 / 4) / 2)
     assert served.requests_per_s.mean == pytest.approx(4 / 6)
+
+
+def test_a_drafted_token_that_was_right_saved_a_step() -> None:
+    """Four answers of 128 tokens, 256 of them drafted right: 256 steps."""
+    told = {"spec_decode_draft_tokens": 1000, "spec_decode_accepted_tokens": 256}
+    plain, drafting = read_result(CAPTURED), read_result(CAPTURED | told)
+    assert plain is not None
+    assert drafting is not None
+    assert plain.drafted is None
+    assert drafting.drafted == Drafted(tokens=1000, right=256, tokens_per_step=2.0)
 
 
 def test_failed_requests_are_counted_and_not_measured() -> None:

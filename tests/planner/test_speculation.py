@@ -8,7 +8,12 @@ from homecluster.domain.hardware import DeviceKind, DType
 from homecluster.domain.topology import Cluster
 from homecluster.domain.workload import Serve
 from homecluster.planner.estimate import Estimator, Prepared
-from homecluster.planner.speculation import Speculated, speculated
+from homecluster.planner.speculation import (
+    Speculated,
+    acceptance_of,
+    speculated,
+    tokens_per_step,
+)
 from tests.builders import cluster, copy_of, device, model, node
 
 
@@ -25,10 +30,15 @@ def pair(rtt_s: float) -> Cluster:
 
 
 def test_a_step_yields_the_geometric_sum() -> None:
-    four = Speculated(drafts=4, plain_interval_s=1.0, step_s=1.0)
-    assert four.tokens_per_step(0.0) == 1
-    assert four.tokens_per_step(0.5) == pytest.approx(1.9375)
-    assert four.tokens_per_step(1.0) == 5
+    assert tokens_per_step(0.0, 4) == 1
+    assert tokens_per_step(0.5, 4) == pytest.approx(1.9375)
+    assert tokens_per_step(1.0, 4) == 5
+
+
+@given(acceptance=st.floats(0, 1), drafts=st.integers(1, 16))
+def test_a_measured_yield_says_the_acceptance(acceptance: float, drafts: int) -> None:
+    yielded = tokens_per_step(acceptance, drafts)
+    assert acceptance_of(yielded, drafts) == pytest.approx(acceptance, abs=1e-6)
 
 
 def test_where_only_latency_counts_almost_every_draft_is_a_gain() -> None:
