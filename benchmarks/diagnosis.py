@@ -2,22 +2,29 @@
 
 Without --lab, troubles are injected into what is seen of two homes: every cause, and pairs; that is
 deterministic and takes seconds. With --lab real clusters of emulated PCs are harmed, one cell after the
-other, and kept in benchmarks/results/diagnosis.json; it needs root, goes on where it stopped, and
-takes about half an hour in all.
+other, and looked at again once that is undone. Results go to benchmarks/results/diagnosis.json as they
+come: the first one of a cell stays. It needs root, goes on where it stopped, and takes about half an hour in all.
 """
 
 from __future__ import annotations
 
 import argparse
+import fcntl
 import json
+import os
 import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tests.planner.causes.homes import HOMES, alone, both
 from tests.planner.causes.troubles import PAIRS, TROUBLES
+
+if TYPE_CHECKING:
+    from tests.cluster.diagnosed import Cell
+    from tests.cluster.lab_troubles import Site
 
 PAGE = Path(__file__).parents[1] / "docs" / "diagnose.md"
 RESULTS = Path(__file__).parent / "results" / "diagnosis.json"
@@ -28,6 +35,7 @@ AUTHORS = (
     "Rules and injections were written by the same people: this shows that the rules tell the troubles apart, "
     "not how often strangers' troubles are found."
 )
+MOST_PLACES = 6
 LAB = "Made in emulated homes with running clusters, and typed `homecluster diagnose`"
 SEEN = "Injected into the figures that are seen of two homes"
 
@@ -68,39 +76,56 @@ def kept_rows() -> list[Row]:
     return [Row(**row) for row in json.loads(RESULTS.read_text())["rows"]]
 
 
-def run_lab(limit_s: float, where_only: str) -> None:
-    """Harm real clusters of emulated PCs, cell by cell; what is kept already is skipped."""
-    from tests.cluster.diagnosed import Cell, lab_cells, site  # noqa: PLC0415 - needs the lab
-    from tests.cluster.lab_troubles import causes  # noqa: PLC0415 - likewise
+def run_lab(limit_s: float, where_only: str, kind: str) -> None:
+    """Harm real clusters of emulated PCs, cell by cell, and look again once it is undone.
+
+    What is kept already is skipped: the first result of a cell counts.
+    """
+    from tests.cluster.diagnosed import lab_cells, site  # noqa: PLC0415 - needs the lab
 
     until_s = time.monotonic() + limit_s
     done = {(row.where, row.trouble) for row in kept_rows()}
     todo: dict[str, list[Cell]] = {}
     for cell in lab_cells():
-        if where_only in cell.where and (cell.where, cell.trouble) not in done:
+        wanted = where_only in cell.where and kind in ("all", "links" if cell.measures else "rest")
+        if wanted and (cell.where, cell.trouble) not in done:
             todo.setdefault(cell.where, []).append(cell)
-    for where, cells in todo.items():
+    for cells in todo.values():
         if time.monotonic() > until_s:
             return
         with site(cells[0].plan(), *cells[0].join, wsl=cells[0].wsl) as home:
             for cell in cells:
                 if time.monotonic() > until_s:
                     return
-                try:
-                    with cell.harm(home) as arguments:
-                        named = first(causes(home, arguments))
-                except (AssertionError, subprocess.SubprocessError) as error:
-                    print(f"{where}: {cell.trouble}: not done: {error}", flush=True)
-                    continue
-                row = Row(where=where, trouble=cell.trouble, expected=cell.expected, named=named)
-                print(row, flush=True)
-                keep(row)
+                for row in looks(cell, home):
+                    print(row, flush=True)
+                    keep(row)
+
+
+def looks(cell: Cell, home: Site) -> Iterator[Row]:
+    """One at the harmed home, one after the harm is undone; nothing where the harm could not be done."""
+    from tests.cluster.lab_troubles import causes  # noqa: PLC0415 - needs the lab
+
+    try:
+        with cell.harm(home) as arguments:
+            named = first(causes(home, arguments))
+        yield Row(where=cell.where, trouble=cell.trouble, expected=cell.expected, named=named)
+        if cell.heals:
+            again = f"{cell.where}, after: {cell.trouble}"
+            yield Row(where=again, trouble="none", expected=None, named=first(causes(home, ())))
+    except (AssertionError, subprocess.SubprocessError) as error:
+        print(f"{cell.where}: {cell.trouble}: not done: {error}", flush=True)
 
 
 def keep(row: Row) -> None:
     """Beside what is kept by now: several of these may run at the same time."""
-    document = {"schema": SCHEMA, "rows": [asdict(one) for one in (*kept_rows(), row)]}
-    RESULTS.write_text(json.dumps(document, indent=1) + "\n")
+    folder = os.open(RESULTS.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        document = {"schema": SCHEMA, "rows": [asdict(one) for one in (*kept_rows(), row)]}
+        RESULTS.write_text(json.dumps(document, indent=1) + "\n")
+    finally:
+        os.close(folder)
 
 
 def first(ids: list[str]) -> str | None:
@@ -115,7 +140,7 @@ def table(rows: list[Row], heading: str) -> str:
     alarms = sum(not row.is_right for row in healthy)
     counted = (
         f"{heading}: {right} of {len(troubled)} were named first by the right cause; "
-        f"{alarms} of {len(healthy)} healthy homes raised an alarm."
+        f"{alarms} of {len(healthy)} looks at healthy homes raised an alarm."
     )
     lines = [counted, "", "| trouble | must be called | was called |", "| --- | --- | --- |"]
     for trouble, expected in dict.fromkeys((row.trouble, row.expected) for row in rows):
@@ -139,7 +164,11 @@ def called(rows: list[Row]) -> str:
         found.setdefault("right" if row.is_right else (row.named or "healthy"), []).append(
             row.where
         )
-    return "; ".join(f"{what}: {', '.join(places)}" for what, places in found.items())
+    return "; ".join(f"{what}: {_places(places)}" for what, places in found.items())
+
+
+def _places(places: list[str]) -> str:
+    return ", ".join(places) if len(places) <= MOST_PLACES else f"{len(places)} looks"
 
 
 def write(text: str) -> None:
@@ -154,9 +183,15 @@ def main() -> None:
     parser.add_argument("--lab", action="store_true", help="first go on with emulated homes")
     parser.add_argument("--limit-s", type=float, default=3600.0, help="start no cell after that")
     parser.add_argument("--where", default="", help="only homes whose name holds this")
+    parser.add_argument(
+        "--kind",
+        choices=("all", "links", "rest"),
+        default="all",
+        help="only troubles told by figures of links, which want a machine that does nothing else, or the others",
+    )
     wanted = parser.parse_args()
     if wanted.lab:
-        run_lab(wanted.limit_s, wanted.where)
+        run_lab(wanted.limit_s, wanted.where, wanted.kind)
     seen, lab = list(seen_rows()), kept_rows()
     tables = [table(lab, LAB)] if lab else []
     tables.append(table(seen, SEEN))

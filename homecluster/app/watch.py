@@ -139,16 +139,29 @@ def _here(everybody: tuple[Member, ...]) -> Member | None:
 
 
 def _ask(members: Members, node: NodeId, seconds: float) -> Answer:
+    asked_s = time.time()
     try:
         told = members.ask(node, VERB, {"seconds": seconds}, deadline_s=seconds + _ANSWER_S)
         signs = read_table(NodeSigns, told.get("signs"), "signs")
         now_s = told.get("now_s")
-        offset_s = now_s - time.time() if isinstance(now_s, int | float) else None
+        offset_s = (
+            clock_offset_s(asked_s, float(now_s), time.time())
+            if isinstance(now_s, int | float)
+            else None
+        )
     except HomeclusterError as error:
         return Answer(node=node, why=error.message)
     except ShapeError as error:
         return Answer(node=node, why=f"its answer makes no sense: {error}")
     return Answer(node=node, signs=replace(signs, node=node, clock_offset_s=offset_s))
+
+
+def clock_offset_s(asked_s: float, told_s: float, answered_s: float) -> float:
+    """How far a clock is surely off that said `told_s` at some time between question and answer; pure.
+
+    0 where it may be right: an answer that was late on its way is no wrong clock.
+    """
+    return min(0.0, told_s - asked_s) + max(0.0, told_s - answered_s)
 
 
 def _is_wsl() -> bool:

@@ -36,6 +36,9 @@ VERBS: Final = {
 }
 """Verb -> its one-line help; the module is `homecluster.cli.VERB` and holds a click command of that name."""
 
+_POLITE: Final = 10
+"""Of 19: a tenth of a core's time where everything is busy, all of it where a core is free."""
+
 
 class _Verbs(click.Group):
     """Lists verbs without importing them: `homecluster --help` stays instant."""
@@ -76,9 +79,17 @@ def cli() -> None:
     """  # noqa: D301 - click looks for the backspace itself
 
 
+def give_way() -> None:
+    """Let the job that is watched go first: loading ourselves takes half a second of a core."""
+    if hasattr(os, "nice"):  # not on Windows
+        os.nice(_POLITE)
+
+
 def main() -> None:
     """Run the command line and exit with its code."""
     # What we start by `python -m` must not find its modules in the folder where the user happens to be.
     os.environ["PYTHONSAFEPATH"] = "1"
     os.umask(os.umask(0o077) | 0o022)  # WSL may start with 0: anybody might write what we make
+    if sys.argv[1:2] == ["diagnose"]:
+        give_way()
     sys.exit(boundary.run(lambda: cli.main(standalone_mode=False)))

@@ -12,7 +12,7 @@ import pytest
 from homecluster.agent.verbs import Asked
 from homecluster.app import watch as watching
 from homecluster.app.verbs import all_verbs
-from homecluster.app.watch import answer, watch, watch_here
+from homecluster.app.watch import answer, clock_offset_s, watch, watch_here
 from homecluster.domain.hardware import WslMode
 from homecluster.domain.ids import NodeId
 from homecluster.domain.member import Health, Member, Role
@@ -99,6 +99,15 @@ def test_half_of_the_members_gone_leaves_the_others_judged(paths: Paths) -> None
     assert dict(signs.unseen)["c"] == "c does not answer"
     ids = [cause.id for cause in diagnose_signs(cable().cluster, signs).causes]
     assert {"member-gone", "clock-skew"} <= set(ids)
+
+
+@pytest.mark.parametrize(
+    ("told_s", "offset_s"), [(100.5, 0.0), (180.0, 0.0), (90.0, -10.0), (190.0, 8.0)]
+)
+def test_an_answer_that_was_long_on_its_way_is_no_wrong_clock(
+    told_s: float, offset_s: float
+) -> None:
+    assert offset_s == clock_offset_s(100.0, told_s, 182.0)
 
 
 def test_a_pc_whose_agent_sleeps_is_judged_by_itself(paths: Paths) -> None:

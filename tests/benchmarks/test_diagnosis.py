@@ -12,7 +12,7 @@ ROWS = [
 def test_misses_and_false_alarms_are_counted_and_shown_where_they_were() -> None:
     lines = table(ROWS, "Here").splitlines()
 
-    assert lines[0].startswith("Here: 1 of 2 were named first by the right cause; 1 of 1 healthy")
+    assert lines[0].startswith("Here: 1 of 2 were named first by the right cause; 1 of 1 looks")
     assert lines[-2:] == [
         "| loss | packet-loss | right: cable; healthy: wifi |",
         "| none | healthy | packet-loss: cable |",

@@ -10,6 +10,7 @@ from typing import Final
 
 from tests.cluster.lab_troubles import (
     CLOCK,
+    MEASURING,
     PAIRS,
     TROUBLES,
     WSL_KERNEL,
@@ -57,13 +58,20 @@ class Cell:
     harm: Trouble
     join: tuple[str, ...] = ()
     wsl: bool = False
+    measures: bool = False
+    """Its verdict rests on figures of links: to be made while nothing else runs."""
+    heals: bool = False
+    """Once undone, the home is as it was, and must be called healthy."""
 
 
 def lab_cells() -> Iterator[Cell]:
     """Every trouble and pair in both clusters, homes that are a trouble by themselves, healthy homes of two sizes."""
     for where, plan in CLUSTERS.items():
         for trouble, (expected, harm) in {**TROUBLES, **PAIRS}.items():
-            yield Cell(where=where, plan=plan, trouble=trouble, expected=expected, harm=harm)
+            measures = trouble in MEASURING
+            yield Cell(
+                where=where, plan=plan, trouble=trouble, expected=expected, harm=harm, measures=measures, heals=not measures
+            )  # fmt: skip
     for hosts in (2, 3):
         vpn, nat = _sized("vpn", hosts), _sized("wsl-nat", hosts)
         yield Cell(
@@ -76,12 +84,12 @@ def lab_cells() -> Iterator[Cell]:
         )  # fmt: skip
     for home in ("hotspot", "wifi5"):
         yield Cell(
-            where=home, plan=_sized(home, 4), trouble="pairs in each other's way", expected="shared-medium", harm=in_the_way
+            where=home, plan=_sized(home, 4), trouble="pairs in each other's way", expected="shared-medium", harm=in_the_way, measures=True
         )  # fmt: skip
     for home in HEALTHY:
         for hosts in (2, 3):
             yield Cell(
-                where=f"{home}, {hosts} PCs", plan=_sized(home, hosts), trouble="none", expected=None, harm=link()
+                where=f"{home}, {hosts} PCs", plan=_sized(home, hosts), trouble="none", expected=None, harm=link(), measures=True
             )  # fmt: skip
 
 

@@ -63,8 +63,15 @@ def shifted():
     except (OSError, ValueError):
         return _true()
 time.time = shifted
+try:
+    version = open(os.environ["CLOCK_OFFSET"] + "-version").read()
+except (OSError, KeyError):
+    version = ""
+if version:
+    import homecluster
+    homecluster.__version__ = version
 """
-"""A sitecustomize: this PC's Python believes a clock that a file sets wrong."""
+"""A sitecustomize: this PC's Python believes a clock that a file sets wrong, and a version that a file names."""
 
 
 @contextmanager
@@ -131,6 +138,28 @@ def wrong_clock(site: Site) -> Iterator[tuple[str, ...]]:
 
 
 @contextmanager
+def another_version(site: Site) -> Iterator[tuple[str, ...]]:
+    """b's agent is started again as an older homecluster."""
+    version = site.harmed.folder / "clock-offset-version"
+    version.write_text("0.0.1")
+    _start_again(site.pcs["b"])
+    try:
+        yield ()
+    finally:
+        version.unlink()
+        _start_again(site.pcs["b"])
+
+
+def _start_again(pc: Pc) -> None:
+    """The coordinator hears the new agent: its old one is dead and gone before."""
+    pc.kill_agent("TERM")
+    within(30, lambda: not pc.has_agent())
+    ran = pc.type("join")
+    assert ran.returncode == 0, ran.stderr
+    within(60, lambda: pc.health().get(pc.name) == "alive", pc.agent_log)
+
+
+@contextmanager
 def left_engine(site: Site) -> Iterator[tuple[str, ...]]:
     """A process with an engine's name that nobody owns listens on a port."""
     with site.harmed.popen(
@@ -187,20 +216,21 @@ def swapping(site: Site) -> Iterator[tuple[str, ...]]:
     with (
         over(site.harmed, "/proc/meminfo", {"": _memory(16, 0.3)}),
         over(site.harmed, "/proc/pressure/memory", stalls) as file,
-        _growing(file),
+        _growing(file, "some avg10=50.00 avg60=50.00 avg300=50.00 total={}\n"),
     ):
         yield ()
 
 
 @contextmanager
-def _growing(file: Path) -> Iterator[None]:
+def _growing(file: Path, text: str) -> Iterator[None]:
+    """A counter that rises by half of the time, in microseconds."""
     stop = threading.Event()
 
     def grow() -> None:
-        total_us = 0
+        total = 0
         while not stop.wait(0.05):
-            total_us += 25_000
-            file.write_text(f"some avg10=50.00 avg60=50.00 avg300=50.00 total={total_us}\n")
+            total += 25_000
+            file.write_text(text.format(total))
 
     thread = threading.Thread(target=grow)
     thread.start()
@@ -209,6 +239,22 @@ def _growing(file: Path) -> Iterator[None]:
     finally:
         stop.set()
         thread.join()
+
+
+@contextmanager
+def hot(site: Site) -> Iterator[tuple[str, ...]]:
+    """The kernel counts thermal throttling, and the clock is at half of its most."""
+    core = {
+        "thermal_throttle/core_throttle_count": "0",
+        "cpufreq/scaling_cur_freq": "1900000",
+        "cpufreq/cpuinfo_max_freq": "3800000",
+        "cpufreq/scaling_governor": "performance",
+    }
+    with (
+        over(site.harmed, "/sys/devices/system/cpu/cpu0", core) as folder,
+        _growing(folder / "thermal_throttle/core_throttle_count", "{}"),
+    ):
+        yield ()
 
 
 @contextmanager
@@ -295,13 +341,19 @@ def in_the_way(site: Site) -> Iterator[tuple[str, ...]]:
 
 
 def planned(*arguments: str) -> Trouble:
-    """A layout that does not suit, judged on the live cluster with its measured links."""
+    """A layout that does not suit, judged on the live cluster with its measured links.
+
+    Both PCs have the same memory on every machine that runs this.
+    """
+    memory = {"": _memory(24, 20)}
 
     @contextmanager
     def harm(site: Site) -> Iterator[tuple[str, ...]]:
         if not any(site.asks.state.glob("links/*.json")):
             probe(site, "--quick")
-        yield ("--nodes", "a,b", *arguments)
+        a, b = site.asks.host, site.harmed
+        with over(a, "/proc/meminfo", memory), over(b, "/proc/meminfo", memory):
+            yield ("--nodes", "a,b", *arguments)
 
     return harm
 
@@ -328,7 +380,7 @@ def forget(site: Site) -> None:
 
 
 def causes(site: Site, arguments: tuple[str, ...]) -> list[str]:
-    ran = site.asks.type("diagnose", *arguments, "--json", timeout_s=120)
+    ran = site.asks.type("diagnose", "--seconds", "2", *arguments, "--json", timeout_s=120)
     assert ran.stdout, ran.stderr
     return [str(cause["id"]) for cause in json.loads(ran.stdout)["causes"]]
 
@@ -352,6 +404,8 @@ TROUBLES: Final[Mapping[str, tuple[str, Trouble]]] = MappingProxyType(
         "swapping": ("memory-pressure", swapping),
         "WSL's share of memory": ("wsl-memory-cap", small_wsl),
         "a container's quota": ("cpu-quota", short_of_quota),
+        "heat": ("throttled", hot),
+        "another homecluster": ("mixed-versions", another_version),
         "loss": ("packet-loss", LOSS),
         "a thin uplink": ("asymmetric-uplink", link(direction="up", rate_mbit=3)),
         "a full queue": ("bufferbloat", link(rate_mbit=20, queue_kib=1024)),
@@ -360,7 +414,7 @@ TROUBLES: Final[Mapping[str, tuple[str, Trouble]]] = MappingProxyType(
         "tensor parallel over a link": ("latency-bound-tensor-parallel", planned("--model", "gpt2", *_TENSOR)),
         "long prompts over a thin link": ("thin-link", both(link(rate_mbit=20), planned("--model", "gpt2", *_TENSOR, *_LONG))),
         "a pipeline nobody needs": ("distributing-does-not-pay", planned("--model", "llama-2-7b", *_PIPE, "--concurrency", "8")),
-        "a lopsided cut": ("uneven-split", planned("--model", "llama-2-13b", *_PIPE, "--concurrency", "8", "--partition", "27,13")),
+        "a lopsided cut": ("uneven-split", planned("--model", "llama-2-13b", *_PIPE, "--concurrency", "8", "--prompt-tokens", "64", "--output-tokens", "64", "--partition", "26,14")),
         "one request for two stages": ("too-little-concurrency", planned("--model", "llama-2-13b", *_PIPE, "--goal", "throughput")),
         "a model too large": ("cannot-run", planned("--model", "llama-2-70b", *_PIPE)),
         "more requests than cache": ("kv-cache-too-small", planned("--model", "llama-2-13b", *_PIPE, "--concurrency", "400")),
@@ -376,3 +430,16 @@ PAIRS: Final[Mapping[str, tuple[str, Trouble]]] = MappingProxyType(
         "a wrong clock, a container's quota": ("clock-skew", both(wrong_clock, short_of_quota)),
     }
 )
+MEASURING: Final = frozenset(
+    {
+        "loss",
+        "a thin uplink",
+        "a full queue",
+        "large packets vanish",
+        "a link that got worse",
+        "tensor parallel over a link",
+        "long prompts over a thin link",
+        "loss, multicast dropped",
+    }
+)
+"""Troubles that are told by the figures of a link."""

@@ -83,10 +83,16 @@ class Pc:
 
     def agent_pid(self) -> int:
         """As seen from inside the host."""
-        ran = self.host.run([sys.executable, "-c", _AGENTS], check=True)
-        pids = [int(line) for line in ran.stdout.split()]
+        pids = self._agents()
         assert len(pids) == 1, f"{self.name}: {pids}"
         return pids[0]
+
+    def has_agent(self) -> bool:
+        return bool(self._agents())
+
+    def _agents(self) -> list[int]:
+        ran = self.host.run([sys.executable, "-c", _AGENTS], check=True)
+        return [int(line) for line in ran.stdout.split()]
 
     def kill_agent(self, signal: str = "KILL") -> None:
         self.host.run(["kill", f"-{signal}", str(self.agent_pid())], check=True)
