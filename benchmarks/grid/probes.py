@@ -20,7 +20,16 @@ def probed_device(engine: Engine) -> dict[str, Any]:
     """The cluster document of one PC with one CPU, as `homecluster probe` prints it."""
     with grid_lab(1) as lab:
         ran = lab.host("a").run(
-            [sys.executable, "-c", ON_ONE_CPU, "-m", "homecluster", "probe", "--json"],
+            [
+                sys.executable,
+                "-c",
+                ON_ONE_CPU,
+                sys.executable,
+                "-m",
+                "homecluster",
+                "probe",
+                "--json",
+            ],
             env={"HOMECLUSTER_ENGINES": str(engine.path.parent)},
             timeout=_PROBE_WITHIN_S,
             check=True,

@@ -34,7 +34,7 @@ _START_WITHIN_S: Final = 300.0
 ON_ONE_CPU: Final = """
 import os, sys
 os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+os.execv(sys.argv[1], sys.argv[1:])
 """
 _WAIT: Final = f"""
 import time, urllib.request
@@ -132,7 +132,7 @@ def single(lab: Lab, engine: Engine, model: Path, start: Start) -> Iterator[floa
         *(
             sys.executable,
             "-c",
-            ON_ONE_CPU.replace("sys.executable,", "sys.argv[1],"),
+            ON_ONE_CPU,
             installation.python,
         ),
         *("-m", SERVER, "--model", str(model), "--served-model-name=tiny"),
