@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from homecluster.app.ports import Members
-from homecluster.domain.job import is_over
+from homecluster.domain.job import Starting, is_over
 from homecluster.engines.vllm_gang_document import order_document
+from homecluster.engines.vllm_log import LAST_PHASE
 from homecluster.errors import HomeclusterError
 from homecluster.launch.gang_step import Accepted, Event, Refused, Silent, Told
 from homecluster.store.gang_store import Part
@@ -20,8 +21,9 @@ from homecluster.store.job_store import state_of
 LEASE_S: Final = 20
 """A share goes on for so long without its leader."""
 LOOK_EVERY_S: Final = 1.0
-START_LOOK_EVERY_S: Final = 0.25
-"""Until it runs: who waits for the first token waits for the look that brings the word of it too."""
+TOKEN_LOOK_EVERY_S: Final = 0.25
+"""Once the server answers: who waits for the first token waits for the look that brings the word of it too.
+Before, four looks a second would take the cores from the engine that loads its code: 11 s of them in a start."""
 STOP_AGAIN_S: Final = 5.0
 """Asked twice, a share ends without grace: a rank that waits for a lost one hears no SIGTERM."""
 _START_WITHIN_S: Final = 30.0
@@ -53,6 +55,7 @@ class Line:
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._closed = threading.Event()
+        self._token_is_near = False
         self._running = False
         self._place = 0
         self._stop_asked_at_s: float | None = None
@@ -89,12 +92,13 @@ class Line:
             else:
                 heard_at_s = time.monotonic()
                 state = state_of(report)
+                self._token_is_near = state == Starting(phase=LAST_PHASE)
                 self._out.event(Told(share=self._share, state=state))
                 if is_over(state) and not report["log"]:
                     return
                 if len(report["log"]) >= _MUCH_LOG_LINES:
                     continue
-            self._wake.wait(LOOK_EVERY_S if self._running else START_LOOK_EVERY_S)
+            self._wake.wait(TOKEN_LOOK_EVERY_S if self._token_is_near else LOOK_EVERY_S)
             self._wake.clear()
 
     def _begin(self) -> bool:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
+LAST_PHASE: Final = "waiting for the first token"
+"""The last phase of a start: the server answers."""
+
 _PHASES: Final = (
     ("Initializing a V1 LLM engine", "starting the engine"),
     ("Starting to load model", "loading weights"),
@@ -13,7 +16,7 @@ _PHASES: Final = (
     ("torch.compile takes", "preparing memory"),
     ("KV cache size", "warming up"),
     ("Capturing CUDA graphs", "capturing CUDA graphs"),
-    ("Application startup complete", "waiting for the first token"),
+    ("Application startup complete", LAST_PHASE),
 )
 """(what a line holds, the phase that begins there); read in vLLM 0.32."""
 
