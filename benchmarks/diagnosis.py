@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 PAGE = Path(__file__).parents[1] / "docs" / "diagnose.md"
 RESULTS = Path(__file__).parent / "results" / "diagnosis.json"
 SCHEMA = "homecluster.diagnosis-cells/1"
-BEGIN, END = "<!-- diagnosis table -->", "<!-- end of diagnosis table -->"
+MARKS = ("<!-- diagnosis table -->", "<!-- end of diagnosis table -->")
 
 AUTHORS = (
     "Rules and injections were written by the same people: this shows that the rules tell the troubles apart, "
@@ -171,11 +171,12 @@ def _places(places: list[str]) -> str:
     return ", ".join(places) if len(places) <= MOST_PLACES else f"{len(places)} looks"
 
 
-def write(text: str) -> None:
-    page = PAGE.read_text(encoding="utf-8")
-    before, _, rest = page.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    PAGE.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
+def write_between(page: Path, marks: tuple[str, str], text: str) -> None:
+    """Put the text in the place of what stands between the two marks."""
+    begin, end = marks
+    before, _, rest = page.read_text(encoding="utf-8").partition(begin)
+    _, _, after = rest.partition(end)
+    page.write_text(f"{before}{begin}\n{text}\n{end}{after}", encoding="utf-8")
 
 
 def main() -> None:
@@ -195,7 +196,7 @@ def main() -> None:
     seen, lab = list(seen_rows()), kept_rows()
     tables = [table(lab, LAB)] if lab else []
     tables.append(table(seen, SEEN))
-    write("\n\n".join([AUTHORS, *tables, only_in_figures(lab, seen)]))
+    write_between(PAGE, MARKS, "\n\n".join([AUTHORS, *tables, only_in_figures(lab, seen)]))
     for row in (*lab, *seen):
         if not row.is_right:
             print(f"{row.where}: {row.trouble}: expected {row.expected}, named {row.named}")

@@ -18,6 +18,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -49,26 +50,35 @@ _KEPT = ("devices", "models")
 """What of a PC's state is worth keeping between parts: both PCs are of one make."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Home:
+    """Two PCs of one cluster; a leads."""
+
+    lab: Lab
+    a: Pc
+    b: Pc
+
+
 @contextmanager
-def home(work: Path) -> Iterator[tuple[Pc, Pc]]:
-    """Both PCs joined by the hotspot and the link between them probed; one core each."""
+def home(work: Path, name: str = "hotspot") -> Iterator[Home]:
+    """Both PCs joined by that home's link, which is probed; one core each."""
     environment = {"HOMECLUSTER_ENGINES": str(paths_from(os.environ).engines)}
-    with Lab("hotspot", hosts=2, cpu_cores={"a": 1.0, "b": 1.0}) as lab:
+    with Lab(name, hosts=2, cpu_cores={"a": 1.0, "b": 1.0}) as lab:
         a, b = (Pc(host=lab.host(name), env=environment) for name in ("a", "b"))
         for pc in (a, b):
-            for name in _KEPT:
-                if (work / name).is_dir():
-                    shutil.copytree(work / name, pc.state / name)
+            for part in _KEPT:
+                if (work / part).is_dir():
+                    shutil.copytree(work / part, pc.state / part)
         a.create()
         b.join(a.token("--operator"))
         typed(a, "probe", "--quick")
         try:
-            yield a, b
+            yield Home(lab=lab, a=a, b=b)
         finally:
-            for name in _KEPT:
-                if (a.state / name).is_dir():
-                    shutil.rmtree(work / name, ignore_errors=True)
-                    shutil.copytree(a.state / name, work / name)
+            for part in _KEPT:
+                if (a.state / part).is_dir():
+                    shutil.rmtree(work / part, ignore_errors=True)
+                    shutil.copytree(a.state / part, work / part)
 
 
 def typed(pc: Pc, *arguments: str) -> str:
@@ -92,10 +102,11 @@ def measure_devices(work: Path) -> dict[str, Any]:
 
 def tensor(work: Path) -> dict[str, Any]:
     """Tensor parallel over both: explained while it starts and while it answers."""
-    with home(work) as (a, _):
+    with home(work) as at:
+        a = at.a
         begun_s = time.monotonic()
         with a.host.popen(
-            [sys.executable, "-m", "homecluster", *_up("gpt2", _TENSOR, 1)],
+            [sys.executable, "-m", "homecluster", *up("gpt2", _TENSOR, 1)],
             env=a.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         ) as starting:  # fmt: skip
             while not any(word in (phase := _phase(a)) for word in _SILENT):
@@ -133,18 +144,18 @@ def remedy(work: Path) -> dict[str, Any]:
 def copies(work: Path) -> dict[str, Any]:
     """A copy on each PC, with two users."""
     pins = ("--tensor-parallel", "1", "--pipeline-parallel", "1", "--replicas", "2")
-    return _served(work, _up("gpt2", pins, 2), 2)
+    return _served(work, up("gpt2", pins, 2), 2)
 
 
 def _served(work: Path, argv: list[str], users: int) -> dict[str, Any]:
-    with home(work) as (a, _):
-        typed(a, *argv)
-        measured = Users(a, users, seconds=20).rate()
-        typed(a, "down", "--all")
+    with home(work) as at:
+        typed(at.a, *argv)
+        measured = Users(at.a, users, seconds=20).rate()
+        typed(at.a, "down", "--all")
     return {"users": users, "tokens_per_s": measured}
 
 
-def _up(model: str, pins: tuple[str, ...], users: int) -> list[str]:
+def up(model: str, pins: tuple[str, ...], users: int) -> list[str]:
     where = ("--port", str(_PORT), "--detach")
     return ["up", "--model", model, "--random-weights", *pins, *_LOAD, str(users), *where]
 
