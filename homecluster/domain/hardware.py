@@ -34,6 +34,9 @@ class DType(StrEnum):
     INT8 = "int8"
 
 
+ANY_CPU = -1
+"""In place of a logical CPU's number: a core's worth of time on whichever CPU is free."""
+
 DTYPE_BYTES = {DType.FP32: 4, DType.FP16: 2, DType.BF16: 2, DType.FP8: 1, DType.INT8: 1}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from homecluster.domain.hardware import DeviceKind
+from homecluster.domain.hardware import ANY_CPU, DeviceKind
 
 FEW_CORES = 2
 """Up to here every core computes; docs/decisions/0010-cpu-engine-runs-eager.md has the figures."""
@@ -28,7 +28,7 @@ def engine_environment(
     Args:
         kind: the devices' kind; a copy never mixes kinds.
         ranks: processes that compute: tensor parallel times pipeline parallel.
-        cores: logical CPU ids, one for each physical core that this process may use; CPU only.
+        cores: logical CPU ids (or `ANY_CPU`), one for each physical core that this process may use; CPU only.
         weights_local: the model is a folder here, so the hub must not be asked.
         partition: layers per pipeline stage; empty: one stage.
         device_indices: CUDA devices to use; empty: all.
@@ -60,14 +60,21 @@ def _cpu_variables(
     # Its idle threads sleep after 5 ms; GNU's spin and take the cores from server and scheduler.
     preload = {"LD_PRELOAD": openmp_library} if openmp_library else {}
     return preload | {
-        # Explicit lists: vLLM's `auto` refuses more ranks than NUMA nodes.
-        "VLLM_CPU_OMP_THREADS_BIND": "|".join(",".join(map(str, share)) for share in shares),
+        **_threads(shares),
         # The engine runs eager; the helpers that vLLM compiles all the same cost half a minute at the
         # first token of a tensor-parallel copy and need a C++ compiler (decision 0141).
         "TORCHDYNAMO_DISABLE": "1",
         # All ranks and the server share one PC: gloo must not look for a route.
         "GLOO_SOCKET_IFNAME": "lo",
     }
+
+
+def _threads(shares: tuple[tuple[int, ...], ...]) -> Mapping[str, str]:
+    """Explicit lists, for vLLM's `auto` refuses more ranks than NUMA nodes; under a quota only how many."""
+    if ANY_CPU in shares[0]:
+        return {"VLLM_CPU_OMP_THREADS_BIND": "nobind", "OMP_NUM_THREADS": str(len(shares[0]))}
+    lists = "|".join(",".join(map(str, share)) for share in shares)
+    return {"VLLM_CPU_OMP_THREADS_BIND": lists}
 
 
 def _cuda_variables(device_indices: tuple[int, ...]) -> Mapping[str, str]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import psutil
 
+from homecluster.domain.hardware import ANY_CPU
 from homecluster.inventory.addresses import home_addresses, read_interfaces
 from homecluster.inventory.cgroup_limits import CgroupLimits, read_limits
 from homecluster.inventory.host_files import ReadText, read_host_text
@@ -26,7 +27,7 @@ class SystemFacts:
     cpu_cores: int
     """Logical CPUs that this process may use, a container's CPU quota taken into account."""
     engine_cores: tuple[int, ...]
-    """One logical CPU for each physical core that this process may use: what the engine binds to."""
+    """One logical CPU for each physical core that this process may use: what the engine binds to, unless `ANY_CPU`."""
     ram_total_bytes: int
     """A container's limit where it is lower."""
     ram_available_bytes: int
@@ -64,10 +65,12 @@ def operating_system(python_platform: str, kernel_release: str) -> str:
 
 
 def bounded_cores(cpus: tuple[int, ...], limits: CgroupLimits) -> tuple[int, ...]:
-    """As many of `cpus` as a CPU quota keeps busy; a quota of 1.5 cores keeps one."""
-    if limits.cpu_cores is None:
-        return cpus
-    return cpus[: max(1, math.floor(limits.cpu_cores))]
+    """As many cores as a CPU quota keeps busy; a quota of 1.5 cores keeps one.
+
+    A quota is time on any of `cpus`: two containers that each took the first would share it.
+    """
+    busy = len(cpus) if limits.cpu_cores is None else max(1, math.floor(limits.cpu_cores))
+    return cpus if busy >= len(cpus) else (ANY_CPU,) * busy
 
 
 def bounded_memory(total: int, available: int, limits: CgroupLimits) -> tuple[int, int]:

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homecluster.domain.hardware import DeviceKind
+from homecluster.domain.hardware import ANY_CPU, DeviceKind
 from homecluster.engines.vllm_environment import core_shares, engine_environment
 
 CORES = st.lists(st.integers(0, 63), min_size=1, max_size=32, unique=True).map(tuple)
@@ -31,6 +31,13 @@ def test_on_two_cores_both_compute() -> None:
 
 def test_two_ranks_on_two_cores_get_one_each() -> None:
     assert cpu(cores=(0, 1), ranks=2)["VLLM_CPU_OMP_THREADS_BIND"] == "0|1"
+
+
+def test_under_a_quota_the_threads_are_counted_and_bound_to_no_cpu() -> None:
+    environment = cpu(cores=(ANY_CPU,) * 4, ranks=2)
+    assert environment["VLLM_CPU_OMP_THREADS_BIND"] == "nobind"
+    assert environment["OMP_NUM_THREADS"] == "2"
+    assert "OMP_NUM_THREADS" not in cpu()  # a list of CPUs counts them
 
 
 def test_an_uneven_partition_is_told_to_every_stage() -> None:

@@ -7,6 +7,7 @@ import os
 import psutil
 import pytest
 
+from homecluster.domain.hardware import ANY_CPU
 from homecluster.inventory.addresses import InterfaceAddress, home_addresses
 from homecluster.inventory.cgroup_limits import CgroupLimits, read_limits
 from homecluster.inventory.processor import one_cpu_per_core, read_processor
@@ -93,8 +94,15 @@ def test_a_quota_keeps_as_many_cores_as_it_can_fill_and_at_least_one() -> None:
     half = CgroupLimits(cpu_cores=0.5, memory_bytes=None, memory_available_bytes=None)
     two = CgroupLimits(cpu_cores=2.9, memory_bytes=None, memory_available_bytes=None)
     assert bounded_cores((0, 1, 2, 3), FREE) == (0, 1, 2, 3)
-    assert bounded_cores((0, 1, 2, 3), two) == (0, 1)
-    assert bounded_cores((0, 1, 2, 3), half) == (0,)
+    assert len(bounded_cores((0, 1, 2, 3), two)) == 2
+    assert len(bounded_cores((0, 1, 2, 3), half)) == 1
+
+
+def test_a_quota_names_no_particular_cpu_so_that_two_containers_do_not_share_the_first() -> None:
+    """A list of CPUs that is no longer than the quota allows is this container's own."""
+    two = CgroupLimits(cpu_cores=2.0, memory_bytes=None, memory_available_bytes=None)
+    assert bounded_cores((0, 1, 2, 3), two) == (ANY_CPU, ANY_CPU)
+    assert bounded_cores((2, 3), two) == (2, 3)
 
 
 def test_available_memory_never_exceeds_the_limit_or_the_total() -> None:
