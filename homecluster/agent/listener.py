@@ -46,6 +46,7 @@ from homecluster.agent.versions import told_to_far
 from homecluster.domain.ids import NodeId
 from homecluster.domain.member import Role
 from homecluster.errors import MissingError, PeerError
+from homecluster.router.quiet_log import quiet_about_bad_requests
 from homecluster.store.cluster_state import Pin
 
 log = logging.getLogger(__name__)
@@ -81,6 +82,7 @@ class Listener:
 
     async def serve(self, bound: socket.socket) -> None:
         """Until cancelled."""
+        quiet_about_bad_requests()
         runner = web.AppRunner(
             self._app,
             access_log=None,

@@ -54,8 +54,7 @@ def refusal(
     if key_digest is None and not _is_address_or_local(headers.get("host", "")):
         # A web page of a domain that was rebound to this PC sends that domain as Host.
         return Refused(status=403, words="unknown host name")
-    origin = headers.get("origin", "").partition("://")[2]
-    if key_digest is None and origin and not _is_address_or_local(origin):
+    if key_digest is None and not _is_from_here(headers.get("origin")):
         return Refused(
             status=403, words="a page of another site asked, and no key guards this address"
         )
@@ -64,6 +63,9 @@ def refusal(
         return Refused(status=404, words="not an open path")
     if method not in methods:
         return Refused(status=405, words=f"{path} takes {methods[0]} only")
+    if headers.get("content-encoding", "identity").lower() != "identity":
+        # A few KiB unpack to gigabytes, past the limit on what is coming in.
+        return Refused(status=415, words="send the body uncompressed")
     return None
 
 
@@ -75,6 +77,11 @@ def _has_key(authorization: str, key_digest: bytes) -> bool:
     scheme, _, given = authorization.partition(" ")
     same = hmac.compare_digest(digest(given.strip()), key_digest)
     return scheme.lower() == "bearer" and same
+
+
+def _is_from_here(origin: str | None) -> bool:
+    """Programs send no origin; a page in a sandboxed frame of any site sends `null`."""
+    return origin is None or _is_address_or_local(origin.partition("://")[2])
 
 
 def _is_address_or_local(host: str) -> bool:

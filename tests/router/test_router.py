@@ -305,6 +305,9 @@ def test_while_draining_what_runs_ends_and_nothing_new_is_taken() -> None:
         ("GET", "/v1/models", {}, 200),
         ("GET", "/health", {"Authorization": ""}, 200),
         ("GET", "/v1/models", {"X-Large": "x" * 40_000}, 400),
+        ("POST", "//v1/completions", {}, 404),
+        ("POST", "/v1/%2e%2e/pause", {}, 404),
+        ("POST", "/v1/completions", {"Content-Encoding": "deflate"}, 415),
     ],
 )
 def test_the_door(method: str, path: str, headers: dict[str, str], status: int) -> None:
@@ -317,14 +320,49 @@ def test_the_door(method: str, path: str, headers: dict[str, str], status: int) 
     run(test)
 
 
-def test_without_a_key_a_rebound_host_name_is_refused() -> None:
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Host": "evil.example"}, 403),
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": "http://localhost:3000"}, 200),
+    ],
+)
+def test_without_a_key_pages_of_other_sites_are_refused(
+    headers: dict[str, str], status: int
+) -> None:
     async def test() -> None:
-        async with home(FakeCopy("a")) as one:
-            headers = {"Host": "evil.example"}
-            async with one.client.get(one.url + "/v1/models", headers=headers) as answer:
-                assert answer.status == 403
+        async with (
+            home(FakeCopy("a")) as one,
+            one.client.get(one.url + "/v1/models", headers=headers) as answer,
+        ):
+            assert answer.status == status
 
     run(test)
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (b"Expect: \xff\r\nContent-Length: 0\r\n", b"417"),
+        (b"Content-Length: 5\r\nContent-Length: 0\r\n", b"400"),
+        (b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", b"400"),
+        (b"Host: evil.example\r\n", b"400"),
+    ],
+)
+def test_what_other_clients_cannot_say_is_refused_and_fills_no_log(
+    head: bytes, status: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def test() -> None:
+        async with home(FakeCopy("a")) as one:
+            reader, writer = await asyncio.open_connection("127.0.0.1", URL(one.url).port)
+            writer.write(b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\n" + head + b"\r\n")
+            assert status in await reader.readline()
+            writer.close()
+
+    run(test)
+    assert caplog.messages == []
 
 
 def test_a_body_over_the_limit_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
