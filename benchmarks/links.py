@@ -20,56 +20,97 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 from benchmarks import link_facts
 from benchmarks.gangs import make_gpt2
-from benchmarks.link_facts import GRID, LAYOUTS, PAIRS, SIDES, Cell, Layout
+from benchmarks.link_facts import GRID, LAYOUTS, PAIRS, Cell, Layout
 from homecluster.app.engine import refresh_own_code
 from homecluster.domain.hardware import DeviceKind
 from homecluster.store.engine_store import Engine, find_engine
 from homecluster.store.files import write_json
 from homecluster.store.paths import paths_from
-from tests.cluster.gang_in_lab import gang_lab
+from tests.cluster.gang_in_lab import CORES, gang_lab
+from tests.lab.homes import home_named
 from tests.lab.lab import Lab
+from tests.lab.link import Direction, Link
+from tests.lab.pipe import Shape
+from tests.lab.plan import BYTES_PER_S_PER_MBIT, HomePlan
 from tests.live.conftest import TINY_LLAMA
 from tests.live.engine_copy import EngineCopy, engine_copy
 
-PROMPT_TOKENS: Final = 32
-ANSWER_S: Final = 5.0
+PROMPT_TOKENS: Final = 8
+WARM_UP: Final = [7, 11, 13]
+ANSWER_S: Final = 4.0
 """An answer of the slower side takes about so long, within these numbers of tokens."""
 LEAST_TOKENS, MOST_TOKENS = 8, 64
 PARITY_TOKENS: Final = 500
 START_S: Final = 400.0
+AIR: Final = ("hotspot", "wifi5")
+"""Homes whose PCs share an access point; it can be changed while they run, a cable cannot become one."""
 
 
-def measure(engine: Engine, cell: Cell, end_s: float) -> None:
+def measure(engine: Engine, cells: Sequence[Cell], end_s: float) -> None:
+    """What is missing of the cells, which share a layout and a kind of network; both copies start once.
+
+    Starting is the longest part, so it may take all cores; while they are measured, the PCs share them.
+    """
+    layout = LAYOUTS[cells[0].layout]
+    plan = home_named(cells[0].home, layout.hosts)
+    cores = {host.name: CORES for host in plan.hosts}
+    with Lab(plan, cpu_cores=cores) as lab, both(lab, engine, layout) as copies:
+        for host in lab.hosts:
+            lab.set_cpu_cores(host, CORES / max(2, layout.hosts))
+        for cell in cells:
+            _reshape(lab, home_named(cell.home, layout.hosts))
+            _measure(cell, copies, end_s)
+
+
+def _reshape(lab: Lab, home: HomePlan) -> None:
+    """Make the lab's links those of another home with the same wiring."""
+    for one in home.interfaces:
+        _set(lab.link(one.host), "up", one.up)
+        _set(lab.link(one.host), "down", one.down)
+
+
+def _set(link: Link, direction: Direction, shape: Shape) -> None:
+    assert shape.rate_bytes_per_s is not None
+    link.set(
+        direction=direction,
+        rate_mbit=shape.rate_bytes_per_s / BYTES_PER_S_PER_MBIT,
+        delay_ms=shape.delay_s * 1000,
+        jitter_ms=shape.jitter_s * 1000,
+        queue_kib=shape.queue_bytes / 1024,
+    )
+
+
+def _measure(cell: Cell, copies: tuple[EngineCopy, EngineCopy], end_s: float) -> None:
     """Pairs of answers until all are kept or the time is over; every other pair asks the other side first."""
-    layout = LAYOUTS[cell.layout]
-    with gang_lab(cell.home, layout.hosts) as lab, both(lab, engine, layout) as copies:
-        tokens = _tokens(copies)
-        for number in range(len(link_facts.pairs_of(link_facts.read(), cell)), PAIRS):
-            if time.monotonic() > end_s:
-                return
-            asked_first, asked_second = copies if number % 2 else copies[::-1]
-            answers = {
-                id(copy): copy.stream(prompt(1 + number), tokens)
-                for copy in (asked_first, asked_second)
-            }
-            (stock, stock_s), (ours, ours_s) = (answers[id(copy)] for copy in copies)
-            row = {"stock_tokens_per_s": 1 / stock_s, "ours_tokens_per_s": 1 / ours_s}
-            same = {"tokens": tokens, "same_tokens": stock == ours}
-            link_facts.keep("pairs", {**cell.key, **row, **same})
-            _say(f"{cell.layout} on {cell.home}: {1 / stock_s:.2f} -> {1 / ours_s:.2f} tokens/s")
+    tokens = _tokens(copies)
+    for number in range(len(link_facts.pairs_of(link_facts.read(), cell)), PAIRS):
+        if time.monotonic() > end_s:
+            return
+        turns = copies if number % 2 else copies[::-1]
+        answers = {id(copy): copy.stream(prompt(cell, number), tokens) for copy in turns}
+        stock, ours = (answers[id(copy)] for copy in copies)
+        row = {
+            "stock_tokens_per_s": stock.tokens_per_s,
+            "ours_tokens_per_s": ours.tokens_per_s,
+            "ours_tokens_per_step": ours.tokens_per_step,
+            "tokens": tokens,
+            "same_tokens": stock.tokens == ours.tokens,
+        }
+        link_facts.keep("pairs", {**cell.key, **row})
+        _say(f"{cell.key}: {stock.tokens_per_s:.2f} -> {ours.tokens_per_s:.2f} tokens/s")
 
 
 def _tokens(copies: tuple[EngineCopy, EngineCopy]) -> int:
     """That an answer shall have; both sides have then done everything once."""
-    slowest_s = max(copy.stream(prompt(0), 4)[1] for copy in copies)
-    return max(LEAST_TOKENS, min(MOST_TOKENS, round(ANSWER_S / slowest_s)))
+    slowest_per_s = min(copy.stream(WARM_UP, 4).tokens_per_s for copy in copies)
+    return max(LEAST_TOKENS, min(MOST_TOKENS, round(ANSWER_S * slowest_per_s)))
 
 
 @contextmanager
@@ -82,21 +123,21 @@ def both(
         stock, ours = (
             stack.enter_context(
                 engine_copy(
-                    lab, engine, model or make_gpt2(engine, Path(tempfile.gettempdir())), side, folder,
+                    lab, engine, model or make_gpt2(engine, Path(tempfile.gettempdir())), side.small_collectives, folder,
                     **{"dtype": "bfloat16", "partition": layout.partition,
-                       "tensor_parallel": layout.tensor_parallel, **changes},
+                       "tensor_parallel": layout.tensor_parallel, "drafts": side.drafts, **changes},
                 )
             )
-            for side in SIDES
+            for side in (layout.stock, layout.ours)
         )  # fmt: skip
         for copy in (stock, ours):
             copy.wait_until_it_answers(START_S)
         yield stock, ours
 
 
-def prompt(number: int) -> list[int]:
+def prompt(cell: Cell, number: int) -> list[int]:
     """Never the same twice, so that no cache of an earlier one helps."""
-    draw = random.Random(number)
+    draw = random.Random(f"{cell.key} {number}")
     return [draw.randrange(3, 500) for _ in range(PROMPT_TOKENS)]
 
 
@@ -107,7 +148,7 @@ def parity(engine: Engine, family: str) -> None:
         if family == "llama":
             own |= {"model": _tiny_llama(engine, Path(name)), "dtype": "float32", "partition": (4,)}
         with gang_lab("1gbe", 2) as lab, both(lab, engine, LAYOUTS["tensor"], **own) as copies:
-            stock, ours = (copy.stream(prompt(0), PARITY_TOKENS)[0] for copy in copies)
+            stock, ours = (copy.stream(WARM_UP, PARITY_TOKENS).tokens for copy in copies)
     row = {"tokens": len(ours), "distinct": len(set(ours)), "same_tokens": stock == ours}
     link_facts.keep("parity", {"family": family, **row})
     _say(f"{family}: {row}")
@@ -151,12 +192,21 @@ def main() -> None:
     elif asked.cell:
         cell = Cell(layout=asked.cell[0], home=asked.cell[1])
         link_facts.forget(cell)
-        measure(engine, cell, end_s)
+        measure(engine, [cell], end_s)
     else:
-        for cell in GRID:
-            missing = len(link_facts.pairs_of(link_facts.read(), cell)) < PAIRS
-            if missing and time.monotonic() < end_s:
-                measure(engine, cell, end_s)
+        for cells in batches(GRID):
+            if time.monotonic() < end_s:
+                measure(engine, cells, end_s)
+
+
+def batches(grid: Sequence[Cell]) -> list[list[Cell]]:
+    """Cells with pairs to be measured; those of one layout on the air, or on cables, together."""
+    facts = link_facts.read()
+    found: dict[tuple[str, bool], list[Cell]] = {}
+    for cell in grid:
+        if len(link_facts.pairs_of(facts, cell)) < PAIRS:
+            found.setdefault((cell.layout, cell.home in AIR), []).append(cell)
+    return list(found.values())
 
 
 if __name__ == "__main__":

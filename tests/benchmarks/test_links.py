@@ -5,7 +5,14 @@ from benchmarks.link_facts import table
 
 def pair(stock: float, ours: float, home: str = "hotspot", **changes: Any) -> dict[str, Any]:
     rates = {"stock_tokens_per_s": stock, "ours_tokens_per_s": ours}
-    return {"layout": "tensor", "home": home, **rates, "same_tokens": True, **changes}
+    return {
+        "layout": "tensor",
+        "home": home,
+        **rates,
+        "ours_tokens_per_step": 1.0,
+        "same_tokens": True,
+        **changes,
+    }
 
 
 def rows(*pairs: dict[str, Any]) -> list[str]:
@@ -15,7 +22,7 @@ def rows(*pairs: dict[str, Any]) -> list[str]:
 def test_the_ratio_is_the_median_of_the_pairs_and_not_of_the_medians() -> None:
     """A busy minute halves both sides of one pair."""
     (row,) = rows(pair(1.0, 3.0), pair(0.5, 1.6), pair(1.0, 3.1))
-    assert row == "| tensor | hotspot | 1.00 | 3.00 | 3.10 (3.00 to 3.20) | 3 | yes |"
+    assert row == "| tensor | hotspot | 1.00 | 3.00 | 3.10 (3.00 to 3.20) | 3 | 1.00 | yes |"
 
 
 def test_each_home_has_its_row_and_one_other_token_is_told() -> None:

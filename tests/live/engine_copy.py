@@ -52,6 +52,17 @@ print(json.dumps(arrivals))
 """
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A greedy one, as it arrived."""
+
+    tokens: list[int]
+    tokens_per_s: float
+    """After the first came."""
+    tokens_per_step: float
+    """More than 1 where drafted tokens were right."""
+
+
 @dataclass
 class EngineCopy:
     """vLLM with rank 0 and the API on host a, one rank on each further host."""
@@ -91,8 +102,7 @@ class EngineCopy:
         """HTTP status; 0 where the server went away."""
         return self._ask("/v1/completions", _request("42", 4))[0]
 
-    def stream(self, prompt: object, tokens: int) -> tuple[list[int], float]:
-        """(greedy token ids, seconds from token to token after the first ones came)."""
+    def stream(self, prompt: object, tokens: int) -> Answer:
         body = _request(prompt, tokens, stream=True)
         done = self.lab.host("a").run(
             [sys.executable, "-c", STREAM, str(self.port), body], timeout=220, check=True
@@ -100,7 +110,12 @@ class EngineCopy:
         arrivals = json.loads(done.stdout)
         ids = [token for _, some in arrivals for token in some]
         (first_s, first), (last_s, _) = arrivals[0], arrivals[-1]
-        return ids, (last_s - first_s) / (len(ids) - len(first))
+        later = len(ids) - len(first)
+        return Answer(
+            tokens=ids,
+            tokens_per_s=later / (last_s - first_s),
+            tokens_per_step=later / (len(arrivals) - 1),
+        )
 
     def _ask(self, path: str, body: str = "") -> tuple[int, str, float]:
         done = self.lab.host("a").run(
