@@ -90,9 +90,11 @@ def _with_rate(
     loaded: Loaded | None,
 ) -> LinkSigns:
     seconds = _MEASURED_S if report.plan == "full" else _QUICK_S
+    steady = report.throughput is not None and report.throughput.steady
     return replace(
         link,
         bandwidth_bytes_per_s=rate or None,
+        rate_is_rough=bool(rate) and report.plan == "quick" and not steady,
         retransmits=retransmits,
         carried_bytes=rate * seconds if rate else None,
         congestion_control=report.throughput.congestion_control if report.throughput else None,

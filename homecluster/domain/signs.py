@@ -128,6 +128,8 @@ class LinkSigns:
     echoes: int | None = None
     echoes_lost: int | None = None
     bandwidth_bytes_per_s: float | None = None
+    rate_is_rough: bool = False
+    """Of half a second in which it swung: good for a plan, not for an accusation."""
     retransmits: int | None = None
     carried_bytes: float | None = None
     """Moved while `retransmits` was counted."""

@@ -21,6 +21,7 @@ def gaps(cluster: Cluster, signs: Signs, *, has_plan: bool) -> Iterator[str]:
     if not has_plan and not looked_at_anything(signs):
         yield "any PC: homecluster diagnose, typed on one of them"
     yield from _unmeasured_links(cluster, signs)
+    yield from _rough_rates(cluster, signs)
     job = signs.job
     if job is not None and job.state == "running" and not job.output_tokens_per_s:
         yield f"the speed of {job.job}, for no request ran meanwhile: send one and ask again"
@@ -33,6 +34,14 @@ def _unmeasured_links(cluster: Cluster, signs: Signs) -> Iterator[str]:
         (a, b), *others = missing
         more = f" and {len(others)} more pairs" if others else ""
         yield f"the link of {a} and {b}{more}: homecluster probe"
+
+
+def _rough_rates(cluster: Cluster, signs: Signs) -> Iterator[str]:
+    pairs = combinations((node.id for node in cluster.nodes), 2)
+    for a, b in pairs:
+        one = signs.link(a, b)
+        if one is not None and one.rate_is_rough:
+            yield f"how much the link of {a} and {b} carries each way, for it swung in a quick probe: homecluster probe --between {a} {b}"
 
 
 def _is_measured(cluster: Cluster, signs: Signs, a: NodeId, b: NodeId) -> bool:

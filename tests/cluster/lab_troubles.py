@@ -437,9 +437,14 @@ MEASURING: Final = frozenset(
         "a full queue",
         "large packets vanish",
         "a link that got worse",
+        "loss, multicast dropped",
         "tensor parallel over a link",
         "long prompts over a thin link",
-        "loss, multicast dropped",
+        "a pipeline nobody needs",
+        "a lopsided cut",
+        "one request for two stages",
+        "a model too large",
+        "more requests than cache",
     }
 )
-"""Troubles that are told by the figures of a link."""
+"""Troubles that are told by the figures of a link, or judged on it."""

@@ -46,12 +46,19 @@ def asymmetric_uplink(case: Case) -> Found | None:
         back = case.cluster.link(link.dst, link.src)
         if back is None or back.bandwidth_bytes_per_s < _LOPSIDED * link.bandwidth_bytes_per_s:
             continue
+        if _is_rough(case, link) or _is_rough(case, back):
+            continue
         one = _asymmetric(case, link, back)
         if one is not None and (
             worst is None or one.cause.effect_tokens_per_s > worst.cause.effect_tokens_per_s
         ):
             worst = one
     return worst
+
+
+def _is_rough(case: Case, link: Link) -> bool:
+    signs = case.signs.link(link.src, link.dst)
+    return signs is not None and signs.rate_is_rough
 
 
 def _asymmetric(case: Case, thin: Link, wide: Link) -> Found | None:

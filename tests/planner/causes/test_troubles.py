@@ -64,6 +64,16 @@ def test_the_ordinary_queues_of_a_slow_home_are_no_bufferbloat() -> None:
     assert "bufferbloat" not in home.ids()
 
 
+def test_a_rate_that_swung_in_a_quick_probe_accuses_no_uplink() -> None:
+    _, thin = TROUBLES["a thin uplink"]
+    home = link_is(rate_is_rough=True)(thin(cable()))
+
+    diagnosis = home.diagnose()
+
+    assert "asymmetric-uplink" not in [cause.id for cause in diagnosis.causes]
+    assert any("it swung in a quick probe" in gap for gap in diagnosis.gaps)
+
+
 def test_a_slow_card_in_a_tensor_parallel_group_is_named() -> None:
     assert slow_second_card(cable()).ids()[0] == "slow-device-in-tensor-group"
 
