@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from homecluster.app import copies_up, gang_trust, gang_up
+from homecluster.app import copies_up, gang_ready, gang_trust, gang_up
 from homecluster.app import up as single
 from homecluster.app.copies_places import Home
 from homecluster.app.dry_run import DryRun
@@ -148,7 +148,7 @@ class _Gang:
         assert home.members is not None
         self._here, self._plans, self._plan, self._wanted = home.here, plans, plan, wanted
         self._trust = options.trust_network
-        self._ready = gang_up.make_ready(
+        self._ready = gang_ready.make_ready(
             home.members,
             home.cluster,
             plans,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from homecluster.app import gang_up
+from homecluster.app import gang_ready, gang_up
 from homecluster.app.gang_seats import seat
 from homecluster.app.gang_trust import check_trust
 from homecluster.app.offers import folder_for
@@ -62,8 +62,8 @@ class Case:
         )  # fmt: skip
         self.members = pcs.members
 
-    def ready(self, backend: Backend | None = None) -> gang_up.Ready:
-        return gang_up.make_ready(
+    def ready(self, backend: Backend | None = None) -> gang_ready.Ready:
+        return gang_ready.make_ready(
             self.members, self.cluster, self.plans, self.plan, self.wanted,
             here=self.here.paths, backend=backend,
         )  # fmt: skip
