@@ -40,6 +40,8 @@ class Brought:
     model_is_here: bool
     cores: int
     can_fence: bool
+    missing: str
+    """What a dry run shall tell of this PC; empty: nothing."""
 
 
 def planned_nodes(layout: Layout, cluster: Cluster) -> tuple[NodeId, ...]:
@@ -92,6 +94,7 @@ def check_all(
     shape: str,
     random_weights: bool,
     ports: int,
+    dry_run: bool = False,
 ) -> tuple[Brought, ...]:
     """What every PC brings, asked at the same time.
 
@@ -102,7 +105,7 @@ def check_all(
     def ask(one: Seated) -> Brought:
         body = {
             "kind": str(kind), "address": one.address, "model": model, "shape": shape,
-            "random_weights": random_weights, "ports": ports,
+            "random_weights": random_weights, "ports": ports, "dry_run": dry_run,
         }  # fmt: skip
         try:
             told = members.ask(one.member.node, "share.check", body, deadline_s=CHECK_WITHIN_S)
@@ -122,6 +125,7 @@ def _brought(told: Mapping[str, Any]) -> Brought:
         model_is_here=bool(told["model_is_here"]),
         cores=int(told["cores"]),
         can_fence=told["can_fence"] is True,
+        missing=str(told["missing"]),
     )
 
 

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 
 from homecluster.app import job_end, jobs
-from homecluster.app.gang_share_launch import interface_of, own_node, share_launch
+from homecluster.app.dry_run import engine_or_its_place
+from homecluster.app.gang_share_launch import (
+    command_here,
+    installation_of,
+    interface_of,
+    own_node,
+    share_launch,
+)
 from homecluster.app.gang_share_report import report
 from homecluster.app.shared_model import is_model_here
 from homecluster.domain.hardware import DeviceKind
@@ -44,17 +52,25 @@ Body = Mapping[str, Any]
 def check(paths: Paths, body: Body) -> dict[str, Any]:
     """What this PC would bring into a gang; starts nothing.
 
+    Who asks for a dry run is told that the engine is missing; all others are refused.
+
     Raises:
         InputError, MissingError: the engine, the model, the address or a port is not here.
     """
     kind = DeviceKind(_text(body, "kind", re.compile("cpu|cuda")))
     address, name = _text(body, "address", _ADDRESS), _text(body, "model", MODEL)
-    engine = find_engine(paths.engines, kind)
+    missing = None
+    if body.get("dry_run") is True:
+        installation, missing = engine_or_its_place(paths, kind, read_system().engine_cores)
+    else:
+        installation = installation_of(find_engine(paths.engines, kind))
     shape, is_random = _text(body, "shape", SHAPE), body.get("random_weights") is True
     return {
         "node": own_node(),
-        "versions": dict((*own_versions(lambda: None), *engine_versions(engine.python))),
-        "engine": engine.name,
+        "versions": dict(
+            (*own_versions(lambda: None), *engine_versions(Path(installation.python)))
+        ),
+        "missing": missing or "",
         "interface": interface_of(address),
         "first_port": free_ports(address, _number(body, "ports", 1, _MOST_PORTS)),
         "model_is_here": is_model_here(paths, name, shape, random_weights=is_random),
@@ -67,12 +83,12 @@ def preview(paths: Paths, body: Body) -> dict[str, Any]:
     """The command that `start` would start here for this order; starts nothing.
 
     Raises:
-        InputError, MissingError: as `start`.
+        InputError: as `start`.
     """
     order = _order(body)
     folder = JobFolder(path=paths.shares / order.share_id)
-    launch = share_launch(paths, folder, order, find_engine(paths.engines, order.kind))
-    return command_table(launch.spec.commands[0])
+    installation, _ = engine_or_its_place(paths, order.kind, read_system().engine_cores)
+    return command_table(command_here(paths, folder, order, installation))
 
 
 def start(paths: Paths, asker: str, body: Body) -> dict[str, Any]:

@@ -31,15 +31,7 @@ def share_launch(paths: Paths, folder: JobFolder, order: ShareOrder, engine: Eng
         InputError: the order's address is not of this PC.
     """
     model_folder, is_folder = folder_or_hub_id(paths, order)
-    command: Command = share_command(
-        order,
-        node=own_node(),
-        interface=interface_of(order.addresses[order.share]),
-        model_folder=model_folder,
-        is_local=is_folder,
-        installation=installation_of(engine),
-        token_files={name: str(share_files.secret_path(folder, name)) for name in tokens_of(order)},
-    )
+    command = command_here(paths, folder, order, installation_of(engine))
     return Launch(
         job_id=JobId(order.share_id),
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -59,6 +51,26 @@ def share_launch(paths: Paths, folder: JobFolder, order: ShareOrder, engine: Eng
         plan={},
         workload={},
         cluster_fingerprint=None,
+    )
+
+
+def command_here(
+    paths: Paths, folder: JobFolder, order: ShareOrder, installation: Installation
+) -> Command:
+    """What this PC starts for the order with that engine, which may still have to be installed.
+
+    Raises:
+        InputError: the order's address is not of this PC.
+    """
+    model_folder, is_folder = folder_or_hub_id(paths, order)
+    return share_command(
+        order,
+        node=own_node(),
+        interface=interface_of(order.addresses[order.share]),
+        model_folder=model_folder,
+        is_local=is_folder,
+        installation=installation,
+        token_files={name: str(share_files.secret_path(folder, name)) for name in tokens_of(order)},
     )
 
 
