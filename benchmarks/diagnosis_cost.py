@@ -76,9 +76,10 @@ def _pair(
 def _diagnosed_rate(up: dict[str, Any], environment: dict[str, str], seconds: float) -> float:
     """As a person would: one diagnosis in that time, begun with it."""
     argv = [*_COMMAND, "diagnose", "--seconds", str(_WATCH_S), "--json"]
-    with subprocess.Popen(argv, env=environment, stdout=subprocess.DEVNULL) as watching:
+    with subprocess.Popen(argv, env=environment, stdout=subprocess.PIPE, text=True) as watching:
         rate = _rate(up, seconds)
-        watching.wait()
+        told, _ = watching.communicate()
+    print("named:", [cause["id"] for cause in json.loads(told)["causes"]], flush=True)
     return rate
 
 
