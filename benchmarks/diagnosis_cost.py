@@ -44,16 +44,19 @@ def main() -> None:
         try:
             for turn in range(asked.pairs):
                 pairs.append(_pair(up, environment, asked.seconds, turn))
+                _keep(pairs)
         finally:
             subprocess.run([*_COMMAND, "down", "--all"], env=environment, check=True)
-    ratios = [with_it / without for without, with_it in pairs]
+    print(RESULTS.read_text())
+
+
+def _keep(pairs: list[tuple[float, float]]) -> None:
     found = {
         "schema": "homecluster.diagnosis-cost/1",
         "pairs": [{"alone_tokens_per_s": a, "diagnosed_tokens_per_s": b} for a, b in pairs],
-        "median_ratio": statistics.median(ratios),
+        "median_ratio": statistics.median(with_it / without for without, with_it in pairs),
     }
     RESULTS.write_text(json.dumps(found, indent=2) + "\n")
-    print(json.dumps(found, indent=2))
 
 
 def _kept() -> list[tuple[float, float]]:
