@@ -9,37 +9,43 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final, Self
 
-from benchmarks.training_facts import CORES, Cell
-from benchmarks.training_forecast import CONFIG, SEQUENCE_TOKENS
+from benchmarks.grid.cells import LINKS
+from benchmarks.grid.world import grid_lab, set_links
+from benchmarks.training_cells import (
+    BATCH,
+    CONFIG,
+    LORA_RANK,
+    SEQUENCE_TOKENS,
+    Cell,
+    cores_of,
+)
 from homecluster.app.training_packages import find_training
 from homecluster.domain.hardware import DeviceKind, DType
-from homecluster.domain.training import Offload, TrainPlan
+from homecluster.domain.training import Offload
 from homecluster.engines.deepspeed import deepspeed_config
 from homecluster.store.engine_store import Engine
-from tests.lab.homes import home_named, host_names
-from tests.lab.lab import Lab
-from tests.lab.plan import BYTES_PER_S_PER_MBIT
+from tests.lab.homes import host_names
 
 _RANK: Final = Path(__file__).with_name("training_rank.py")
 _PORT: Final = 29500
+_BEGINS_IN: Final = "1gbe"
 _END_WITHIN_S: Final = 30.0
 
 
 class Start:
     """So many PCs of a home, one rank of DeepSpeed on each; all ended with the block."""
 
-    def __init__(self, engine: Engine, home: str, hosts: int) -> None:
+    def __init__(self, engine: Engine, hosts: int) -> None:
         self._engine = engine
-        self._home = home
         self._names = host_names(hosts)
         self._ranks: list[subprocess.Popen[str]] = []
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            cores = dict.fromkeys(self._names, CORES)
-            self._lab = stack.enter_context(Lab(self._home, hosts=len(cores), cpu_cores=cores))
+            self._lab = stack.enter_context(grid_lab(len(self._names), _BEGINS_IN))
             model = self._model(Path(stack.enter_context(tempfile.TemporaryDirectory())))
-            for rank in range(len(cores)):
+            for rank, name in enumerate(self._names):
+                self._lab.set_cpu_cores(name, cores_of(len(self._names)))
                 self._ranks.append(stack.enter_context(self._started(rank, model)))
             self._stack = stack.pop_all()
         return self
@@ -57,33 +63,26 @@ class Start:
             self._stack.close()
 
     def link(self, home: str) -> None:
-        """Every PC's link becomes that home's."""
-        for interface in home_named(home, len(self._names)).interfaces:
-            shape = interface.up
-            rate = shape.rate_bytes_per_s
-            self._lab.link(interface.host).set(
-                rate_mbit=None if rate is None else rate / BYTES_PER_S_PER_MBIT,
-                delay_ms=shape.delay_s * 1000,
-                jitter_ms=shape.jitter_s * 1000,
-                queue_kib=shape.queue_bytes / 1024,
-            )
+        """Every PC's link is that home's from now on."""
+        set_links(self._lab, LINKS[home](len(self._names)))
 
-    def begin(self, cell: Cell, plan: TrainPlan) -> None:
-        """The next training, as the plan says."""
-        samples = [each for _, each in plan.micro_batch]
+    def begin(self, cell: Cell) -> None:
+        """The next training; its weights are sent around over a quick link."""
+        self.link(_BEGINS_IN)
+        samples = BATCH // cell.hosts
         config = deepspeed_config(
             kind=DeviceKind.CPU,
             dtype=DType.BF16,
             zero_stage=cell.stage,
             offload=Offload.NONE,
-            overlap=plan.overlap,
-            micro_batch=samples[0],
-            gradient_accumulation=plan.gradient_accumulation,
+            overlap=False,
+            micro_batch=samples,
+            gradient_accumulation=1,
         )
         settings = {
-            "method": str(cell.method), "sequence": SEQUENCE_TOKENS, "micro_batches": samples,
-            "accumulation": plan.gradient_accumulation, "steps": None, "save_every": 1, "lora_rank": 16,
-            "seed": 0, "held_out": 0.0, "deepspeed": config,
+            "method": str(cell.method), "sequence": SEQUENCE_TOKENS, "micro_batches": [samples] * cell.hosts,
+            "accumulation": 1, "steps": None, "save_every": 1, "lora_rank": LORA_RANK, "seed": 0,
+            "held_out": 0.0, "deepspeed": config,
         }  # fmt: skip
         self._tell({"settings": settings})
         self.steps(1)  # Adam makes its moments, torch its buffers
