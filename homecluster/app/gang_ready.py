@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from homecluster.app.dry_run import port_trouble
 from homecluster.app.gang_preview import previews
 from homecluster.app.gang_seats import (
     Brought,
@@ -38,7 +39,7 @@ from homecluster.engines.vllm_gang_order import (
     Seat,
     share_orders,
 )
-from homecluster.errors import InputError
+from homecluster.errors import InputError, PeerError
 from homecluster.launch.ports import usable_port
 from homecluster.planner.backend_choice import Chosen, choose_backend
 from homecluster.planner.rules import Refusal
@@ -64,6 +65,8 @@ class Ready:
     """Of the API on this PC."""
     files_bytes: int
     """Of the model's files on this PC; 0 where it has none to give."""
+    missing: tuple[str, ...]
+    """What a start would stumble over; only a dry run comes so far with any."""
 
 
 def make_ready(
@@ -75,15 +78,18 @@ def make_ready(
     *,
     here: Paths,
     backend: Backend | None = None,
+    dry_run: bool = False,
 ) -> Ready:
     """Ask every PC what it brings, and decide what each shall run; starts nothing.
+
+    A dry run goes on without an engine, with unlike versions and with a taken port, and says so.
 
     Raises:
         InputError: no backend keeps the plan's placement; a PC is no member, or behind NAT.
         PeerError: a PC does not answer, lacks something, or has other versions.
         MissingError: the port is taken.
     """
-    gathered = _gather(members, cluster, plan, wanted, here=here, backend=backend)
+    gathered = _gather(members, cluster, plan, wanted, here=here, backend=backend, dry_run=dry_run)
     orders = share_orders(
         layout=plan.layout,
         estimate=plan.estimate,
@@ -106,6 +112,7 @@ def make_ready(
         forwards=gathered.forwards,
         port=gathered.port,
         files_bytes=gathered.files_bytes,
+        missing=gathered.missing,
     )
 
 
@@ -119,6 +126,7 @@ class _Gathered:
     brought: tuple[Brought, ...]
     port: int
     files_bytes: int
+    missing: tuple[str, ...]
 
     @property
     def forwards(self) -> bool:
@@ -134,15 +142,17 @@ def _gather(
     *,
     here: Paths,
     backend: Backend | None,
+    dry_run: bool,
 ) -> _Gathered:
     check_exposure(wanted.host, wanted.api_key_file)
     seats = seat(planned_nodes(plan.layout, cluster), members.members())
     (copy,) = plan.layout.replicas
     chosen = _chosen(choose_backend(copy, {one.planned: one.address for one in seats}, backend))
-    port = usable_port(wanted.host, wanted.port)
+    port = wanted.port if dry_run else usable_port(wanted.host, wanted.port)
     job = new_job_id(wanted.found.spec.name, port)
     others = {one.member.node for one in seats if not one.member.is_here}
-    offer_model(here, wanted.found, job=job, to=others)
+    if not dry_run:
+        offer_model(here, wanted.found, job=job, to=others)
     brought = check_all(
         members,
         seats,
@@ -151,8 +161,10 @@ def _gather(
         shape=shape_of(wanted.found.config),
         random_weights=wanted.random_weights,
         ports=_ports(chosen.backend),
+        dry_run=dry_run,
     )
-    check_parity(seats, brought, chosen.backend)
+    if not dry_run:
+        check_parity(seats, brought, chosen.backend)
     return _Gathered(
         job=job,
         backend=chosen,
@@ -160,7 +172,25 @@ def _gather(
         brought=brought,
         port=port,
         files_bytes=bytes_to_give(wanted.found, random_weights=wanted.random_weights),
+        missing=_missing(seats, brought, chosen.backend, wanted) if dry_run else (),
     )
+
+
+def _missing(
+    seats: tuple[Seated, ...], brought: tuple[Brought, ...], backend: Backend, wanted: Wanted
+) -> tuple[str, ...]:
+    found = [
+        f"{one.member.name}: {its.missing}"
+        for one, its in zip(seats, brought, strict=True)
+        if its.missing
+    ]
+    if not found:  # a PC without an engine has no versions to compare
+        try:
+            check_parity(seats, brought, backend)
+        except PeerError as error:
+            found = [error.message]
+    trouble = port_trouble(wanted)
+    return (*found, *([trouble] if trouble else ()))
 
 
 def _asked(gathered: _Gathered, plan: Plan, wanted: Wanted) -> Asked:

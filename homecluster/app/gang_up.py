@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from datetime import UTC, datetime
 
+from homecluster.app.dry_run import DryRun
 from homecluster.app.gang_process import MODULE
 from homecluster.app.gang_ready import Ready
 from homecluster.app.model_files import local_folder, random_folder
@@ -24,9 +25,9 @@ def is_for_gang(plan: Plan) -> bool:
     return plan.backend is not Backend.NONE and len(plan.layout.replicas) == 1
 
 
-def dry_run_gang(ready: Ready, wanted: Wanted) -> LaunchSpec:
-    """The commands that every PC would start."""
-    return _spec(ready, wanted)
+def dry_run_gang(ready: Ready, wanted: Wanted) -> DryRun:
+    """The commands that every PC would start, and what is missing for it."""
+    return DryRun(spec=_spec(ready, wanted), missing=ready.missing)
 
 
 def launch_gang(here: Here, plans: PlanSet, plan: Plan, wanted: Wanted, ready: Ready) -> Up:

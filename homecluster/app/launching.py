@@ -89,7 +89,8 @@ def dry_run(home: Home, plans: PlanSet, wanted: Wanted, options: Options) -> Dry
     if is_on(plan, home.here.node):
         return dry_run_here(home.here, plans, plan, wanted)
     if gang_up.is_for_gang(plan):
-        return _Gang(home, plans, plan, wanted, options).dry_run()
+        ready = _ready_gang(home, plans, plan, wanted, options, dry_run=True)
+        return gang_up.dry_run_gang(ready, wanted)
     return copies_up.dry_run_copies(home, plans, plan, wanted)
 
 
@@ -145,21 +146,9 @@ class _Gang:
     def __init__(
         self, home: Home, plans: PlanSet, plan: Plan, wanted: Wanted, options: Options
     ) -> None:
-        assert home.members is not None
         self._here, self._plans, self._plan, self._wanted = home.here, plans, plan, wanted
         self._trust = options.trust_network
-        self._ready = gang_ready.make_ready(
-            home.members,
-            home.cluster,
-            plans,
-            plan,
-            wanted,
-            here=home.here.paths,
-            backend=options.backend,
-        )
-
-    def dry_run(self) -> DryRun:
-        return DryRun(spec=gang_up.dry_run_gang(self._ready, self._wanted))
+        self._ready = _ready_gang(home, plans, plan, wanted, options, dry_run=False)
 
     def notes(self) -> Iterable[str]:
         return _model_notes(gang_up.not_here_yet(self._ready), self._ready.files_bytes)
@@ -169,6 +158,22 @@ class _Gang:
         open_on = gang_up.open_on(self._ready)
         gang_trust.check_trust(self._here.paths, open_on, declared=self._trust)
         return gang_up.launch_gang(self._here, self._plans, self._plan, self._wanted, self._ready)
+
+
+def _ready_gang(
+    home: Home, plans: PlanSet, plan: Plan, wanted: Wanted, options: Options, *, dry_run: bool
+) -> gang_ready.Ready:
+    assert home.members is not None
+    return gang_ready.make_ready(
+        home.members,
+        home.cluster,
+        plans,
+        plan,
+        wanted,
+        here=home.here.paths,
+        backend=options.backend,
+        dry_run=dry_run,
+    )
 
 
 class _Copies:

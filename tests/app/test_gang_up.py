@@ -1,6 +1,7 @@
 """From a plan to a gang that may start: who is asked what, and what ends it before anything runs."""
 
 import shutil
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from homecluster.domain.ids import NodeId
 from homecluster.domain.member import Health
 from homecluster.domain.plan import Backend
 from homecluster.domain.workload import Serve
-from homecluster.errors import InputError, PeerError
+from homecluster.errors import InputError, MissingError, PeerError
 from homecluster.planner.candidates import Pins
 from homecluster.store import gang_store, share_files
 from homecluster.store.job_store import JobFolder
@@ -62,10 +63,10 @@ class Case:
         )  # fmt: skip
         self.members = pcs.members
 
-    def ready(self, backend: Backend | None = None) -> gang_ready.Ready:
+    def ready(self, backend: Backend | None = None, *, dry_run: bool = False) -> gang_ready.Ready:
         return gang_ready.make_ready(
             self.members, self.cluster, self.plans, self.plan, self.wanted,
-            here=self.here.paths, backend=backend,
+            here=self.here.paths, backend=backend, dry_run=dry_run,
         )  # fmt: skip
 
 
@@ -82,11 +83,29 @@ def test_every_pc_is_asked_before_anything_starts(pcs: FakeCluster) -> None:
 
 def test_the_commands_are_those_of_the_pcs_themselves(pcs: FakeCluster) -> None:
     ready = Case(pcs).ready()
-    spec = gang_up.dry_run_gang(ready, Case(pcs).wanted)
-    first, second = spec.commands
+    told = gang_up.dry_run_gang(ready, Case(pcs).wanted)
+    first, second = told.spec.commands
+    assert told.missing == ()
     assert str(pcs.homes["a"].models) in " ".join(first.argv)
     assert str(pcs.homes["b"].models) in " ".join(second.argv)
     assert dict(second.env)["VLLM_HOST_IP"] == ADDRESSES["b"]
+
+
+def test_a_dry_run_shows_the_commands_though_the_engine_and_the_port_are_missing(
+    pcs: FakeCluster,
+) -> None:
+    case = Case(pcs)
+    shutil.rmtree(pcs.homes["a"].engines)
+    with pytest.raises(MissingError, match="not installed"):
+        case.ready()
+    with socket.create_server((case.wanted.host, case.wanted.port)):
+        told = gang_up.dry_run_gang(case.ready(dry_run=True), case.wanted)
+    assert [command.node for command in told.spec.commands] == ["a", "b"]
+    assert dict(told.spec.commands[1].env)["VLLM_HOST_IP"] == ADDRESSES["b"]
+    on_a, on_b, port = told.missing
+    assert on_a.startswith("a: the cpu engine")
+    assert on_b.endswith("homecluster engine install --cpu")
+    assert str(case.wanted.port) in port
 
 
 def test_where_the_first_stage_is_elsewhere_the_api_is_passed_on(pcs: FakeCluster) -> None:

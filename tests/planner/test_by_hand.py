@@ -248,7 +248,7 @@ def test_a_cpu_starts_without_a_profiling_pass_and_a_gang_is_ready_with_its_firs
 
 
 def test_a_measured_start_replaces_the_priors_and_a_gang_waits_for_its_slowest_pc() -> None:
-    """40 + 10 s on the first PC, 65 s on the other: 15 s of waiting, then 0.2 s and 60 round trips of 40 ms."""
+    """40 + 10 s on the first PC, 65 s on the other: 15 s of waiting, then 1.3 s and 70 round trips of 40 ms."""
     times = {"worker_start_s": 10.0, "engine_ready_s": 4.0, "kind": CPU}
     marks = (("server_start_s", Provenance.MEASURED),)
     quick = device("a", **times, server_start_s=40.0, provenance=marks)
@@ -258,7 +258,7 @@ def test_a_measured_start_replaces_the_priors_and_a_gang_waits_for_its_slowest_p
     parts = dict(start_up.parts(gang.copy, gang.memory))
     assert parts["process start"] + parts["worker start"] == 50.0
     assert parts["waiting for the slowest PC"] == 15.0
-    assert parts["joining the other PCs"] == pytest.approx(0.2 + 60 * 40e-3)
+    assert parts["joining the other PCs"] == pytest.approx(1.3 + 70 * 40e-3)
     assert parts["getting ready"] == 4.0
     # The other PC's start was never measured, so the gang's is less sure than the first PC's alone.
     found = start_up.parts(alone.copy, alone.memory)
