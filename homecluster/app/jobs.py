@@ -28,6 +28,7 @@ from homecluster.store.job_store import (
     read_entry,
     read_launch,
 )
+from homecluster.store.training_store import read_training
 
 _SPAWNED_WITHIN_S = 5.0
 """A job's folder is written, and then its supervisor started at once."""
@@ -153,7 +154,13 @@ def document(view: JobView) -> dict[str, Any]:
         processes=view.processes,
         memory_bytes=view.memory_bytes,
     )
-    return table | {"copies": copies} if (copies := list(read_now(view.folder))) else table
+    more = {"copies": list(read_now(view.folder)), "training": read_training(view.folder)}
+    return table | {name: told for name, told in more.items() if told}
+
+
+def serving(views: tuple[JobView, ...]) -> tuple[JobView, ...]:
+    """Jobs with an address: trainings have none."""
+    return tuple(view for view in views if view.launch.spec.port)
 
 
 def living(views: tuple[JobView, ...]) -> tuple[JobView, ...]:

@@ -11,6 +11,7 @@ from homecluster.app.copies_places import Home
 from homecluster.app.gang_trust import check_trust
 from homecluster.app.model_files import Tell
 from homecluster.app.plan import only
+from homecluster.app.train_job import TrainJob
 from homecluster.app.train_ready import Ready, Run, make_ready
 from homecluster.app.train_run import Attempt, attempt
 from homecluster.domain.ids import NodeId
@@ -82,27 +83,8 @@ def train(home: Home, plans_of: Plans, asked: Training, tell: Tell) -> dict[str,
     """
     if not asked.data.is_file():
         raise InputError(f"there is no data file {asked.data}")
-    lost: list[Lost] = []
-    resume = asked.resume
-    while True:
-        plans = plans_of(home.cluster, asked.nodes)
-        plan = choose(plans, home.here.node.id, asked.nodes)
-        ready = make_ready(home, plans, plan, asked.run)
-        check_trust(home.here.paths, ready.open_on, declared=asked.trust_network)
-        tell(_beginning(ready, plan))
-        ended = attempt(
-            home,
-            Attempt(
-                ready=ready, run=asked.run, data=asked.data, output=asked.output, resume=resume
-            ),
-            tell,
-        )
-        if isinstance(ended, dict):
-            break
-        lost.append(ended)
-        tell(f"{ended.name} is lost ({ended.reason}); going on without it")
-        home, asked = _without(home, asked, ended.name)
-        resume = any(asked.output.glob(_CHECKPOINTS))
+    with TrainJob(home.here.paths, home.here.node.id, asked.output) as job:
+        ended, plan, lost = _to_the_end(home, plans_of, asked, job, tell)
     document = {
         "schema": SCHEMA,
         "plan": train_plan_table(plan),
@@ -112,6 +94,31 @@ def train(home: Home, plans_of: Plans, asked: Training, tell: Tell) -> dict[str,
     }
     write_json(asked.output / "training.json", document)
     return document
+
+
+def _to_the_end(
+    home: Home, plans_of: Plans, asked: Training, job: TrainJob, tell: Tell
+) -> tuple[dict[str, Any], TrainPlan, list[Lost]]:
+    """What rank 0 measured in the last attempt, that attempt's plan, and who was lost before."""
+    lost: list[Lost] = []
+    resume = asked.resume
+    while True:
+        plans = plans_of(home.cluster, asked.nodes)
+        plan = choose(plans, home.here.node.id, asked.nodes)
+        ready = make_ready(home, plans, plan, asked.run)
+        check_trust(home.here.paths, ready.open_on, declared=asked.trust_network)
+        tell(_beginning(ready, plan))
+        job.begin(ready, plan, asked.run)
+        wanted = Attempt(
+            ready=ready, run=asked.run, data=asked.data, output=asked.output, resume=resume
+        )
+        ended = attempt(home, wanted, job, tell)
+        if isinstance(ended, dict):
+            return ended, plan, lost
+        lost.append(ended)
+        tell(f"{ended.name} is lost ({ended.reason}); going on without it")
+        home, asked = _without(home, asked, ended.name)
+        resume = any(asked.output.glob(_CHECKPOINTS))
 
 
 def _beginning(ready: Ready, plan: TrainPlan) -> str:

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import shutil
-import signal
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from homecluster.app.model_files import Tell, provide_folder
 from homecluster.app.offers import Offer, offer, strike_off
 from homecluster.app.train_command import Folders, train_command
 from homecluster.app.train_crew import Crew
+from homecluster.app.train_job import TrainJob
 from homecluster.app.train_order import TrainOrder, settings_of
 from homecluster.app.train_ready import Ready, Run
 from homecluster.app.train_share_process import DATA_FILE, LIMIT_S
@@ -53,7 +53,7 @@ class Attempt:
     resume: bool
 
 
-def attempt(home: Home, wanted: Attempt, tell: Tell) -> dict[str, Any] | Lost:
+def attempt(home: Home, wanted: Attempt, job: TrainJob, tell: Tell) -> dict[str, Any] | Lost:
     """What rank 0 measured, or which PC was lost on the way.
 
     Raises:
@@ -71,11 +71,11 @@ def attempt(home: Home, wanted: Attempt, tell: Tell) -> dict[str, Any] | Lost:
     write_json(settings, settings_of(order))
     folders = Folders(model=model, data=wanted.data, output=wanted.output, settings=settings)
     command = train_command(order, engine, find_training(engine), folders, resume=wanted.resume)
-    with _ends_as_ctrl_c(), _crew(home, wanted, tell) as crew:
+    with _crew(home, wanted, tell) as crew:
         cause = crew.wait_until_ready()
         if cause is None:
-            crew.follow(lambda: _end_own(order.job))
-            ended = _run_own(order, command, wanted.output, tell)
+            crew.follow(lambda: _end_own(job.folder.job_id))
+            ended = _run_own(order, command, wanted.output, job, tell)
             if ended.code == 0:
                 return _document(ended)
             cause = None if ended.code in _DELIBERATE else crew.explain()
@@ -86,11 +86,15 @@ def attempt(home: Home, wanted: Attempt, tell: Tell) -> dict[str, Any] | Lost:
     raise _DELIBERATE.get(cause.code, LaunchError)(f"{cause.name}: {cause.reason}")
 
 
-def _run_own(order: TrainOrder, command: Command, output: Path, tell: Tell) -> Finished:
-    log = BoundedLog(output / LOG)
+def _run_own(
+    order: TrainOrder, command: Command, output: Path, job: TrainJob, tell: Tell
+) -> Finished:
+    logs = (BoundedLog(output / LOG), job.log)
 
     def say(line: str) -> None:
-        log.write(line.encode())
+        for log in logs:
+            log.write(line.encode())
+        job.heard(line)
         tell(line)
 
     with contextlib.ExitStack() as stack:
@@ -104,22 +108,12 @@ def _run_own(order: TrainOrder, command: Command, output: Path, tell: Tell) -> F
             variables=command.env,
             limit_s=LIMIT_S,
             tell=say,
-            tag=order.job,
+            tag=job.folder.job_id,
         )
 
 
 def _end_own(job: str) -> None:
     kill_tagged(job, _KILL_WITHIN_S)
-
-
-@contextlib.contextmanager
-def _ends_as_ctrl_c() -> Iterator[None]:
-    """SIGTERM ends the other PCs' ranks too."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 @contextlib.contextmanager

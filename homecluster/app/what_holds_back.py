@@ -156,7 +156,7 @@ def _live_cluster(
 
 def _job(paths: Paths, name: str | None) -> jobs.JobView | None:
     """The named job, or the newest that lives; None when none was named and none runs."""
-    views = jobs.look_at_all(paths.jobs)
+    views = jobs.serving(jobs.look_at_all(paths.jobs))
     if name is not None:
         return jobs.choose(views, name)
     return next(reversed(jobs.living(views)), None)

@@ -60,7 +60,7 @@ def bench(
     Every run is kept, and later plans of this PC are fitted to them.
     """
     paths = wiring.paths()
-    view = jobs.choose(jobs.look_at_all(paths.jobs), job)
+    view = jobs.choose(jobs.serving(jobs.look_at_all(paths.jobs)), job)
     given = {
         flag for flag in _CHANGES if ctx.get_parameter_source(flag) is ParameterSource.COMMANDLINE
     }

@@ -40,6 +40,7 @@ from homecluster.launch.pip_step import Fetching
 from homecluster.store.copies_store import read_now
 from homecluster.store.engine_store import Engine
 from homecluster.store.job_document import state_name
+from homecluster.store.training_store import read_training
 
 _STYLES = {"running": "green", "starting": "cyan", "failed": "red", "stopped": "dim"}
 
@@ -133,7 +134,7 @@ def show_jobs(views: Sequence[JobView]) -> None:
         table.add_row(
             escape(view.folder.job_id),
             f"[{_STYLES[name]}]{name}[/]{escape(_more(view.state))}",
-            view.launch.spec.base_url,
+            view.launch.spec.base_url if view.launch.spec.port else "-",
             escape(view.launch.model),
             _age(view.launch.created_at),
             format_bytes(view.memory_bytes) if view.memory_bytes else "-",
@@ -141,6 +142,7 @@ def show_jobs(views: Sequence[JobView]) -> None:
     out.print(table)
     for view in views:
         _show_copies(out, view)
+        _show_training(out, view)
 
 
 def _show_copies(out: Console, view: JobView) -> None:
@@ -152,6 +154,21 @@ def _show_copies(out: Console, view: JobView) -> None:
         details = copy["details"]
         batch = f", {details['batch']} requests at once" if "batch" in details else ""
         out.print(f"  copy on {escape(copy['name'])}: {escape(str(how))}[dim]{batch}[/]")
+
+
+def _show_training(out: Console, view: JobView) -> None:
+    """One line: how far, how fast, where, and where the result goes."""
+    now = read_training(view.folder)
+    if now is None:
+        return
+    where = f"on {' and '.join(now['nodes'])}, into {now['output']}"
+    if now["step"] == 0:
+        out.print(f"  no step yet {escape(where)}")
+        return
+    rates = f"{format_rate(now['samples_per_s'])} samples/s ({format_rate(now['predicted_samples_per_s'])} predicted)"
+    out.print(
+        f"  step {now['step']} of {now['steps']}: loss {now['loss']:.4g}, {rates} {escape(where)}"
+    )
 
 
 def _more(state: JobState) -> str:

@@ -26,7 +26,7 @@ def private_ray(*, cpus: int, store_bytes: int = STORE_BYTES) -> Iterator[None]:
     """Ray started by this process, reachable with its own token only, and ended with the block.
 
     It gets a folder of its own, no dashboard, and no address from the environment; `ray stop`, which ends
-    everybody's Ray on this PC, is never used.
+    everybody's Ray on this PC, is never used. Nobody may import ray before: it reads the environment then.
     """
     folder = Path(tempfile.mkdtemp(prefix="hc-ray-", dir=_short_folder()))
     token = folder / "token"

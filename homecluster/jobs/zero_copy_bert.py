@@ -231,10 +231,10 @@ def main() -> int:
 
 def measured(model: Any, repeat: int, processes: int) -> dict[str, Any]:
     """One process is timed alone; then so many have the model at the same time."""
-    import ray
-
     weights_bytes = sum(p.numel() * p.element_size() for p in model.parameters())
     with private_ray(cpus=1, store_bytes=2 * weights_bytes + 3 * _SPARE_BYTES):
+        import ray
+
         shared = [share(model)]
         begun = ray.remote(num_cpus=0)(Reader)
         readers = [begun.remote() for _ in range(processes)]

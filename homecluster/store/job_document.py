@@ -21,7 +21,7 @@ def job_table(
         "state": state_name(state),
         **asdict(state),
         "model": launch.model,
-        "base_url": launch.spec.base_url,
+        "base_url": launch.spec.base_url if launch.spec.port else None,
         "served_model": launch.spec.served_model,
         "needs_key": launch.spec.api_key_file is not None,
         "random_weights": launch.random_weights,

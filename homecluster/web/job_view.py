@@ -20,6 +20,7 @@ def job_view(view: JobView, samples: JobSamples | None) -> dict[str, Any]:
         "phase": table.get("phase"),
         "reason": table.get("reason"),
         "base_url": None if is_over(view.state) else table["base_url"],
+        "training": table.get("training"),
         "predicted": estimate.get("output_tokens_per_s"),
         "predicted_first_token_s": estimate.get("first_token_s"),
         "predicted_requests": view.launch.workload.get("concurrent_requests"),

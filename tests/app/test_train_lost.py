@@ -10,6 +10,7 @@ import pytest
 from homecluster.app import train as use_case
 from homecluster.app.copies_places import Home
 from homecluster.app.plan_training import make_train_plans
+from homecluster.app.train_job import TrainJob
 from homecluster.app.train_ready import Ready, Run, mates_of, nodes_of, order_of
 from homecluster.app.train_run import Attempt
 from homecluster.app.up import Here
@@ -41,7 +42,7 @@ def test_the_others_go_on_from_the_checkpoint(
 ) -> None:
     tried: list[tuple[list[str], bool]] = []
 
-    def attempt(_home: Home, wanted: Attempt, _tell: Any) -> dict[str, Any] | Lost:
+    def attempt(_home: Home, wanted: Attempt, _job: TrainJob, _tell: Any) -> dict[str, Any] | Lost:
         tried.append(([str(mate.node) for mate in wanted.ready.mates], wanted.resume))
         if len(tried) < 3:
             (wanted.output / "checkpoints" / "step-2").mkdir(parents=True, exist_ok=True)

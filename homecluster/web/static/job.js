@@ -9,7 +9,7 @@
     document.getElementById("speed").hidden = !now || now.points.length < 2;
     home.drawHosts(job && !["failed", "stopped"].includes(job.state) ? hosts : []);
     if (!job) return home.fill("job", e("p", { class: "faint" }, "Nothing runs. Start a model: ", e("code", {}, "homecluster up --model gpt2")));
-    home.fill("job", heading(job), now ? tiles(now, job) : "");
+    home.fill("job", heading(job), job.training ? training(job.training) : now ? tiles(now, job) : "");
     if (now && now.points.length > 1) speed(now.points, job.predicted);
   };
 
@@ -21,9 +21,21 @@
     return rows;
   }
 
+  function tile(name, value, more) {
+    const e = home.element;
+    return e("div", { class: "tile" }, e("span", { class: "faint" }, name), e("span", { class: "big", "data-figure": name }, value), e("span", { class: "faint" }, more || "\u00a0"));
+  }
+
+  function training(now) {
+    return home.element("div", { class: "tiles" },
+      tile("step", now.step === 0 ? "–" : home.figures(now.step), now.steps === null ? "" : `of ${now.steps}`),
+      tile("loss", now.loss === null ? "–" : home.figures(now.loss), ""),
+      tile("samples/s", now.samples_per_s === null ? "–" : home.figures(now.samples_per_s), `predicted ${home.figures(now.predicted_samples_per_s)}`),
+      tile("PCs", now.nodes.join(", "), ""));
+  }
+
   function tiles(now, job) {
     const e = home.element;
-    const tile = (name, value, more) => e("div", { class: "tile" }, e("span", { class: "faint" }, name), e("span", { class: "big", "data-figure": name }, value), e("span", { class: "faint" }, more || "\u00a0"));
     const load = job.predicted_requests ? `, ${job.predicted_requests} at once` : "";
     const idle = now.running === 0 && now.output_tokens_per_s === 0;
     return e("div", { class: "tiles" },
