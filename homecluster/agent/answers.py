@@ -56,9 +56,8 @@ class Answers:
             answer, size = refusal(ask.id, trouble), len(trouble.message)
         except HomeclusterError as error:
             answer, size = refusal(ask.id, error), len(error.message)
-        except (
-            Exception
-        ):  # the boundary: our bug must not end the agent, and strangers see no traceback
+        except Exception:
+            # The boundary: a verb's bug must not end the agent, and other PCs see no traceback.
             log.exception("%s failed", ask.verb)
             answer, size = (
                 refusal(ask.id, PeerError(f"{ask.verb} failed; see agent.log there")),

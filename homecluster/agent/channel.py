@@ -111,5 +111,6 @@ async def _told(work: Awaitable[None]) -> None:
         await work
     except ClosedError:
         return
-    except Exception:  # the boundary of a background task
+    except Exception:
+        # The boundary of one request: nobody awaits it, so its bug would vanish without a word.
         log.exception("work on the channel failed")

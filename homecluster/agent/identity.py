@@ -91,7 +91,8 @@ def key_of_request(pem: str) -> ec.EllipticCurvePublicKey:
         key = request.public_key()
     except (ValueError, TypeError, InvalidSignature, NotImplementedError) as error:
         raise BadMessageError("not a certificate request") from error
-    except Exception as error:  # cryptography has its own family for odd keys and algorithms
+    except Exception as error:
+        # What cryptography raises for odd keys and algorithms has no base class of its own.
         if type(error).__module__.startswith("cryptography"):
             raise BadMessageError("not a certificate request") from error
         raise

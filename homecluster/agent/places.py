@@ -80,5 +80,6 @@ async def _end(serving: asyncio.Task[None]) -> None:
         await serving
     except asyncio.CancelledError:
         return
-    except Exception:  # the boundary: the next look listens anew
+    except Exception:
+        # The boundary: whatever ended it is told, and the next look listens anew.
         log.exception("listening ended")

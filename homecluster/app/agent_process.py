@@ -50,6 +50,7 @@ def main(home: Path) -> int:
     try:
         asyncio.run(_run(folder, state))
     except Exception:
+        # Raised again: this only writes our bug where people are told to look.
         log.exception("the agent ended by itself")
         raise
     finally:
