@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from homecluster.domain.hardware import DeviceKind
 from homecluster.engines.vllm_environment import engine_environment
+from homecluster.engines.vllm_launch import draft_arguments
 from homecluster.inventory.system import read_system
 from homecluster.launch.process_environment import process_environment
 from homecluster.store.engine_store import Engine
@@ -19,10 +21,17 @@ PROMPTS = ["Once upon a time", "The quick brown fox jumps", "42"]
 
 
 def greedy_tokens(
-    engine: Engine, model: Path, folder: Path, *, tensor: int = 1, pipeline: int = 1
+    engine: Engine,
+    model: Path,
+    folder: Path,
+    *,
+    tensor: int = 1,
+    pipeline: int = 1,
+    drafts: int = 0,
 ) -> tuple[list[list[int]], str]:
     """(token ids, the engine's log)."""
     out = folder / f"tokens-{tensor}-{pipeline}.json"
+    drafting = draft_arguments(drafts)[-1] if drafts else "null"
     variables = engine_environment(
         kind=DeviceKind.CPU,
         ranks=tensor * pipeline,
@@ -32,7 +41,7 @@ def greedy_tokens(
         openmp_library=engine.openmp_library,
     )
     done = subprocess.run(
-        [engine.python, Path(__file__).with_name("generate.py"), model, str(tensor), str(pipeline),
+        [engine.python, Path(__file__).with_name("generate.py"), model, str(tensor), str(pipeline), drafting,
          json.dumps(PROMPTS), out],
         env=process_environment(os.environ, command=variables, job_id="test", api_key=None),
         capture_output=True, text=True, timeout=300, check=False,
@@ -69,3 +78,12 @@ def test_tensor_parallel_gives_the_same_tokens_through_shared_memory(
     tokens, log = greedy_tokens(engine, tiny_llama, tmp_path, tensor=2)
     assert tokens == single
     assert "do not share memory" not in log
+
+
+def test_drafted_tokens_are_checked_and_the_answers_stay_the_same(
+    engine: Engine, tiny_llama: Path, single: list[list[int]], tmp_path: Path
+) -> None:
+    tokens, log = greedy_tokens(engine, tiny_llama, tmp_path, drafts=4)
+    assert tokens == single
+    (right,) = re.findall(r"drafts that were right: (\d+)", log)
+    assert int(right) > 0
