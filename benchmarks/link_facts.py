@@ -66,11 +66,11 @@ class Cell:
 
 GRID: Final = (
     *(Cell(layout="tensor", home=home) for home in ("1gbe", "wifi5", "hotspot")),
+    Cell(layout="drafting", home="hotspot"),
     *(
         Cell(layout=layout, home="1gbe")
         for layout in ("tensor-3", "tensor-4", "pipeline", "single")
     ),
-    Cell(layout="drafting", home="hotspot"),
 )
 """In the order in which it is measured."""
 
