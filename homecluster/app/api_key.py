@@ -33,7 +33,8 @@ def read_api_key(path: str | None) -> str | None:
         with file.open("rb") as opened:
             key = opened.read(MAX_BYTES).decode().strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read the API key file {path}: {error}") from error
+        told = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise InputError(f"cannot read the API key file {path}: {told}") from error
     if len(key) < MIN_CHARACTERS or not _KEY.fullmatch(key):
         raise InputError(
             f"{path} holds no usable API key: one line of at least {MIN_CHARACTERS} printable characters",

@@ -30,4 +30,5 @@ def read_secret(file: Path, what: str, limit_bytes: int = MAX_BYTES) -> str:
         with file.open("rb") as opened:
             return opened.read(limit_bytes).decode().strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read the {what} file {file}: {error}") from error
+        told = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise InputError(f"cannot read the {what} file {file}: {told}") from error

@@ -17,7 +17,7 @@ from homecluster.cli import render_jobs
 from homecluster.cli.output import print_document
 from homecluster.domain.hardware import DeviceKind
 from homecluster.domain.units import format_bytes
-from homecluster.errors import MissingError
+from homecluster.errors import InputError, MissingError
 from homecluster.store.engine_lock import bundled_lock
 from homecluster.store.engine_store import Engine
 
@@ -31,8 +31,8 @@ def engine() -> None:
 
 
 @engine.command()
-@click.option("--cpu", "kind", flag_value="cpu", help="vLLM for the CPU.")
-@click.option("--cuda", "kind", flag_value="cuda", help="vLLM for NVIDIA GPUs.")
+@click.option("--cpu", "is_cpu", is_flag=True, help="vLLM for the CPU.")
+@click.option("--cuda", "is_cuda", is_flag=True, help="vLLM for NVIDIA GPUs.")
 @click.option("--training", is_flag=True, help="Also DeepSpeed, for `up --train`.")
 @click.option(
     "--from-peers",
@@ -40,12 +40,12 @@ def engine() -> None:
     help="Its wheels from an operator's PC of the cluster, not from a registry.",
 )
 @_json
-def install(*, kind: str | None, training: bool, from_peers: bool, as_json: bool) -> int:
+def install(*, is_cpu: bool, is_cuda: bool, training: bool, from_peers: bool, as_json: bool) -> int:
     """Install the engine: for CUDA where there is an NVIDIA GPU, else for the CPU.
 
     A second call is instant; an interrupted one goes on where it stopped.
     """
-    wanted = DeviceKind(kind) if kind else wiring.default_engine_kind()
+    wanted = _kind(is_cpu=is_cpu, is_cuda=is_cuda)
     lock = bundled_lock(wanted)
     room = format_bytes(lock.disk_bytes)
     click.echo(
@@ -63,6 +63,17 @@ def install(*, kind: str | None, training: bool, from_peers: bool, as_json: bool
     else:
         click.echo(f"ready: {installed.path}")
     return 0
+
+
+def _kind(*, is_cpu: bool, is_cuda: bool) -> DeviceKind:
+    if is_cpu and is_cuda:
+        raise InputError(
+            "--cpu and --cuda are two engines: install one after the other",
+            hint="homecluster engine install --cpu",
+        )
+    if is_cpu or is_cuda:
+        return DeviceKind.CPU if is_cpu else DeviceKind.CUDA
+    return wiring.default_engine_kind()
 
 
 def _wheels_of_peers(kind: DeviceKind) -> Callable[[], Path]:

@@ -35,7 +35,7 @@ def write_private(path: Path, content: bytes) -> None:
     except OSError as error:
         raise MissingError(
             f"cannot write {path}: {error.strerror or error}",
-            hint="free some disk space there, or set HOMECLUSTER_HOME to a directory that you can write.",
+            hint="free some disk space there, or choose a folder that you can write; HOMECLUSTER_HOME moves homecluster's own.",
         ) from error
 
 
@@ -65,7 +65,10 @@ def read_text(path: Path, what: str) -> str:
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not a {what}: it is not UTF-8 text") from error
     except OSError as error:
-        raise InputError(f"cannot read {what} {path}: {error.strerror or error}") from error
+        raise InputError(
+            f"cannot read {what} {path}: {error.strerror or error}",
+            hint=f"it is looked for in {path.absolute().parent}",
+        ) from error
 
 
 def read_json(path: Path, what: str) -> Any:

@@ -53,7 +53,7 @@ def find_recipe(reference: str) -> tuple[Recipe, Path]:
     if reference in names:
         return load_recipe(folder / f"{reference}.toml"), folder
     close = get_close_matches(reference[:80], names, n=1, cutoff=0.4)
-    hint = f"did you mean {close[0]!r}?" if close else f"bundled: {', '.join(names)}"
+    hint = f"did you mean {close[0]!r}?" if close else f"bundled: {', '.join(names)}."
     raise InputError(
         f"there is no recipe {reference[:80]!r}", hint=f"{hint} A file's name ends in .toml."
     )

@@ -40,13 +40,13 @@ async def _serve(source: Source, host: str, port: int, links: int, ready: Ready)
             f"cannot serve {host} port {port}: {error.strerror or error}",
             hint="choose another: --port 0",
         ) from error
+    over = asyncio.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(name, over.set)
     address = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
     secrets_ = [secrets.token_urlsafe(32) for _ in range(links)]
     for secret in secrets_:
         doorkeeper.offer(secret, time.monotonic())
     ready(address, [f"{address}login?link={secret}" for secret in secrets_])
-    over = asyncio.Event()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(name, over.set)
     await over.wait()
     await runner.cleanup()

@@ -298,6 +298,23 @@ def test_diagnose_refuses_the_same_inputs() -> None:
     refused(run("diagnose", "--json", "--model", "gpt2", *HOTSPOT, "--nodes", "alise"), "alice")
 
 
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        (("plan", "--model", "gpt2", "--cluster", "nowhere.toml"), ("nowhere.toml", "looked for in")),
+        (("join", "--token-file", "nowhere"), ("nowhere: No such file",)),
+        (("engine", "install", "--cpu", "--cuda"), ("--cpu and --cuda",)),
+        (("run", "qqqq"), ("zero-copy-bert. A file's",)),
+    ],
+)  # fmt: skip
+def test_a_slip_of_a_newcomer_is_told_with_what_to_do(
+    typed: tuple[str, ...], words: tuple[str, ...]
+) -> None:
+    ran = run(*typed)
+    refused(ran, "hint: " if "join" not in typed else "error: ", *words)
+    assert "Errno" not in ran.err
+
+
 def test_an_unknown_command_is_exit_code_2() -> None:
     refused(run("plam"), "plam")
 
