@@ -4,7 +4,7 @@ Real vLLM with a GPT-2 of random weights over two emulated PCs of one core each,
 answers, its link or a PC is harmed, `diagnose` is typed, and what it names is done; tokens per second are
 measured before and after. Cells that need another layout start it by the command that `diagnose` printed.
 Goes on where it stopped, keeps benchmarks/results/remedies.json and writes the table into docs/diagnose.md.
-`founding_case devices` with the same folder comes first. Needs root.
+The speeds of one PC are measured first, and kept in the folder. Needs root.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from benchmarks.diagnosis import PAGE, write_between
-from benchmarks.founding_case import Home, Users, home, typed, up
+from benchmarks.founding_case import Home, Users, home, measure_devices, typed, up
 
 RESULTS: Final = Path(__file__).parent / "results" / "remedies.json"
 SCHEMA: Final = "homecluster.remedies/1"
 MARKS: Final = ("<!-- remedies table -->", "<!-- end of remedies table -->")
-_SECONDS = 8.0
+_SECONDS = 6.0
 _WATCH = ("--seconds", "3", "--json")
 _TENSOR = ("--tensor-parallel", "2", "--pipeline-parallel", "1", "--replicas", "1")
 _PIPELINE = ("--tensor-parallel", "1", "--pipeline-parallel", "2", "--replicas", "1")
@@ -57,6 +57,9 @@ class Live:
     harm: Callable[[Home], AbstractContextManager[None]]
     lasting: Callable[[Home], AbstractContextManager[None]] = lambda _: nullcontext()
     """What stays as it is when the remedy is applied."""
+    measures_before: bool = False
+    """The whole probe, before the harm: it does not run beside a download."""
+    measures_while: bool = True
     by_cable: bool = False
     """The gain that is said beside the cause for an Ethernet cable."""
 
@@ -112,10 +115,10 @@ LIVE: Final[Mapping[str, Live]] = MappingProxyType(
             cause="asymmetric-uplink", remedy="both ways alike", harm=link(direction="up", rate_mbit=2.0),
         ),
         "a quota of 0.4 cores": Live(
-            cause="cpu-quota", remedy="a quota of 1 core", harm=short_of_quota,
+            cause="cpu-quota", remedy="a quota of 1 core", harm=short_of_quota, measures_while=False,
         ),
         "a download over 20 Mbit/s and long queues": Live(
-            cause="bufferbloat", remedy="the download stopped", harm=download,
+            cause="bufferbloat", remedy="the download stopped", harm=download, measures_before=True, measures_while=False,
             lasting=link(rate_mbit=20.0, queue_kib=1024.0),
         ),
     }
@@ -139,12 +142,11 @@ def with_tensor_parallel(work: Path, until_s: float, done: set[str]) -> Iterator
 
 def _applied(at: Home, trouble: str, cell: Live) -> Row:
     with cell.lasting(at):
-        quick = () if cell.cause == "bufferbloat" else ("--quick",)
-        if cell.cause == "bufferbloat":  # a probe does not run beside a download
-            typed(at.a, "probe", "--between", "a", "b", *quick)
+        if cell.measures_before:
+            typed(at.a, "probe", "--between", "a", "b")
         with cell.harm(at):
-            if cell.cause not in ("bufferbloat", "cpu-quota"):
-                typed(at.a, "probe", "--between", "a", "b", *quick)
+            if cell.measures_while:
+                typed(at.a, "probe", "--between", "a", "b", "--quick")
             said, before = _asked(at, 1)
         after = Users(at.a, 1, _SECONDS).rate()
         for file in at.a.state.glob("links/*.json"):
@@ -244,6 +246,9 @@ def main() -> None:
     if asked.work is not None:
         done = {row.trouble for row in kept()}
         until_s = time.monotonic() + asked.limit_s
+        asked.work.mkdir(parents=True, exist_ok=True)
+        if not (asked.work / "devices").is_dir():
+            measure_devices(asked.work)
         if asked.part == "tensor" and set(LIVE) - done:
             rows = with_tensor_parallel(asked.work, until_s, done)
         else:

@@ -1,5 +1,6 @@
 """The command line is instant: nothing heavy is loaded to answer a question from files."""
 
+import os
 import subprocess
 import sys
 
@@ -42,6 +43,12 @@ def test_help_loads_nothing_heavy(code: str) -> None:
 @pytest.mark.parametrize("command", ["plan", "diagnose"])
 def test_the_help_of_a_command_loads_no_engine_and_no_network(command: str) -> None:
     assert loaded_by(running(command, "--help")) & {*ENGINE, "zeroconf"} == set()
+
+
+@pytest.mark.parametrize(("command", "more"), [("plan", 0), ("diagnose", 10)])
+def test_only_a_diagnosis_gives_way_to_what_it_watches(command: str, more: int) -> None:
+    niceness = min(19, os.nice(0) + more)
+    loaded_by(f"{running(command, '--help')}\nimport os\nassert os.nice(0) == {niceness}")
 
 
 def test_planning_from_files_loads_no_engine_no_network_and_no_gpu_library() -> None:
