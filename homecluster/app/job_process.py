@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from homecluster.app.api_key import read_api_key
+from homecluster.app.start_phases import StartPhases
 from homecluster.domain.job import Failed, JobState
 from homecluster.errors import MissingError
 from homecluster.launch import cgroup, scratch
@@ -62,10 +63,13 @@ class Recorder:
         self._folder = folder
         self._owner = Owner(boot_id=me.boot_id, pid=me.pid, start_ticks=me.start_ticks)
         self._group = str(group) if group else None
+        self._phases = StartPhases()
 
     def record(self, state: JobState) -> None:
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        entry = JobEntry(state=state, owner=self._owner, group=self._group, written_at=now)
+        entry = JobEntry(
+            state=self._phases.timed(state), owner=self._owner, group=self._group, written_at=now
+        )
         try:
             write_entry(self._folder, entry)
         except MissingError as error:

@@ -14,7 +14,7 @@ from homecluster.app.copies_places import Home
 from homecluster.app.dry_run import DryRun
 from homecluster.app.plan import make_plans
 from homecluster.app.speculation import with_drafts
-from homecluster.cli import render_jobs
+from homecluster.cli import render_jobs, render_start
 from homecluster.cli.output import print_document
 from homecluster.cli.train_options import train_options
 from homecluster.cli.up_training import run_options, up_train
@@ -208,6 +208,7 @@ def _wait(started: use_case.Up, *, detach: bool, as_json: bool) -> int:
             print_document({"schema": UP_SCHEMA, **jobs.document(view)})
         else:
             render_jobs.show_ready(view)
+            render_start.show_start(view)
         if detach:
             return 0
         click.echo("Ctrl-C stops it", err=True)

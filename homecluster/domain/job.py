@@ -54,6 +54,8 @@ class Running:
     """A token came back through the API."""
 
     start_up_s: float
+    phases: tuple[tuple[str, float], ...] = ()
+    """(what the engine did, for how many seconds) until then, in order; of a gang on its first PC."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ LAST_PHASE: Final = "waiting for the first token"
 
 _PHASES: Final = (
     ("Initializing a V1 LLM engine", "starting the engine"),
+    ("distributed_init_method=", "building process groups"),
     ("Starting to load model", "loading weights"),
     ("Loading weights took", "preparing memory"),
     ("Warming up model for the compilation", "compiling"),

@@ -182,8 +182,8 @@ def state_table(state: JobState) -> dict[str, object]:
     match state:
         case Starting(phase=phase):
             return {"state": "starting", "phase": phase}
-        case Running(start_up_s=start_up_s):
-            return {"state": "running", "start_up_s": start_up_s}
+        case Running(start_up_s=start_up_s, phases=phases):
+            return {"state": "running", "start_up_s": start_up_s, "phases": list(map(list, phases))}
         case Stopped(reason=reason):
             return {"state": "stopped", "reason": reason}
         case Failed(node=node, reason=reason, log_tail=tail):
@@ -202,7 +202,8 @@ def state_of(document: Mapping[str, Any]) -> JobState:
         case "starting":
             return Starting(phase=document["phase"])
         case "running":
-            return Running(start_up_s=document["start_up_s"])
+            phases = tuple((what, float(lasted_s)) for what, lasted_s in document.get("phases", ()))
+            return Running(start_up_s=document["start_up_s"], phases=phases)
         case "stopped":
             return Stopped(reason=document["reason"])
         case "failed":

@@ -18,6 +18,7 @@ from homecluster.store.job_store import (
 STATES: list[JobState] = [
     Starting(phase="loading weights"),
     Running(start_up_s=31.5),
+    Running(start_up_s=31.5, phases=(("starting", 30.0), ("loading weights", 1.5))),
     Stopped(reason="asked to stop"),
     Failed(node=NodeId("desk"), reason="ValueError: no", log_tail=("a", "b")),
 ]
