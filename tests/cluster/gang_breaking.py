@@ -13,6 +13,8 @@ from tests.waiting import within
 
 _LISTEN = "import socket, sys, time; s = socket.create_server(('127.0.0.1', int(sys.argv[1]))); time.sleep(600)"
 
+_LARGE, _LARGE_BYTES = "more.safetensors", 64 * 1024**2
+
 
 def link_down(seconds: float) -> Act:
     """The second PC's cable is out for so long."""
@@ -81,6 +83,21 @@ def room(home: GangHome) -> None:
     model_back(home)
 
 
+def large_model_gone(home: GangHome) -> None:
+    """Its files take half a minute over a phone's hotspot."""
+    model_gone(home)
+    (home.a.state / "models" / MODEL / _LARGE).write_bytes(bytes(_LARGE_BYTES))
+
+
+def large_model_back(home: GangHome) -> None:
+    (home.a.state / "models" / MODEL / _LARGE).unlink()
+    model_back(home)
+
+
+def files_come(home: GangHome) -> bool:
+    return any(file.stat().st_size for file in home.b.state.glob(f"models/.partial-*/{_LARGE}"))
+
+
 def engine_says(version: str, other: str, software: str = "vllm") -> Act:
     """What the two PCs' engine folders hold as installed."""
 
@@ -146,7 +163,7 @@ def default_route(home: GangHome) -> None:
 
 def asks_a_pc_that_sleeps(home: GangHome) -> bool:
     """The other PC falls asleep just as it is asked."""
-    if not home.pids(home.a, "homecluster up"):
+    if not command_is_there(home):
         return False
     home.b.kill_agent("STOP")
     threading.Event().wait(3.0)
@@ -155,6 +172,10 @@ def asks_a_pc_that_sleeps(home: GangHome) -> bool:
 
 def agent_continued(home: GangHome) -> None:
     home.b.kill_agent("CONT")
+
+
+def command_is_there(home: GangHome) -> bool:
+    return bool(home.pids(home.a, "homecluster up"))
 
 
 def leader_is_there(home: GangHome) -> bool:

@@ -120,6 +120,17 @@ FAULTS = (
         ),
     ),
     Fault(
+        name="another Ray on one PC",
+        outcome="refused under Ray, with both versions",
+        show=refused(
+            make.engine_says("2.60.0", "2.59.0", "ray"),
+            make.engines_alike,
+            code=4,
+            says=("ray differs", "2.60.0 on a", "2.59.0 on b"),
+            asked=("--backend", "ray"),
+        ),
+    ),
+    Fault(
         name="127.0.1.1 for the PC's own name in /etc/hosts",
         outcome="comes up",
         show=comes_up(make.own_name_is_loopback, make.own_name_is_address),
@@ -136,6 +147,11 @@ FAULTS = (
         show=comes_up(make.nothing, make.nothing, has="GLOO_SOCKET_IFNAME=eth0"),
     ),
     Fault(
+        name="Ctrl-C as soon as it is typed",
+        outcome="exit 130",
+        show=interrupted(make.command_is_there),
+    ),
+    Fault(
         name="Ctrl-C while the PCs are asked",
         outcome="exit 130",
         show=interrupted(make.asks_a_pc_that_sleeps, mended=make.agent_continued),
@@ -147,6 +163,14 @@ FAULTS = (
     ),
     Fault(
         name="Ctrl-C as a share starts", outcome="exit 130", show=interrupted(make.share_is_there)
+    ),
+    Fault(
+        name="Ctrl-C while the model's files are copied",
+        outcome="exit 130",
+        home="hotspot",
+        show=interrupted(
+            make.files_come, prepared=make.large_model_gone, mended=make.large_model_back
+        ),
     ),
     Fault(
         name="Ctrl-C while the engines load",

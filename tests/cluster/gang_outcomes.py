@@ -112,13 +112,15 @@ def comes_up(prepared: Act, mended: Act, *, has: str = "") -> Show:
     return show
 
 
-def refused(prepared: Act, mended: Act, *, code: int, says: tuple[str, ...]) -> Show:
-    """`up` returns `code` and says these words; nothing was started anywhere."""
+def refused(
+    prepared: Act, mended: Act, *, code: int, says: tuple[str, ...], asked: tuple[str, ...] = ()
+) -> Show:
+    """`up`, with the words `asked`, returns `code` and says `says`; nothing was started anywhere."""
 
     def show(home: GangHome) -> Seen:
         kept = prepared(home)
         begun_s = time.monotonic()
-        ran = home.up()
+        ran = home.up(*asked)
         after_s = time.monotonic() - begun_s
         mended(home)
         if isinstance(kept, subprocess.Popen):
@@ -136,16 +138,18 @@ def refused(prepared: Act, mended: Act, *, code: int, says: tuple[str, ...]) -> 
 
 def interrupted(
     stage: Callable[[GangHome], object], *, behaviour: str = "", times: int = 1,
-    mended: Act | None = None,
+    prepared: Act | None = None, mended: Act | None = None,
 ) -> Show:  # fmt: skip
     """Ctrl-C once `stage` is reached: exit 130, and nothing is left."""
 
     def show(home: GangHome) -> Seen:
         for pc in home.pcs:
             behave(pc, behaviour)
+        if prepared is not None:
+            prepared(home)
         typed = home.begin()
         try:
-            within(60, lambda: stage(home), lambda: f"never got there; {typed.poll()}")
+            within(150, lambda: stage(home), lambda: f"never got there; {typed.poll()}")
             begun_s = time.monotonic()
             for _ in range(times):
                 typed.send_signal(signal.SIGINT)

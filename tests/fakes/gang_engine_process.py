@@ -5,8 +5,10 @@ import signal
 import socket
 import sys
 import time
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+
+TOKEN_S = 0.05
 
 
 class Api(BaseHTTPRequestHandler):
@@ -16,12 +18,29 @@ class Api(BaseHTTPRequestHandler):
         self.end_headers()
 
     def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
-        body = json.dumps({"choices": [{"text": " a"}], "usage": {"completion_tokens": 1}}).encode()
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        tokens = asked.get("max_tokens", 1)
+        if asked.get("stream"):
+            self.stream(tokens)
+            return
+        time.sleep(TOKEN_S * (tokens - 1))
+        answer = {"choices": [{"text": " a"}], "usage": {"completion_tokens": tokens}}
+        body = json.dumps(answer).encode()
         self.send_response(200)
+        self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def stream(self, tokens: int) -> None:
+        """Ends with the connection, as HTTP/1.0 does."""
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.end_headers()
+        for _ in range(tokens):
+            self.wfile.write(b'data: {"choices": [{"index": 0, "text": " a"}]}\n\n')
+            time.sleep(TOKEN_S)
+        self.wfile.write(b"data: [DONE]\n\n")
 
     def log_message(self, *_: object) -> None:
         return
@@ -55,7 +74,7 @@ def main() -> None:
         say(f"waiting for the others at {meeting.getsockname()[1]}")
     if word == "mute" or "--headless" in sys.argv:
         time.sleep(600)
-    HTTPServer((flag("--host"), int(flag("--port"))), Api).serve_forever()
+    ThreadingHTTPServer((flag("--host"), int(flag("--port"))), Api).serve_forever()
 
 
 if __name__ == "__main__":
