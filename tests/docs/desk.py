@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -17,8 +18,10 @@ from tests.lab.guest import Host
 from tests.lab.homes import home_named
 from tests.lab.lab import Lab
 from tests.lab.plan import HomePlan
+from tests.live.conftest import TINY_LLAMA
 
 _LIMIT_S = 400.0
+_WRONG_INPUT, _MISSING = 2, 3
 _NOT_TYPED = {
     r"^make (run|test)\b": "minutes of their own; CI types both",
     r"^sudo |^apt-get ": "changes the machine",
@@ -64,6 +67,8 @@ class Desk:
     token: str = ""
     sourced: str = ""
     staying: Typed | None = None
+    lacks: bool = False
+    """Something before could not run, such as an engine: what builds on it is told so and is no mistake."""
 
     def type(self, page: str, shown: str) -> Row:
         line = re.sub(r"\s+#.*", "", shown).strip()
@@ -79,7 +84,9 @@ class Desk:
             (self.token,) = re.findall(r"\bhc1\.\S+", ended.said) or ("",)
         if line.startswith("source ") and ended.code == 0:
             self.sourced += f"{line}; "
-        return Row(page=page, line=line, pc=pc, outcome=_outcome(ended), seconds=round(ended.seconds, 1), said=ended.said)  # fmt: skip
+        outcome = _outcome(ended, lacks=self.lacks)
+        self.lacks = self.lacks or ended.code == _MISSING
+        return Row(page=page, line=line, pc=pc, outcome=outcome, seconds=round(ended.seconds, 1), said=ended.said)  # fmt: skip
 
     def _pc_of(self, line: str) -> str:
         """Who has a token in hand joins with it."""
@@ -118,7 +125,7 @@ class Desk:
         return host.environment | shared | {"PATH": f"{tools}:{os.environ['PATH']}", "TERM": "xterm"}  # fmt: skip
 
 
-def _outcome(ended: Ended) -> str:
+def _outcome(ended: Ended, *, lacks: bool) -> str:
     lines = [line.strip() for line in _STYLE.sub("", ended.said).splitlines() if line.strip()]
     why = next((one for one in lines if one.startswith("error:") or "homecluster engine" in one), "".join(lines[-1:]))  # fmt: skip
     match ended.code:
@@ -128,7 +135,7 @@ def _outcome(ended: Ended) -> str:
             return "ran; the answer is no"
         case 130:
             return "ran until Ctrl-C"
-        case 3:
+        case code if code == _MISSING or (lacks and code == _WRONG_INPUT):
             return f"needs more: {why}"
         case None:
             return f"WRONG: still running after {_LIMIT_S:.0f} s"
@@ -144,8 +151,19 @@ def new_home(engines: Path | None) -> Iterator[Desk]:
             clone = ("git", "clone", "--quiet", ROOT, host.home / "homecluster")
             subprocess.run(clone, check=True)
             example = ROOT / "docs" / "examples" / "team.toml"
-            (host.home / "homecluster" / "home.toml").write_bytes(example.read_bytes())
+            sources = host.home / "homecluster"
+            (sources / "home.toml").write_bytes(example.read_bytes())
+            _make_training(sources)
         yield Desk(lab.hosts, engines)
+
+
+def _make_training(folder: Path) -> None:
+    """The model and the data that docs/training.md names; it has no weights."""
+    model = folder / "my-model"
+    model.mkdir()
+    (model / "config.json").write_text(json.dumps(TINY_LLAMA))
+    rows = [json.dumps({"prompt": f"{i % 4} plus ", "completion": str(i % 4)}) for i in range(60)]
+    (folder / "rows.jsonl").write_text("\n".join(rows))
 
 
 def _named(home: HomePlan, names: tuple[str, ...]) -> HomePlan:
