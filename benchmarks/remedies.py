@@ -130,7 +130,7 @@ FEW: Final = "one request for two stages"
 def with_tensor_parallel(work: Path, until_s: float, done: set[str]) -> Iterator[Row]:
     """One start; each trouble after the other."""
     with home(work, "1gbe") as at:
-        typed(at.a, *up("gpt2", _TENSOR, 1))
+        _start(at, *up("gpt2", _TENSOR, 1))
         for trouble, cell in LIVE.items():
             if trouble in done:
                 continue
@@ -160,14 +160,14 @@ def _applied(at: Home, trouble: str, cell: Live) -> Row:
 def with_pipeline(work: Path) -> Iterator[Row]:
     """A lopsided cut, the cut that `diagnose` prints, and then more requests in flight."""
     with home(work, "1gbe") as at:
-        typed(at.a, *up("gpt2", (*_PIPELINE, "--partition", "10,2"), 4))
+        _start(at, *up("gpt2", (*_PIPELINE, "--partition", "10,2"), 4))
         said, lopsided = _asked(at, 4)
         typed(at.a, "down", "--all")
         cause = _cause(said, "uneven-split")
         if cause is None:
             print(f"uneven-split was not named: {[one['id'] for one in said['causes']]}")
             return
-        typed(at.a, *cause["remedy"]["argv"][1:], "--random-weights", "--port", "8000", "--detach")
+        _start(at, *cause["remedy"]["argv"][1:], "--port", "8000", "--detach")
         even = Users(at.a, 4, _SECONDS).rate()
         partition = cause["remedy"]["argv"][-1]
         yield Row(
@@ -180,6 +180,10 @@ def with_pipeline(work: Path) -> Iterator[Row]:
             before=one, after=Users(at.a, 4, _SECONDS).rate(), said=_gain(said, "too-little-concurrency"),
         )  # fmt: skip
         typed(at.a, "down", "--all")
+
+
+def _start(at: Home, *arguments: str) -> None:
+    assert typed(at.a, *arguments), "it did not start"
 
 
 def _asked(at: Home, users: int) -> tuple[dict[str, Any], float]:
