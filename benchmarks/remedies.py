@@ -59,7 +59,8 @@ class Live:
     """What stays as it is when the remedy is applied."""
     measures_before: bool = False
     """The whole probe, before the harm: it does not run beside a download."""
-    measures_while: bool = True
+    probe: tuple[str, ...] | None = ("--quick",)
+    """How the harmed link is measured; None: not at all."""
     by_cable: bool = False
     """The gain that is said beside the cause for an Ethernet cable."""
 
@@ -111,14 +112,14 @@ LIVE: Final[Mapping[str, Live]] = MappingProxyType(
         "3 % of packets lost": Live(
             cause="packet-loss", remedy="another cable", harm=link(loss_percent=3.0),
         ),
-        "an uplink of 2 Mbit/s": Live(
-            cause="asymmetric-uplink", remedy="both ways alike", harm=link(direction="up", rate_mbit=2.0),
+        "an uplink of 8 Mbit/s": Live(
+            cause="asymmetric-uplink", remedy="both ways alike", harm=link(direction="up", rate_mbit=8.0), probe=(),
         ),
         "a quota of 0.4 cores": Live(
-            cause="cpu-quota", remedy="a quota of 1 core", harm=short_of_quota, measures_while=False,
+            cause="cpu-quota", remedy="a quota of 1 core", harm=short_of_quota, probe=None,
         ),
         "a download over 20 Mbit/s and long queues": Live(
-            cause="bufferbloat", remedy="the download stopped", harm=download, measures_before=True, measures_while=False,
+            cause="bufferbloat", remedy="the download stopped", harm=download, measures_before=True, probe=None,
             lasting=link(rate_mbit=20.0, queue_kib=1024.0),
         ),
     }
@@ -145,8 +146,8 @@ def _applied(at: Home, trouble: str, cell: Live) -> Row:
         if cell.measures_before:
             typed(at.a, "probe", "--between", "a", "b")
         with cell.harm(at):
-            if cell.measures_while:
-                typed(at.a, "probe", "--between", "a", "b", "--quick")
+            if cell.probe is not None:
+                typed(at.a, "probe", "--between", "a", "b", *cell.probe)
             said, before = _asked(at, 1)
         after = Users(at.a, 1, _SECONDS).rate()
         for file in at.a.state.glob("links/*.json"):
@@ -169,7 +170,8 @@ def with_pipeline(work: Path) -> Iterator[Row]:
             return
         _start(at, *cause["remedy"]["argv"][1:], "--port", "8000", "--detach")
         even = Users(at.a, 4, _SECONDS).rate()
-        partition = cause["remedy"]["argv"][-1]
+        words = cause["remedy"]["argv"]
+        partition = words[words.index("--partition") + 1]
         yield Row(
             trouble=CUT, cause="uneven-split", remedy=f"--partition {partition}",
             before=lopsided, after=even, said=cause["effect_tokens_per_s"],
