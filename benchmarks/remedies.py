@@ -107,7 +107,7 @@ LIVE: Final[Mapping[str, Live]] = MappingProxyType(
     {
         "Wi-Fi of 20 Mbit/s and 20 ms": Live(
             cause="latency-bound-tensor-parallel", remedy="an Ethernet cable", by_cable=True,
-            harm=link(rate_mbit=20.0, delay_ms=5.0),
+            harm=link(rate_mbit=20.0, delay_ms=10.0),
         ),
         "3 % of packets lost": Live(
             cause="packet-loss", remedy="another cable", harm=link(loss_percent=3.0),
