@@ -273,7 +273,9 @@ def _model_error(devices: Sequence[Device]) -> float:
     """What calibration left over where every device was calibrated, else the error of rooflines at large."""
     left_over = [device.calibration_error for device in devices]
     known = [error for error in left_over if error is not None]
-    return max(known) if len(known) == len(left_over) else priors.MODEL_ERROR
+    if len(known) < len(left_over):
+        return priors.MODEL_ERROR
+    return max(known) * priors.NINE_TENTHS_IN_DEVIATIONS
 
 
 def _worst(devices: Sequence[Device], field: str) -> float:

@@ -57,6 +57,8 @@ SPEED_ERROR: Final = {
 
 MODEL_ERROR: Final = 0.20
 """What a roofline with overheads misses even on measured machines (17 % mean over 548 published rows)."""
+NINE_TENTHS_IN_DEVIATIONS: Final = 1.645
+"""What calibration leaves over is one deviation; nine in ten runs lie within so many."""
 
 # --- memory ------------------------------------------------------------------------------------
 

@@ -122,14 +122,24 @@ def _batched_tokens(copy: Copy) -> int:
 
 
 def _reading(copy: Copy, workload: Serve, requests: float) -> _Reading:
-    """The first chunk's way through all stages, and after it what the busiest stage takes for the others."""
+    """The first chunk's way through all stages, and after it what the busiest stage takes for the others.
+
+    The engine begins with whoever comes first, and reads the others, who come meanwhile, in its next step:
+    one request has its first token early and then waits for the others' prompts.
+    """
     together = min(requests, max(1, _batched_tokens(copy) // workload.prompt_tokens))
     group = step.prefill_step(copy, prompts=together, prompt_tokens=workload.prompt_tokens)
     later_s = group.occupied_s * (requests / together - 1)
+    whole_s = group.path.total_s
+    alone_s = whole_s
+    if together > 1:
+        alone_s = step.prefill_step(
+            copy, prompts=1, prompt_tokens=workload.prompt_tokens
+        ).path.total_s
     return _Reading(
         path=group.path,
-        total_s=group.path.total_s + later_s,
-        mean_first_s=group.path.total_s + later_s / 2,
+        total_s=whole_s + later_s,
+        mean_first_s=(alone_s + (requests - 1) * (whole_s + later_s / 2)) / requests,
     )
 
 
