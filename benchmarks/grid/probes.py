@@ -47,7 +47,7 @@ def probed_link(engine: Engine, name: str) -> dict[str, Any]:
             report = _probe(lab, options)
     radio = any(each.medium for each in LINKS[name](2).interfaces)
     # The lab's cards are all called eth0; a real PC knows that its card is a radio.
-    report["interface_kind"] = "wifi" if radio else "ethernet"
+    report["interface_kind"] = "wifi" if radio else "wired"
     return report
 
 

@@ -99,7 +99,6 @@ def _measure(
             gang = stack.enter_context(world.gang(lab, engine, model, start))
             start_up_s, phases = gang.start_up_s, gang.phases
         _keep_start(lab, start, next(iter(LINKS)), start_up_s, phases)
-        _keep_start(lab, start, next(iter(LINKS)), start_up_s, phases)
         clients = stack.enter_context(world.clients(lab.host("a"), start))
         _measure_links(lab, clients, start, missing, end_s - _STOP_NEEDS_S)
 
