@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,12 +17,15 @@ from homecluster.agent.limits import (
     NEWEST_PROTOCOL,
     OLDEST_PROTOCOL,
 )
+from homecluster.agent.messages import matching
+from homecluster.agent.pairing import CLUSTER_ID, NODE
 from homecluster.agent.safe_json import BadMessageError, parse_table
 from homecluster.agent.trust import joiner_context, unchecked_context
 from homecluster.agent.versions import outdated_side
 from homecluster.errors import PeerError
 
 _JOIN_S = 15.0
+_VERSION = re.compile(r"[0-9A-Za-z.+!_-]{1,64}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,9 +55,9 @@ def ask_who(host: str, port: int, timeout_s: float = CONNECT_S) -> Introduction:
         introduction = Introduction(
             host=host,
             port=port,
-            name=_text(table, "name")[:64],
-            cluster_id=_text(table, "cluster_id")[:64],
-            version=_text(table, "version")[:64],
+            name=matching(table, "name", NODE),
+            cluster_id=matching(table, "cluster_id", CLUSTER_ID),
+            version=matching(table, "version", _VERSION),
             cluster_certificate=certificate,
             cluster_key_sha256=key_sha256_of_certificate(certificate.encode()),
         )

@@ -142,17 +142,17 @@ def message_from(text: str) -> Message:
         case "welcome":
             return Welcome(
                 epoch=_whole(table, "epoch"),
-                node=_matching(table, "node", NODE),
+                node=matching(table, "node", NODE),
                 role=role_from(table),
                 protocol=_whole(table, "protocol"),
             )
         case "dial":
             return Dial(
-                stream=_matching(table, "stream", REQUEST_ID), job=_matching(table, "job", JOB)
+                stream=matching(table, "stream", REQUEST_ID), job=matching(table, "job", JOB)
             )
         case "nostream":
             return NoStream(
-                stream=_matching(table, "stream", REQUEST_ID), reason=_text(table, "reason")
+                stream=matching(table, "stream", REQUEST_ID), reason=_text(table, "reason")
             )
         case "ended":
             return Ended(reason=_text(table, "reason"), is_final=table.get("is_final") is True)
@@ -174,9 +174,9 @@ def ask_from(table: Mapping[str, Any]) -> Ask:
         raise BadMessageError(f"'deadline_s' is not between 0 and {MAX_DEADLINE_S:g}")
     asker = table.get("asker", "")
     return Ask(
-        id=_matching(table, "id", REQUEST_ID),
+        id=matching(table, "id", REQUEST_ID),
         to=NodeId(to),
-        verb=_matching(table, "verb", VERB_NAME),
+        verb=matching(table, "verb", VERB_NAME),
         body=body,
         deadline_s=float(deadline_s),
         asker=NodeId(asker if isinstance(asker, str) and NODE.fullmatch(asker) else ""),
@@ -208,7 +208,7 @@ def _answer(table: Mapping[str, Any]) -> Answer:
     if not isinstance(body, dict):
         raise BadMessageError("'body' is no object")
     return Answer(
-        id=_matching(table, "id", REQUEST_ID),
+        id=matching(table, "id", REQUEST_ID),
         body=body,
         error=None if error is None else _text(table, "error"),
         message=_text(table, "message"),
@@ -223,7 +223,7 @@ def _hello(table: Mapping[str, Any]) -> Hello:
     if not all(f"{name}{value}".isprintable() for name, value in versions.items()):
         raise BadMessageError("'versions' has control characters")
     return Hello(
-        instance=_matching(table, "instance", REQUEST_ID),
+        instance=matching(table, "instance", REQUEST_ID),
         versions={str(name)[:64]: str(value)[:64] for name, value in versions.items()},
         interface=interface[:32] if isinstance(interface, str) else None,
         can_be_dialled=table.get("can_be_dialled") is True,
@@ -246,7 +246,8 @@ def _text(table: Mapping[str, Any], key: str) -> str:
     return value[:_MAX_TEXT]
 
 
-def _matching(table: Mapping[str, Any], key: str, pattern: re.Pattern[str]) -> str:
+def matching(table: Mapping[str, Any], key: str, pattern: re.Pattern[str]) -> str:
+    """A text that is wholly of this pattern (BadMessageError): what people are shown must not steer a terminal."""
     value = table.get(key)
     if not isinstance(value, str) or not pattern.fullmatch(value):
         raise BadMessageError(f"{key!r} is missing or malformed")

@@ -12,6 +12,7 @@ from homecluster.domain.member import Role
 from homecluster.store.cluster_state import ClusterState, Pin, WaitingToken
 
 NODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", re.ASCII)
+CLUSTER_ID = re.compile(r"[0-9a-f]{1,64}", re.ASCII)
 _NOBODY_SHA256 = "0" * 64
 
 

@@ -7,8 +7,9 @@ import secrets
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import BinaryIO, NoReturn
+from typing import Any, BinaryIO, NoReturn
 
 from homecluster.agent.folder import AgentFolder, make_folder
 from homecluster.agent.identity import (
@@ -22,6 +23,8 @@ from homecluster.agent.identity import (
 )
 from homecluster.agent.introduce import Introduction, ask_in
 from homecluster.agent.local import LocalAgent
+from homecluster.agent.messages import matching
+from homecluster.agent.pairing import CLUSTER_ID, NODE
 from homecluster.agent.safe_json import BadMessageError
 from homecluster.agent.tokens import JoinToken
 from homecluster.domain.ids import NodeId
@@ -107,24 +110,30 @@ def join_cluster(
         certificate = str(answer["certificate"]).encode()
         if key_sha256_of_certificate(certificate) != key_sha256(key.public_key()):
             raise PeerError(f"{introduction.name} sent the certificate of another PC")
-        state = ClusterState(
-            cluster_id=str(answer["cluster_id"]),
-            name=str(answer["name"]),
-            cluster_key_sha256=token.cluster_key_sha256,
-            node=NodeId(str(answer["node"])),
-            role=Role(answer["role"]),
-            is_coordinator=False,
-            epoch=int(answer["epoch"]),
-            interface=interface,
-            port=introduction.port,
-            addresses=((introduction.host, introduction.port),),
-        )
+        state = _member_state(answer, introduction, interface)
     except (KeyError, ValueError, BadMessageError) as error:
         raise PeerError(f"{introduction.name} gave an answer that is none: {error}") from error
     write_private(folder.cluster_certificate, introduction.cluster_certificate.encode())
     write_private(folder.node_certificate, certificate)
     write_state(folder.state, state)
     return state
+
+
+def _member_state(
+    answer: Mapping[str, Any], introduction: Introduction, interface: str | None
+) -> ClusterState:
+    return ClusterState(
+        cluster_id=matching(answer, "cluster_id", CLUSTER_ID),
+        name=matching(answer, "name", NODE),
+        cluster_key_sha256=introduction.cluster_key_sha256,
+        node=NodeId(matching(answer, "node", NODE)),
+        role=Role(answer["role"]),
+        is_coordinator=False,
+        epoch=int(answer["epoch"]),
+        interface=interface,
+        port=introduction.port,
+        addresses=((introduction.host, introduction.port),),
+    )
 
 
 def _fresh_folder(home: Path) -> AgentFolder:
