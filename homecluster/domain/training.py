@@ -15,6 +15,9 @@ from homecluster.domain.plan import Verdict
 REDUCE_BUCKET_BYTES: Final = 100_000_000
 """Gradients that are sent at once: 5e7 elements of 2 bytes. DeepSpeed's own 5e8 elements would take a gigabyte
 of an 8 GB card. The planner prices it, and `engines.deepspeed` configures it."""
+LIVE_PARAMETERS: Final = 1_000_000_000
+"""Weights that ZeRO stage 3 keeps gathered from the way forth until the way back needs them: DeepSpeed's own default,
+said to it, because memory and messages are planned with it."""
 
 
 class Method(StrEnum):

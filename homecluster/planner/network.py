@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from homecluster.domain.hardware import Device, Provenance
@@ -129,7 +129,8 @@ def all_reduce(fabric: Fabric, group: Sequence[Device], message_bytes: float) ->
     edges = [fabric.hop(a.node_id, b.node_id) for a, b in _ring(group)]
     curve = _slowest_curve(edges, message_bytes)
     if curve is not None:
-        return _along_curve(curve, 2 * message_bytes / n).times(n - 1)
+        pair = _along_curve(curve, 2 * message_bytes / n)
+        return replace(pair, transfer_s=pair.transfer_s * _crowding(edges)).times(n - 1)
     turns = 2 * (n - 1) / n * priors.ALL_REDUCE_RING_TURNS[kind]
     per_edge = 2 * (n - 1) / n * message_bytes
     return Cost(
@@ -206,6 +207,12 @@ def _transfer_s(edges: Sequence[Hop], bytes_per_edge: float) -> float:
             bytes_per_edge / edge.bandwidth_bytes_per_s
         )
     return max(busy_s.values(), default=0.0)
+
+
+def _crowding(edges: Sequence[Hop]) -> float:
+    """How much fuller a shared medium is than with the two edges of the pair that was measured."""
+    users = Counter(edge.medium for edge in edges if edge.medium is not None)
+    return max(2, *users.values()) / 2 if users else 1.0
 
 
 def _slowest_curve(edges: Sequence[Hop], message_bytes: float) -> Curve | None:

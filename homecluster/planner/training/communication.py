@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from homecluster.domain.hardware import Device
-from homecluster.domain.training import REDUCE_BUCKET_BYTES
+from homecluster.domain.training import LIVE_PARAMETERS, REDUCE_BUCKET_BYTES
 from homecluster.planner import network
 from homecluster.planner.network import Cost, Fabric
 from homecluster.planner.training.model_states import GRADIENT_BYTES, WEIGHT_BYTES
@@ -51,7 +51,8 @@ def communication(
         stage 0: all-reduce G once
         stage 1: all-reduce G once, all-gather W' after the optimiser
         stage 2: all-reduce G every micro-step, all-gather W' after the optimiser
-        stage 3: all-gather W twice and reduce-scatter G, every micro-step
+        stage 3: all-gather W and reduce-scatter G, every micro-step; W twice where not all of it may stay gathered
+            until the way back; adapters' own weights (small matrices stay whole) once after the optimiser
 
     The paper has a reduce-scatter where stages 1 and 2 all-reduce (2 P instead of 3 P elements in all):
     with its default `use_multi_rank_bucket_allreduce`, DeepSpeed sends whole buckets to every rank.
@@ -63,7 +64,7 @@ def communication(
         return _sharded_weights(
             fabric,
             group,
-            gradients=gradients,
+            trainable=trainable,
             weights_bytes=weights_bytes,
             layers=layers,
             accumulation=accumulation,
@@ -86,20 +87,25 @@ def _sharded_weights(
     fabric: Fabric,
     group: Sequence[Device],
     *,
-    gradients: int,
+    trainable: int,
     weights_bytes: int,
     layers: int,
     accumulation: int,
 ) -> Communication:
-    """Layer by layer: the forward and the backward pass each gather it, and its gradients are scattered."""
+    """Layer by layer: it is gathered for the way forth, perhaps again for the way back, and its gradients scattered."""
+    gradients = trainable * GRADIENT_BYTES
     layer = network.all_reduce(fabric, group, weights_bytes / layers).times(GATHER_SHARE)
     scattered = network.all_reduce(fabric, group, gradients / layers).times(GATHER_SHARE)
+    times = 1 if weights_bytes <= LIVE_PARAMETERS * WEIGHT_BYTES else 2
+    whole_bytes = trainable * WEIGHT_BYTES if trainable * WEIGHT_BYTES < weights_bytes else 0
+    kept_whole = network.all_reduce(fabric, group, whole_bytes).times(GATHER_SHARE)
     ring = (len(group) - 1) / len(group)
+    sent = (times * weights_bytes + gradients) * accumulation + whole_bytes
     return Communication(
-        while_computing=layer.times(2).plus(scattered).times(layers * accumulation),
+        while_computing=layer.times(times).plus(scattered).times(layers * accumulation),
         first_wait_s=(layer.total_s + scattered.total_s) * accumulation,
-        afterwards=Cost(),
-        sent_bytes=int(ring * (2 * weights_bytes + gradients) * accumulation),
+        afterwards=kept_whole if whole_bytes else Cost(),
+        sent_bytes=int(ring * sent),
     )
 
 

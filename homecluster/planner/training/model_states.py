@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from homecluster.domain.training import Offload
+from homecluster.domain.training import LIVE_PARAMETERS, Offload
 
 STAGES: Final = (0, 1, 2, 3)
 
@@ -105,7 +105,8 @@ def states(
     """
     sharded = stage == STAGES[-1]
     weights = weights_bytes // _cut(devices, sharded=sharded)
-    live = LIVE_LAYER_COPIES * largest_layer_bytes if sharded and devices > 1 else 0
+    gathered = min(weights_bytes, LIVE_PARAMETERS * WEIGHT_BYTES)
+    live = max(LIVE_LAYER_COPIES * largest_layer_bytes, gathered) if sharded and devices > 1 else 0
     gradients = trainable * GRADIENT_BYTES // _cut(devices, sharded=stage >= 2)  # noqa: PLR2004
     fp32 = trainable * (ADAM_BYTES + FP32_GRADIENT_BYTES)
     optimizer = fp32 // _cut(devices, sharded=stage >= 1)
@@ -120,7 +121,7 @@ def states(
     shared = max(4 * trainable, 16 * trainable // devices * devices_of_node) // devices_of_node
     host = int(shared * HOST_BUFFER_FACTOR)
     if offload is Offload.PARAMETERS:
-        live = LIVE_LAYER_COPIES * largest_layer_bytes
+        live = max(LIVE_LAYER_COPIES * largest_layer_bytes, gathered)
         host += int(weights * HOST_BUFFER_FACTOR)
         return States(weights_bytes=live, gradients_bytes=0, optimizer_bytes=0, host_bytes=host)
     return States(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from homecluster.domain.training import LIVE_PARAMETERS
 from homecluster.planner.network import Fabric
 from homecluster.planner.training.communication import Communication, communication
 from tests.builders import cluster, node
@@ -13,14 +14,16 @@ G = 2 * PARAMETERS
 """Gradients in bytes: 20 MB, a fifth of a second on the wire."""
 
 
-def sent(stage: int, accumulation: int = 1, trainable: int = PARAMETERS) -> Communication:
+def sent(
+    stage: int, accumulation: int = 1, trainable: int = PARAMETERS, weights_bytes: int = G
+) -> Communication:
     home = cluster(node("a"), node("b"))
     return communication(
         Fabric(home),
         home.devices(),
         stage=stage,
         trainable=trainable,
-        weights_bytes=2 * PARAMETERS,
+        weights_bytes=weights_bytes,
         layers=10,
         accumulation=accumulation,
     )
@@ -48,15 +51,23 @@ def test_the_updated_weights_are_gathered_once(stage: int) -> None:
     assert sent(stage, 4).afterwards.transfer_s == pytest.approx(0.1)
 
 
-def test_stage_3_gathers_weights_twice_and_scatters_gradients() -> None:
-    """3 P elements, each (n-1)/n over the wire: 3 x 20 MB / 2 = 30 MB per micro-step."""
-    assert sent(3, 4).while_computing.transfer_s == pytest.approx(4 * 0.3)
-    assert sent(3, 4).sent_bytes == 4 * 30_000_000
+def test_stage_3_gathers_weights_and_scatters_gradients() -> None:
+    """2 P elements, each (n-1)/n over the wire: 2 x 20 MB / 2 = 20 MB per micro-step."""
+    assert sent(3, 4).while_computing.transfer_s == pytest.approx(4 * 0.2)
+    assert sent(3, 4).sent_bytes == 4 * 20_000_000
 
 
-def test_stage_3_gathers_frozen_weights_too() -> None:
-    """Nothing trained: still 2 x 20 MB / 2 of weights."""
-    assert sent(3, trainable=0).sent_bytes == G
+def test_what_may_not_stay_gathered_is_gathered_again_for_the_way_back() -> None:
+    """Nothing trained, so only weights: half of them once, and of four billion twice."""
+    few, many = (2 * count * LIVE_PARAMETERS for count in (1, 4))
+    assert sent(3, trainable=0, weights_bytes=few).sent_bytes == few / 2
+    assert sent(3, trainable=0, weights_bytes=many).sent_bytes == many
+
+
+def test_adapters_are_small_and_kept_whole_in_stage_3() -> None:
+    """They are gathered once, after the optimiser."""
+    told = sent(3, 4, trainable=PARAMETERS // 100)
+    assert told.afterwards.transfer_s == pytest.approx(0.001)
 
 
 def test_adapters_send_only_themselves() -> None:
