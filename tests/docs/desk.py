@@ -21,7 +21,7 @@ from tests.lab.plan import HomePlan
 from tests.live.conftest import TINY_LLAMA
 
 _LIMIT_S = 400.0
-_WRONG_INPUT, _MISSING = 2, 3
+_MISSING = 3
 _NOT_TYPED = {
     r"^make (run|test)\b": "minutes of their own; CI types both",
     r"^sudo |^apt-get ": "changes the machine",
@@ -35,6 +35,7 @@ _STAYS = {
     r"^netprobe serve": "listening",
 }
 """What does not return by itself, and what it says when it is ready."""
+_MAY_SAY_NO = r"^homecluster (plan|diagnose|doctor|up)\b"
 _OUTSIDE = r"^python|pip install|^ping "
 """Typed on this machine with the user folder of desk: the emulated PCs have no internet."""
 _WORDS = {
@@ -83,8 +84,8 @@ class Desk:
         if line == "homecluster token":
             (self.token,) = re.findall(r"\bhc1\.\S+", ended.said) or ("",)
         if line.startswith("source ") and ended.code == 0:
-            self.sourced += f"{line}; "
-        outcome = _outcome(ended, lacks=self.lacks)
+            self.sourced += f"{line.replace('~', str(self.pcs[pc].home))}; "  # one serves both PCs
+        outcome = _outcome(line, ended, lacks=self.lacks)
         self.lacks = self.lacks or ended.code == _MISSING
         return Row(page=page, line=line, pc=pc, outcome=outcome, seconds=round(ended.seconds, 1), said=ended.said)  # fmt: skip
 
@@ -125,17 +126,17 @@ class Desk:
         return host.environment | shared | {"PATH": f"{tools}:{os.environ['PATH']}", "TERM": "xterm"}  # fmt: skip
 
 
-def _outcome(ended: Ended, *, lacks: bool) -> str:
+def _outcome(line: str, ended: Ended, *, lacks: bool) -> str:
     lines = [line.strip() for line in _STYLE.sub("", ended.said).splitlines() if line.strip()]
     why = next((one for one in lines if one.startswith("error:") or "homecluster engine" in one), "".join(lines[-1:]))  # fmt: skip
     match ended.code:
         case 0:
             return "ran"
-        case 1:
+        case 1 if re.search(_MAY_SAY_NO, line):
             return "ran; the answer is no"
         case 130:
             return "ran until Ctrl-C"
-        case code if code == _MISSING or (lacks and code == _WRONG_INPUT):
+        case code if code == _MISSING or (lacks and code is not None):
             return f"needs more: {why}"
         case None:
             return f"WRONG: still running after {_LIMIT_S:.0f} s"
