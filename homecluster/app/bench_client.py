@@ -22,7 +22,7 @@ from homecluster.errors import LaunchError, MissingError
 from homecluster.launch.engine_tool import run_tool
 from homecluster.launch.meter import Meter, Use
 from homecluster.launch.warm_up import Target, warm_up
-from homecluster.store.copies_store import has_copies
+from homecluster.store.copies_store import has_copies, read_copies
 from homecluster.store.engine_store import engines_in
 from homecluster.store.paths import Paths
 
@@ -88,15 +88,21 @@ def _client_python(paths: Paths, view: JobView) -> Path:
     if not Path(view.launch.model_folder).is_dir():
         raise MissingError(
             "bench makes its prompts with the model's tokenizer, and this PC has no file of the model",
-            hint="type `up` on a PC that runs a copy itself, and bench there.",
+            hint=f"type `up` and `bench` on {_others_with_copies(view)}, or bring the files here: "
+            "copy them, or give `up` a folder as --model",
         )
     engines = engines_in(paths.engines)
     if not engines:
         raise MissingError(
             "bench needs vLLM's client, and this PC has no engine",
-            hint="homecluster engine install",
+            hint=f"homecluster engine install, or type `up` and `bench` on {_others_with_copies(view)}",
         )
     return engines[0].python
+
+
+def _others_with_copies(view: JobView) -> str:
+    """They have the engine and the model's files, for their copies run."""
+    return " or ".join(sorted({str(one.node) for one in read_copies(view.folder).copies}))
 
 
 def _warm_up(view: JobView, target: Target, load: Load, tell: Tell) -> float:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from homecluster.app import bench, copies_up, jobs, up
+from homecluster.app.bench_client import Load, measure
 from homecluster.app.copies_bench import count_links, read_counts, requests_given
 from homecluster.app.copies_places import Home
 from homecluster.app.dry_run import DryRun
@@ -109,6 +110,15 @@ def copies_job(folder: JobFolder, plans: PlanSet, *, is_here: tuple[bool, bool])
         cluster_fingerprint=None,
     )  # fmt: skip
     return jobs.JobView(folder=folder, launch=launch, state=Running(start_up_s=1.0), entry=None)
+
+
+def test_a_pc_that_leads_copies_without_the_model_says_where_bench_can_run(tmp_path: Path) -> None:
+    view = copies_job(JobFolder(path=tmp_path / "job"), plans_for(2), is_here=(False, False))
+    paths = Paths(home=tmp_path / "home", engines=tmp_path / "engines")
+    load = Load(workload=Serve(prompt_tokens=4, output_tokens=4), seconds=1.0, count_links=dict)
+    with pytest.raises(MissingError, match="no file of the model") as refused:
+        measure(paths, view, load, lambda _: None)
+    assert "type `up` and `bench` on a or b" in refused.value.hint
 
 
 def test_copies_are_predicted_for_another_load_though_they_hold_the_memory(tmp_path: Path) -> None:
