@@ -62,26 +62,34 @@ def take_over(
         raise InputError(
             "this PC is in a cluster; leave it first", hint="homecluster leave --force"
         )
-    write_private(folder.cluster_key, str(document["cluster_key"]).encode())
-    certificate = str(document["cluster_certificate"]).encode()
-    write_private(folder.cluster_certificate, certificate)
-    cluster_key = read_key(folder.cluster_key)
-    if key_sha256(cluster_key.public_key()) != before.cluster_key_sha256:
-        raise InputError(f"{file} is damaged: its key is not the cluster's")
     key = own_key(folder.node_key)
     own = key_sha256(key.public_key())
     known = next((pin for pin in before.pins if pin.key_sha256 == own), None)
-    node = known.node if known else NodeId(name)
+    state = _succeeding(before, known.node if known else NodeId(name), own, interface, port)
+    write_private(folder.cluster_key, str(document["cluster_key"]).encode())
+    cluster_key = read_key(folder.cluster_key)
+    if key_sha256(cluster_key.public_key()) != before.cluster_key_sha256:
+        raise InputError(f"{file} is damaged: its key is not the cluster's")
+    certificate = str(document["cluster_certificate"]).encode()
+    write_private(folder.cluster_certificate, certificate)
     issued = certify(
         cluster_key,
         certificate,
         key.public_key(),
-        cluster_id=before.cluster_id,
-        node=node,
+        cluster_id=state.cluster_id,
+        node=state.node,
         is_coordinator=True,
     )
     write_private(folder.node_certificate, issued)
-    state = replace(
+    write_state(folder.state, state)
+    return state
+
+
+def _succeeding(
+    before: ClusterState, node: NodeId, own_sha256: str, interface: str | None, port: int
+) -> ClusterState:
+    """The coordinator's state after `before`, one epoch later; open tokens end with the earlier one."""
+    return replace(
         before,
         node=node,
         role=Role.OPERATOR,
@@ -90,11 +98,9 @@ def take_over(
         interface=interface,
         port=port,
         addresses=(),
-        pins=tuple(pin for pin in before.pins if pin.key_sha256 != own and pin.node != node),
+        pins=tuple(pin for pin in before.pins if pin.key_sha256 != own_sha256 and pin.node != node),
         tokens=(),
     )
-    write_state(folder.state, state)
-    return state
 
 
 def _document(file: Path) -> dict[str, object]:

@@ -52,16 +52,9 @@ def run_tool(
         errors="replace",
         start_new_session=True,
     )
-    assert process.stdout is not None
-    assert process.stderr is not None
     tail: deque[str] = deque(maxlen=_TAIL_LINES)
     output: list[str] = []
-    readers = (
-        threading.Thread(target=_listen, args=(process.stderr, tail, tell), daemon=True),
-        threading.Thread(target=output.extend, args=(process.stdout,), daemon=True),
-    )
-    for reader in readers:
-        reader.start()
+    readers = _read(process, output, tail, tell)
     timed_out = False
     try:
         process.wait(limit_s)
@@ -75,6 +68,21 @@ def run_tool(
     return Finished(
         code=process.returncode, timed_out=timed_out, output="".join(output), said=tuple(tail)
     )
+
+
+def _read(
+    process: subprocess.Popen[str], output: list[str], tail: deque[str], tell: Callable[[str], None]
+) -> tuple[threading.Thread, ...]:
+    """Both of its ends at once, so that neither fills up."""
+    assert process.stdout is not None
+    assert process.stderr is not None
+    readers = (
+        threading.Thread(target=_listen, args=(process.stderr, tail, tell), daemon=True),
+        threading.Thread(target=output.extend, args=(process.stdout,), daemon=True),
+    )
+    for reader in readers:
+        reader.start()
+    return readers
 
 
 def _listen(lines: IO[str], tail: deque[str], tell: Callable[[str], None]) -> None:

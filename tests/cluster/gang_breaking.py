@@ -163,7 +163,7 @@ def default_route(home: GangHome) -> None:
 
 def asks_a_pc_that_sleeps(home: GangHome) -> bool:
     """The other PC falls asleep just as it is asked."""
-    if not command_is_there(home):
+    if not home.pids(home.a, "homecluster up"):
         return False
     home.b.kill_agent("STOP")
     threading.Event().wait(3.0)
@@ -172,10 +172,6 @@ def asks_a_pc_that_sleeps(home: GangHome) -> bool:
 
 def agent_continued(home: GangHome) -> None:
     home.b.kill_agent("CONT")
-
-
-def command_is_there(home: GangHome) -> bool:
-    return bool(home.pids(home.a, "homecluster up"))
 
 
 def leader_is_there(home: GangHome) -> bool:

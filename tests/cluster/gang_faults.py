@@ -147,11 +147,6 @@ FAULTS = (
         show=comes_up(make.nothing, make.nothing, has="GLOO_SOCKET_IFNAME=eth0"),
     ),
     Fault(
-        name="Ctrl-C as soon as it is typed",
-        outcome="exit 130",
-        show=interrupted(make.command_is_there),
-    ),
-    Fault(
         name="Ctrl-C while the PCs are asked",
         outcome="exit 130",
         show=interrupted(make.asks_a_pc_that_sleeps, mended=make.agent_continued),
