@@ -19,11 +19,10 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
 )
-from rich.table import Table
 
 from homecluster.app.engine import Step, is_current
 from homecluster.app.jobs import JobView
-from homecluster.cli.render_console import console
+from homecluster.cli.render_console import console, plain_table
 from homecluster.cli.render_probe import format_age
 from homecluster.domain.job import (
     Command,
@@ -126,9 +125,7 @@ def show_jobs(views: Sequence[JobView]) -> None:
     if not views:
         out.print("no jobs; start one: homecluster up --model gpt2")
         return
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for title in ("job", "state", "address", "model", "since", "memory"):
-        table.add_column(title, no_wrap=title != "state")
+    table = plain_table("job", "state", "address", "model", "since", "memory", right=("memory",), folds=("state",))  # fmt: skip
     for view in views:
         name = state_name(view.state)
         table.add_row(
@@ -194,9 +191,17 @@ def show_ended(view: JobView) -> None:
 
 def show_engines(engines: Iterable[Engine], places: str) -> None:
     out = console()
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for title in ("engine", "vllm", "torch", "ray", "disk", "installed", ""):
-        table.add_column(title, no_wrap=True)
+    table = plain_table(
+        "engine",
+        "vllm",
+        "torch",
+        "ray",
+        "disk",
+        "installed",
+        "",
+        right=("disk",),
+        folds=("engine", ""),
+    )
     for engine in engines:
         manifest = engine.manifest
         table.add_row(

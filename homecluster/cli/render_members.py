@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.markup import escape
-from rich.table import Table
 
-from homecluster.cli.render_console import console
+from homecluster.cli.render_console import console, plain_table
 from homecluster.cli.render_probe import format_age
 from homecluster.domain.hardware import DeviceKind, Node
 from homecluster.domain.ids import NodeId
@@ -28,10 +27,8 @@ _NOW_S = 3.0
 def show(members: Sequence[Member], status: Mapping[str, Any], told: Mapping[NodeId, Node]) -> None:
     """A row for each member, the coordinator first."""
     out = console()
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for title in ("name", "health", "role", "address", "last seen", "devices", ""):
-        fits = title not in {"devices", ""}
-        table.add_column(title, no_wrap=fits, overflow="fold", min_width=None if fits else 12)
+    titles = ("name", "health", "role", "address", "last seen", "devices", "")
+    table = plain_table(*titles, folds=("devices", ""))
     for member in members:
         table.add_row(
             escape(member.name),

@@ -11,7 +11,7 @@ from rich.table import Table
 from homecluster.app.measure import Act, Measured, Outcome
 from homecluster.app.probe_members import ProbedMembers
 from homecluster.app.scan import Scanned
-from homecluster.cli.render_console import console
+from homecluster.cli.render_console import console, plain_table
 from homecluster.domain.hardware import Device, Node
 from homecluster.domain.ids import NodeId
 from homecluster.domain.topology import Cluster
@@ -63,9 +63,8 @@ def show_members(found: ProbedMembers) -> None:
     for node in found.cluster.nodes:
         _show_node(out, node)
     out.print()
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for title in ("link", "round trip", "there", "back", ""):
-        table.add_column(title, no_wrap=True)
+    titles = ("link", "round trip", "there", "back", "")
+    table = plain_table(*titles, right=titles[1:4])
     for report in found.reports:
         table.add_row(*_link_row(report, found.cluster))
     if found.reports:
@@ -95,7 +94,7 @@ def _link_row(report: Report, cluster: Cluster) -> tuple[str, ...]:
         format_seconds(trip.p50_s) if trip else "-",
         format_link_rate(there.bandwidth_bytes_per_s) if there else "-",
         format_link_rate(back.bandwidth_bytes_per_s) if back else "-",
-        f"shares the {medium}" if medium else "",
+        f"shares the {escape(medium)}" if medium else "",
     )
 
 

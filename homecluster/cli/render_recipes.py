@@ -8,7 +8,6 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from homecluster.app.plan_training import SupposedTraining
 from homecluster.app.recipes import JobRun, Planned
@@ -111,9 +110,8 @@ def _speed(row: dict[str, Any] | None) -> str:
 
 
 def _show_feed(out: Console, document: dict[str, Any]) -> None:
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for title in ("way", "time", "samples/s", "of the summed speeds"):
-        table.add_column(title, justify="left" if title == "way" else "right")
+    titles = ("way", "time", "samples/s", "of the summed speeds")
+    table = plain_table(*titles, right=titles[1:])
     for row in document["modes"]:
         table.add_row(
             row["mode"],
@@ -149,9 +147,8 @@ def _show_zero_copy(out: Console, document: dict[str, Any]) -> None:
 
 
 def _show_replicas(out: Console, document: dict[str, Any]) -> None:
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for title in ("replicas", "response", "requests/s", "predicted", "processor", "memory", ""):
-        table.add_column(title, justify="left" if not title else "right")
+    titles = ("replicas", "response", "requests/s", "predicted", "processor", "memory", "")
+    table = plain_table(*titles, right=titles[:-1])
     most = max(row["requests_per_s"] for row in document["curve"])
     for row in document["curve"]:
         table.add_row(

@@ -8,7 +8,7 @@
   let shape = "";
 
   function label(node) {
-    const devices = node.devices.map((d) => `${d.name} · ${home.bytes(d.memory_total_bytes)}`);
+    const devices = node.devices.map((d) => `${d.name.replace(/^NVIDIA (GeForce )?/, "")} · ${home.bytes(d.memory_total_bytes)}`);
     const state = node.health && node.health !== "alive" ? node.health.toUpperCase() : "";
     return [node.id, ...devices, state].filter(Boolean).join("\n");
   }

@@ -23,7 +23,7 @@
     home.drawMap(page.map);
     document.getElementById("trouble").hidden = !page.trouble;
     home.fill("trouble", page.trouble ? `The page could not be brought up to date: ${page.trouble}` : "");
-    home.fill("made", `${page.live ? "Live" : "Report"} of ${page.made_at}. homecluster ${page.version}. Drawn by Cytoscape.js and Chart.js, both under the MIT licence.`);
+    home.fill("made", `${page.live ? "Live" : "Report"} of ${page.made_at.slice(0, 16).replace("T", " ")} UTC. homecluster ${page.version}. Drawn by Cytoscape.js and Chart.js, both under the MIT licence.`);
     if (page.live) home.offerWhatIf(page);
   }
 
