@@ -48,30 +48,7 @@ def dashboard(
     from homecluster.web.live import Live  # noqa: PLC0415 - as above
     from homecluster.web.serve import serve  # noqa: PLC0415 - aiohttp takes its time to load
 
-    if host in {"0.0.0.0", "::"}:  # noqa: S104 - refused here, not bound
-        raise InputError(
-            f"--host {host} would open the page on every network of this PC",
-            hint="name the address of the home network, as `ip address` shows it",
-        )
-    if not is_loopback(host):
-        click.echo(
-            "warning: the page goes over this network unencrypted; whoever can listen there can see it",
-            err=True,
-        )
-
-    def ready(address: str, login_links: list[str]) -> None:
-        if as_json:
-            print_document(
-                {
-                    "schema": "homecluster.dashboard/1",
-                    "address": address,
-                    "login_links": login_links,
-                }
-            )
-            return
-        for link in login_links:
-            click.echo(f"open  {link}")
-        click.echo("each link works once, within 15 minutes; Ctrl-C ends the dashboard", err=True)
+    _check_host(host)
 
     source = Live(
         paths=wiring.paths(),
@@ -87,6 +64,34 @@ def dashboard(
         host,
         usable_port(host, port),
         links=links,
-        ready=ready,
+        ready=lambda address, login_links: _tell(address, login_links, as_json=as_json),
     )
     return 0
+
+
+def _check_host(host: str) -> None:
+    if host in {"0.0.0.0", "::"}:  # noqa: S104 - refused here, not bound
+        raise InputError(
+            f"--host {host} would open the page on every network of this PC",
+            hint="name the address of the home network, as `ip address` shows it",
+        )
+    if not is_loopback(host):
+        click.echo(
+            "warning: the page goes over this network unencrypted; whoever can listen there can see it",
+            err=True,
+        )
+
+
+def _tell(address: str, login_links: list[str], *, as_json: bool) -> None:
+    if as_json:
+        print_document(
+            {
+                "schema": "homecluster.dashboard/1",
+                "address": address,
+                "login_links": login_links,
+            }
+        )
+        return
+    for link in login_links:
+        click.echo(f"open  {link}")
+    click.echo("each link works once, within 15 minutes; Ctrl-C ends the dashboard", err=True)
