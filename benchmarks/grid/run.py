@@ -139,11 +139,12 @@ def _rounds(lab: Lab, clients: world.Clients, load: Load, output_tokens: int) ->
     while len(seen) < _LEAST_ROUNDS or (
         len(seen) < _MOST_ROUNDS and time.monotonic() - begun_s < _ENOUGH_S
     ):
-        before = world.carried_bytes(lab)
+        before, switched_s = world.carried_bytes(lab), lab.switch_cpu_s()
         told = clients.play(load, output_tokens)
         seen.append(
             {name: round(value, 6) for name, value in told.items()}
             | {"link_bytes": world.carried_bytes(lab) - before}
+            | {"switch_s": round(lab.switch_cpu_s() - switched_s, 2)}
         )
     return seen
 

@@ -140,6 +140,12 @@ class Lab:
         """Pull a PC's power plug: all its processes are killed, its interfaces vanish."""
         ask(self.folder, {"do": "crash", "host": self.host(host).name})
 
+    def switch_cpu_s(self) -> float:
+        """CPU time that carrying all frames took so far; real switches have a processor of their own."""
+        assert self._process is not None
+        stat = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(stat[11]) + int(stat[12])) / os.sysconf("SC_CLK_TCK")
+
     def counters(self) -> dict[str, dict[str, Any]]:
         """Port ("a:eth0") -> "up" | "down" -> offered_bytes, delivered_bytes, dropped by reason."""
         counts: dict[str, dict[str, Any]] = ask(self.folder, {"do": "counters"})
