@@ -1,0 +1,41 @@
+"""Figures that the docs give in words are those that the benchmarks kept."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tests.docs.commands import ROOT
+
+
+def page(name: str) -> str:
+    return (ROOT / "docs" / name).read_text("utf-8")
+
+
+def kept(name: str) -> Any:
+    return json.loads((ROOT / "benchmarks" / "results" / name).read_text())
+
+
+def test_the_table_of_a_second_copy() -> None:
+    told = [
+        tuple(cell.strip() for cell in line.split("|")[3:7])
+        for line in page("serving.md").splitlines()
+        if line.startswith(("| 32 in", "| 512 in"))
+    ]
+    measured = [
+        (
+            f"{row['one']['output_tokens_per_s']:.1f}",
+            f"{row['two']['output_tokens_per_s']:.1f}",
+            f"{row['ratio']:.2f}",
+            f"{row['predicted_ratio']:.2f}",
+        )
+        for row in kept("copies.json")["rows"]
+    ]
+    assert told == measured
+
+
+def test_what_a_diagnosis_costs_the_job_that_it_watches() -> None:
+    pairs = kept("diagnosis-cost.json")["pairs"]
+    shares = [one["diagnosed_tokens_per_s"] / one["alone_tokens_per_s"] for one in pairs]
+    told = page("diagnose.md")
+    assert [share for share in shares if f"{share:.2f}" not in told] == []
