@@ -10,16 +10,17 @@ from typing import Any, Final
 from homecluster.app import job_end, jobs
 from homecluster.app.copies_host import OtherPc, ThisPc
 from homecluster.app.copies_line import LEASE_S
-from homecluster.app.copy_order import text
 from homecluster.app.ports import Members
 from homecluster.domain.ids import NodeId
 from homecluster.domain.member import Health
+from homecluster.domain.order_reader import text
 from homecluster.engines.vllm_gang_document import JOB
 from homecluster.errors import HomeclusterError, InputError
 from homecluster.launch.copies_step import MOST_STARTS
 from homecluster.store.copies_store import Copies, has_copies, read_copies
 from homecluster.store.job_store import JobFolder, state_table
 from homecluster.store.paths import Paths
+from homecluster.store.training_store import read_training
 
 END_WITHIN_S: Final = 40.0
 _ASK_AGAIN_S: Final = 1.0
@@ -37,13 +38,13 @@ def end_copies(folder: JobFolder, paths: Paths, members: Members | None) -> tupl
 
 
 def end_here(paths: Paths, body: Mapping[str, Any]) -> dict[str, Any]:
-    """End a job of copies that this PC leads, asked by an operator on another PC.
+    """End a job of copies, or a training, that this PC leads, asked by an operator on another PC.
 
     Raises:
         InputError: this PC leads no such job.
     """
     folder = JobFolder(path=paths.jobs / text(body, "job", JOB))
-    if not has_copies(folder):
+    if not has_copies(folder) and read_training(folder) is None:
         raise InputError(f"this PC leads no {folder.job_id}")
     return state_table(job_end.stop(jobs.look(folder)).state)
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from homecluster.app import copy_share
 from homecluster.app.ports import Members
+from homecluster.app.share_folder import HERE
 from homecluster.domain.ids import NodeId
 from homecluster.errors import InputError
 from homecluster.store.paths import Paths
@@ -14,7 +15,7 @@ from homecluster.store.paths import Paths
 _HERE: Final[dict[str, Callable[[Paths, Mapping[str, Any]], Mapping[str, Any]]]] = {
     "copy.check": copy_share.check,
     "copy.preview": copy_share.preview,
-    "copy.start": lambda paths, body: copy_share.start(paths, copy_share.HERE, body),
+    "copy.start": lambda paths, body: copy_share.start(paths, HERE, body),
     "copy.look": copy_share.look,
     "copy.stop": copy_share.stop,
 }

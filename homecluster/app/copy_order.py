@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from homecluster.domain.hardware import DeviceKind, DType
+from homecluster.domain.order_reader import OrderReader
 from homecluster.domain.workload import Goal, Serve
 from homecluster.engines.vllm_gang_document import JOB, MODEL, SERVED, SHAPE
 from homecluster.errors import InputError
 from homecluster.planner.candidates import Pins
 
-SHARE: Final = re.compile(r"[a-z0-9][a-z0-9.-]{0,70}\.\d{1,2}")
 _DEVICE: Final = re.compile(r"(cpu|cuda):\d{1,2}")
 _MOST_DEVICES = 16
 _MOST_LAYERS = 1024
@@ -91,33 +90,26 @@ def read_order(table: object) -> CopyOrder:
     Raises:
         InputError: a field is missing, unknown, or not what this PC may obey; names it.
     """
-    if not isinstance(table, Mapping):
-        raise InputError("order is missing")
-    unknown = set(table) - set(CopyOrder.__dataclass_fields__)
-    if unknown:
-        raise InputError(f"unknown field {min(map(str, unknown))[:80]!r}")
-    dtype = table.get("dtype")
-    if dtype is not None and dtype not in [one.value for one in DType]:
-        raise InputError("dtype is not allowed")
-    length = table.get("max_model_len")
+    read = OrderReader(table)
     order = CopyOrder(
-        job=text(table, "job", JOB),
-        number=number(table, "number", 0, 99),
-        model=text(table, "model", MODEL),
-        shape=text(table, "shape", SHAPE),
-        random_weights=_boolean(table, "random_weights"),
-        served_model=text(table, "served_model", SERVED),
-        devices=tuple(_each(table, "devices", _device)),
-        tensor_parallel=number(table, "tensor_parallel", 1, _MOST_DEVICES),
-        partition=tuple(_each(table, "partition", _layers)),
-        prompt_tokens=number(table, "prompt_tokens", 1, _MOST_TOKENS),
-        output_tokens=number(table, "output_tokens", 1, _MOST_TOKENS),
-        concurrent_requests=number(table, "concurrent_requests", 1, _MOST_REQUESTS),
-        dtype=dtype,
-        max_model_len=None if length is None else number(table, "max_model_len", 1, _MOST_TOKENS),
-        memory_permille=number(table, "memory_permille", 50, 1000),
-        start_limit_s=number(table, "start_limit_s", 1, _WEEK_S),
+        job=read.text("job", JOB),
+        number=read.number("number", 0, 99),
+        model=read.text("model", MODEL),
+        shape=read.text("shape", SHAPE),
+        random_weights=read.boolean("random_weights"),
+        served_model=read.text("served_model", SERVED),
+        devices=read.each("devices", _device, most=_MOST_DEVICES),
+        tensor_parallel=read.number("tensor_parallel", 1, _MOST_DEVICES),
+        partition=read.numbers("partition", 1, _MOST_LAYERS, count=_MOST_DEVICES),
+        prompt_tokens=read.number("prompt_tokens", 1, _MOST_TOKENS),
+        output_tokens=read.number("output_tokens", 1, _MOST_TOKENS),
+        concurrent_requests=read.number("concurrent_requests", 1, _MOST_REQUESTS),
+        dtype=read.optional_one_of("dtype", DType),
+        max_model_len=read.optional_number("max_model_len", 1, _MOST_TOKENS),
+        memory_permille=read.number("memory_permille", 50, 1000),
+        start_limit_s=read.number("start_limit_s", 1, _WEEK_S),
     )
+    read.finish()
     if len(order.devices) != order.tensor_parallel * len(order.partition):
         raise InputError("devices are not as many as the copy's ranks")
     if len({one.partition(":")[0] for one in order.devices}) > 1:
@@ -125,44 +117,7 @@ def read_order(table: object) -> CopyOrder:
     return order
 
 
-def text(table: Mapping[str, Any], name: str, pattern: re.Pattern[str]) -> str:
-    """A field that matches the whole pattern (InputError)."""
-    value = table.get(name)
-    if not isinstance(value, str) or not pattern.fullmatch(value):
-        raise InputError(f"{name} is missing or not allowed")
-    return value
-
-
-def number(table: Mapping[str, Any], name: str, least: int, most: int) -> int:
-    """A whole number within bounds (InputError)."""
-    return _whole(name, table.get(name), least, most)
-
-
-def _whole(name: str, value: object, least: int, most: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        raise InputError(f"{name} is not a whole number from {least} to {most}")
-    return value
-
-
-def _boolean(table: Mapping[str, Any], name: str) -> bool:
-    value = table.get(name)
-    if not isinstance(value, bool):
-        raise InputError(f"{name} is not true or false")
-    return value
-
-
-def _each(table: Mapping[str, Any], name: str, read: Any) -> list[Any]:
-    value = table.get(name)
-    if not isinstance(value, list | tuple) or not 1 <= len(value) <= _MOST_DEVICES:
-        raise InputError(f"{name} is not a list of 1 to {_MOST_DEVICES}")
-    return [read(one) for one in value]
-
-
 def _device(value: object) -> str:
     if not isinstance(value, str) or not _DEVICE.fullmatch(value):
         raise InputError("devices holds what is no device of a PC")
     return value
-
-
-def _layers(value: object) -> int:
-    return _whole("partition", value, 1, _MOST_LAYERS)

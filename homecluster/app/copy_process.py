@@ -7,11 +7,12 @@ from pathlib import Path
 
 from homecluster.app import job_process
 from homecluster.app.copy_launch import copy_launch
-from homecluster.app.copy_share import HERE, read_kept
+from homecluster.app.copy_share import COPIES
 from homecluster.app.engine import refresh_own_code
 from homecluster.app.file_pull import Source
 from homecluster.app.gang_share_process import run_prepared
 from homecluster.app.model_files import Tell
+from homecluster.app.share_folder import HERE
 from homecluster.app.shared_model import bring_model
 from homecluster.domain.ids import NodeId
 from homecluster.store.engine_store import find_engine
@@ -25,7 +26,7 @@ def main(folder: JobFolder) -> int:
 
 
 def _prepare(paths: Paths, folder: JobFolder, tell: Tell) -> None:
-    order, led_by = read_kept(folder)
+    order, led_by = COPIES.kept(folder)
     engine = refresh_own_code(find_engine(paths.engines, order.kind))
     bring_model(paths, order, engine, _source(paths, order.model, led_by), tell)
     port = read_launch(folder).spec.port

@@ -12,13 +12,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from homecluster.app.copy_order import text
 from homecluster.app.file_pull import Source, Tell, check_room, lock_of, partial_of, pull_model
 from homecluster.app.offers import Offer, add_taker
 from homecluster.app.ports import Members
 from homecluster.domain.hardware import DeviceKind
 from homecluster.domain.ids import NodeId
 from homecluster.domain.member import Health, Member, Role
+from homecluster.domain.order_reader import text
 from homecluster.errors import InputError, MissingError, PeerError
 from homecluster.store.engine_lock import bundled_lock
 from homecluster.store.engine_store import PARTIAL_PREFIX, Engine, find_engine

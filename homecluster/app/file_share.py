@@ -8,9 +8,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
-from homecluster.app.copy_order import number, text
 from homecluster.app.offers import folder_for, strike_off
 from homecluster.domain.ids import NodeId
+from homecluster.domain.order_reader import number, text
 from homecluster.engines.vllm_gang_document import MODEL
 from homecluster.store.model_folder import FILE_NAME, model_files, open_model_file, sha256_of
 from homecluster.store.paths import Paths

@@ -17,9 +17,11 @@ from homecluster.app.gang_share_launch import (
     share_launch,
 )
 from homecluster.app.gang_share_report import report
+from homecluster.app.share_folder import KEPT_FOLDERS, LEASE_S, SHARE
 from homecluster.app.shared_model import is_model_here
 from homecluster.domain.hardware import DeviceKind
 from homecluster.domain.job import is_over
+from homecluster.domain.order_reader import number, text
 from homecluster.engines.vllm_gang_document import MODEL, SHAPE, read_order
 from homecluster.engines.vllm_gang_order import ShareOrder, tokens_of
 from homecluster.errors import InputError, LaunchError
@@ -37,12 +39,8 @@ from homecluster.store.job_store import JobFolder, write_launch
 from homecluster.store.paths import Paths
 
 MODULE: Final = "homecluster.app.gang_share_process"
-LEASE_S: Final = (5, 600)
-KEPT_FOLDERS: Final = 10
-"""Of shares that are over."""
 _MOST_PORTS = 100
 _MOST_BYTES = 2**40
-_SHARE: Final = re.compile(r"[a-z0-9][a-z0-9.-]{0,70}\.\d{1,2}")
 _SECRET: Final = re.compile(r"[\x21-\x7e]{16,4096}")
 _ADDRESS: Final = re.compile(r"[0-9A-Fa-f:.]{2,45}")
 
@@ -57,14 +55,14 @@ def check(paths: Paths, body: Body) -> dict[str, Any]:
     Raises:
         InputError, MissingError: the engine, the model, the address or a port is not here.
     """
-    kind = DeviceKind(_text(body, "kind", re.compile("cpu|cuda")))
-    address, name = _text(body, "address", _ADDRESS), _text(body, "model", MODEL)
+    kind = DeviceKind(text(body, "kind", re.compile("cpu|cuda")))
+    address, name = text(body, "address", _ADDRESS), text(body, "model", MODEL)
     missing = None
     if body.get("dry_run") is True:
         installation, missing = engine_or_its_place(paths, kind, read_system().engine_cores)
     else:
         installation = installation_of(find_engine(paths.engines, kind))
-    shape, is_random = _text(body, "shape", SHAPE), body.get("random_weights") is True
+    shape, is_random = text(body, "shape", SHAPE), body.get("random_weights") is True
     return {
         "node": own_node(),
         "versions": dict(
@@ -72,7 +70,7 @@ def check(paths: Paths, body: Body) -> dict[str, Any]:
         ),
         "missing": missing or "",
         "interface": interface_of(address),
-        "first_port": free_ports(address, _number(body, "ports", 1, _MOST_PORTS)),
+        "first_port": free_ports(address, number(body, "ports", 1, _MOST_PORTS)),
         "model_is_here": is_model_here(paths, name, shape, random_weights=is_random),
         "cores": len(read_system().engine_cores),
         "can_fence": can_fence(),
@@ -105,7 +103,7 @@ def start(paths: Paths, asker: str, body: Body) -> dict[str, Any]:
         if share_files.read_kept_order(folder)[0] == order:
             return {"share": order.share_id}
         raise LaunchError(f"{order.share_id} was started here before, with another order")
-    lease_s, engine = _number(body, "lease_s", *LEASE_S), find_engine(paths.engines, order.kind)
+    lease_s, engine = number(body, "lease_s", *LEASE_S), find_engine(paths.engines, order.kind)
     interface_of(order.addresses[order.share])
     told = _secrets(body, order)
     job_end.forget_old(paths.shares, keep=KEPT_FOLDERS)
@@ -127,7 +125,7 @@ def look(paths: Paths, body: Body) -> dict[str, Any]:
     folder = _folder_of(paths, body)
     view = job_end.settled(jobs.glance(folder))
     if not is_over(view.state):
-        write_lease(folder.path, _number(body, "lease_s", *LEASE_S))
+        write_lease(folder.path, number(body, "lease_s", *LEASE_S))
         if body.get("running") is True:
             (folder.path / RUNNING_FILE).touch(mode=0o600)
     return _report(folder, view, body)
@@ -166,7 +164,7 @@ def _order(body: Body) -> ShareOrder:
 def _secrets(body: Body, order: ShareOrder) -> dict[str, str]:
     """The tokens that this order needs, and the API's key where there is one."""
     key = ("api_key",) if body.get("api_key") is not None else ()
-    return {name: _text(body, name, _SECRET) for name in (*tokens_of(order), *key)}
+    return {name: text(body, name, _SECRET) for name in (*tokens_of(order), *key)}
 
 
 def _report(folder: JobFolder, view: jobs.JobView, body: Body) -> dict[str, Any]:
@@ -175,26 +173,12 @@ def _report(folder: JobFolder, view: jobs.JobView, body: Body) -> dict[str, Any]
         interface = interface_of(order.addresses[order.share])
     except InputError:
         interface = None  # the cable is out: the share may still be asked how it is
-    place = _number(body, "place", 0, _MOST_BYTES) if "place" in body else 0
+    place = number(body, "place", 0, _MOST_BYTES) if "place" in body else 0
     return report(folder, view, interface=interface, place=place)
 
 
 def _folder_of(paths: Paths, body: Body) -> JobFolder:
-    folder = JobFolder(path=paths.shares / _text(body, "share", _SHARE))
+    folder = JobFolder(path=paths.shares / text(body, "share", SHARE))
     if not folder.launch_file.is_file():
         raise InputError(f"this PC has no share {folder.job_id}")
     return folder
-
-
-def _text(body: Body, name: str, pattern: re.Pattern[str]) -> str:
-    value = body.get(name)
-    if not isinstance(value, str) or not pattern.fullmatch(value):
-        raise InputError(f"{name} is missing or not allowed")
-    return value
-
-
-def _number(body: Body, name: str, least: int, most: int) -> int:
-    value = body.get(name)
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        raise InputError(f"{name} is not a whole number from {least} to {most}")
-    return value

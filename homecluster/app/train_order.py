@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from ipaddress import ip_address
-from typing import Any, Final, TypeVar
+from typing import Any
 
-from homecluster.app.copy_order import number, text
 from homecluster.domain.hardware import DeviceKind, DType
+from homecluster.domain.order_reader import OrderReader
 from homecluster.domain.training import Method, Offload
 from homecluster.engines.deepspeed import deepspeed_config
-from homecluster.engines.vllm_gang_document import JOB, MODEL
+from homecluster.engines.vllm_gang_document import JOB, MODEL, SHAPE
 from homecluster.errors import InputError
 
-_Choice = TypeVar("_Choice", DeviceKind, DType, Method, Offload)
-SHAPE: Final = re.compile(r"[0-9a-f]{32}")
 _MOST_PCS = 8
 _MOST_DEVICES = 16
 _MOST_SAMPLES = 1 << 20
@@ -110,73 +105,40 @@ def read_order(table: object) -> TrainOrder:
     Raises:
         InputError: a field is missing, unknown, or not what this PC may obey; names it.
     """
-    if not isinstance(table, Mapping):
-        raise InputError("order is missing")
-    unknown = set(table) - set(TrainOrder.__dataclass_fields__)
-    if unknown:
-        raise InputError(f"unknown field {min(map(str, unknown))[:80]!r}")
-    addresses = tuple(_address(one) for one in _list(table, "addresses", _MOST_PCS))
+    read = OrderReader(table)
+    addresses = read.addresses("addresses", most=_MOST_PCS)
     order = TrainOrder(
-        job=text(table, "job", JOB),
-        share=number(table, "share", 0, len(addresses) - 1),
-        kind=_one_of(table, "kind", DeviceKind),
-        devices=tuple(_devices(one) for one in _list(table, "devices", _MOST_PCS)),
+        job=read.text("job", JOB),
+        share=read.number("share", 0, len(addresses) - 1),
+        kind=read.one_of("kind", DeviceKind),
+        devices=read.each("devices", _devices, most=_MOST_PCS),
         addresses=addresses,
-        meeting_port=number(table, "meeting_port", 1024, 65535),
-        model=text(table, "model", MODEL),
-        shape=text(table, "shape", SHAPE),
-        random_weights=_boolean(table, "random_weights"),
-        method=_one_of(table, "method", Method),
-        lora_rank=number(table, "lora_rank", 1, 1024),
-        dtype=_one_of(table, "dtype", DType),
-        zero_stage=number(table, "zero_stage", 0, 3),
-        offload=_one_of(table, "offload", Offload),
-        overlap=_boolean(table, "overlap"),
-        sequence=number(table, "sequence", 1, _MOST_TOKENS),
-        micro_batches=_numbers(table, "micro_batches", 1, _MOST_SAMPLES),
-        accumulation=number(table, "accumulation", 1, _MOST_SAMPLES),
-        steps=None if table.get("steps") is None else number(table, "steps", 1, _MOST_STEPS),
-        save_every=number(table, "save_every", 1, _MOST_STEPS),
-        held_out_permille=number(table, "held_out_permille", 0, 900),
-        seed=number(table, "seed", 0, 2**31),
+        meeting_port=read.number("meeting_port", 1024, 65535),
+        model=read.text("model", MODEL),
+        shape=read.text("shape", SHAPE),
+        random_weights=read.boolean("random_weights"),
+        method=read.one_of("method", Method),
+        lora_rank=read.number("lora_rank", 1, 1024),
+        dtype=read.one_of("dtype", DType),
+        zero_stage=read.number("zero_stage", 0, 3),
+        offload=read.one_of("offload", Offload),
+        overlap=read.boolean("overlap"),
+        sequence=read.number("sequence", 1, _MOST_TOKENS),
+        micro_batches=read.numbers(
+            "micro_batches", 1, _MOST_SAMPLES, count=_MOST_PCS * _MOST_DEVICES
+        ),
+        accumulation=read.number("accumulation", 1, _MOST_SAMPLES),
+        steps=read.optional_number("steps", 1, _MOST_STEPS),
+        save_every=read.number("save_every", 1, _MOST_STEPS),
+        held_out_permille=read.number("held_out_permille", 0, 900),
+        seed=read.number("seed", 0, 2**31),
     )
+    read.finish()
     if len(order.devices) != len(order.addresses) or len(order.micro_batches) != order.ranks:
         raise InputError("devices, addresses and micro_batches do not fit together")
     return order
 
 
-def _list(table: Mapping[str, Any], name: str, most: int) -> Sequence[object]:
-    value = table.get(name)
-    if not isinstance(value, list | tuple) or not 1 <= len(value) <= most:
-        raise InputError(f"{name} is not a list of 1 to {most}")
-    return value
-
-
-def _numbers(table: Mapping[str, Any], name: str, least: int, most: int) -> tuple[int, ...]:
-    listed = _list(table, name, _MOST_PCS * _MOST_DEVICES)
-    return tuple(number({name: one}, name, least, most) for one in listed)
-
-
 def _devices(value: object) -> tuple[int, ...]:
-    return _numbers({"devices": value}, "devices", 0, _MOST_DEVICES - 1)
-
-
-def _address(value: object) -> str:
-    try:
-        return str(ip_address(value if isinstance(value, str) else ""))
-    except ValueError as error:
-        raise InputError("addresses holds no IP address") from error
-
-
-def _boolean(table: Mapping[str, Any], name: str) -> bool:
-    value = table.get(name)
-    if not isinstance(value, bool):
-        raise InputError(f"{name} is not true or false")
-    return value
-
-
-def _one_of(table: Mapping[str, Any], name: str, kind: type[_Choice]) -> _Choice:
-    value = table.get(name)
-    if value not in [one.value for one in kind]:
-        raise InputError(f"{name} is not one of {', '.join(one.value for one in kind)}")
-    return kind(value)
+    read = OrderReader({"devices": value})
+    return read.numbers("devices", 0, _MOST_DEVICES - 1, count=_MOST_DEVICES)

@@ -8,30 +8,32 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from homecluster.app import job_end, jobs
-from homecluster.app.copy_order import SHARE, number, text
-from homecluster.app.gang_share import KEPT_FOLDERS, LEASE_S
 from homecluster.app.gang_share_launch import interface_of, own_node
 from homecluster.app.gang_share_report import log_since
+from homecluster.app.share_folder import LEASE_S, ShareKind, renew
 from homecluster.app.shared_model import is_model_here
-from homecluster.app.train_order import SHAPE, TrainOrder, order_table, read_order
+from homecluster.app.train_order import TrainOrder, order_table, read_order
 from homecluster.app.training_packages import find_training
 from homecluster.domain.hardware import DeviceKind
-from homecluster.domain.ids import NodeId
-from homecluster.domain.job import Command, JobId, LaunchSpec, Running, is_over
-from homecluster.engines.vllm_gang_document import MODEL
-from homecluster.errors import InputError, LaunchError
+from homecluster.domain.job import Command, JobId, LaunchSpec, Running
+from homecluster.domain.order_reader import number, text
+from homecluster.engines.vllm_gang_document import MODEL, SHAPE
 from homecluster.inventory.software import engine_versions, own_versions
 from homecluster.launch.gang_fence import can_fence
-from homecluster.launch.lease import write_lease
 from homecluster.launch.start import start_detached
 from homecluster.store.engine_store import Engine, find_engine
-from homecluster.store.files import read_json, write_json
-from homecluster.store.job_store import JobFolder, Launch, state_table, write_launch
+from homecluster.store.files import read_json
+from homecluster.store.job_store import Launch, state_table, write_launch
 from homecluster.store.paths import Paths
 
 MODULE: Final = "homecluster.app.train_share_process"
-ORDER_FILE: Final = "training.json"
-ORDER_SCHEMA: Final = "homecluster.train-share/1"
+TRAININGS: Final = ShareKind(
+    what="training",
+    file="training.json",
+    schema="homecluster.train-share/1",
+    table=order_table,
+    read=read_order,
+)
 CODE_FILE: Final = "code.json"
 _ADDRESS: Final = re.compile(r"[0-9A-Fa-f:.]{2,45}")
 _MOST_BYTES = 2**40
@@ -66,19 +68,12 @@ def start(paths: Paths, asker: str, body: Body) -> dict[str, Any]:
         LaunchError: a share of that name was here before.
     """
     order = read_order(body.get("order"))
-    folder = JobFolder(path=paths.shares / order.share_id)
-    if folder.launch_file.exists():
-        if read_kept(folder)[0] == order:
-            return {"share": order.share_id}
-        raise LaunchError(f"{order.share_id} was started here before, with another order")
+    if TRAININGS.is_begun(paths, order):
+        return {"share": order.share_id}
     engine = find_engine(paths.engines, order.kind)
     find_training(engine)
     interface_of(order.addresses[order.share])
-    lease_s = number(body, "lease_s", *LEASE_S)
-    job_end.forget_old(paths.shares, keep=KEPT_FOLDERS)
-    table = {"schema": ORDER_SCHEMA, "led_by": asker, "order": order_table(order)}
-    write_json(folder.path / ORDER_FILE, table)
-    write_lease(folder.path, lease_s)
+    folder = TRAININGS.begin(paths, order, asker, number(body, "lease_s", *LEASE_S))
     nothing = Command(node=own_node(), argv=(), env=(), ready_when="its model and data are here")
     write_launch(folder, share_launch(order, engine, nothing))
     start_detached(MODULE, folder.path, folder.supervisor_log, tied=False)
@@ -91,10 +86,8 @@ def look(paths: Paths, body: Body) -> dict[str, Any]:
     Raises:
         InputError: no share of that name is here.
     """
-    folder = _folder_of(paths, body)
-    view = jobs.look(folder)
-    if not is_over(view.state):
-        write_lease(folder.path, number(body, "lease_s", *LEASE_S))
+    view = jobs.look(TRAININGS.folder_of(paths, body))
+    renew(view, body)
     return _report(view, body)
 
 
@@ -104,20 +97,8 @@ def stop(paths: Paths, body: Body) -> dict[str, Any]:
     Raises:
         InputError: no share of that name is here.
     """
-    view = job_end.ask_to_stop(jobs.look(_folder_of(paths, body)))
+    view = job_end.ask_to_stop(jobs.look(TRAININGS.folder_of(paths, body)))
     return _report(view, body)
-
-
-def read_kept(folder: JobFolder) -> tuple[TrainOrder, NodeId]:
-    """The order in a share's folder, and the PC that gave it.
-
-    Raises:
-        InputError: it is damaged, or the folder is of something else.
-    """
-    document = read_json(folder.path / ORDER_FILE, "training order")
-    if not isinstance(document, dict) or document.get("schema") != ORDER_SCHEMA:
-        raise InputError(f"{folder.path / ORDER_FILE} is not a {ORDER_SCHEMA} document")
-    return read_order(document.get("order")), NodeId(str(document.get("led_by")))
 
 
 def share_launch(order: TrainOrder, engine: Engine, command: Command) -> Launch:
@@ -148,10 +129,3 @@ def _report(view: jobs.JobView, body: Body) -> dict[str, Any]:
     ended = view.folder.path / CODE_FILE
     code = read_json(ended, "exit code") if ended.exists() else None
     return {**table, "code": code, "log": lines, "place": after, "processes": view.processes}
-
-
-def _folder_of(paths: Paths, body: Body) -> JobFolder:
-    folder = JobFolder(path=paths.shares / text(body, "share", SHARE))
-    if not (folder.path / ORDER_FILE).is_file():
-        raise InputError(f"this PC has no training {folder.job_id}")
-    return folder

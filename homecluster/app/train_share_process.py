@@ -19,7 +19,7 @@ from homecluster.app.model_files import Tell, local_folder
 from homecluster.app.shared_model import bring_model
 from homecluster.app.train_command import Folders, train_command
 from homecluster.app.train_order import settings_of
-from homecluster.app.train_share import CODE_FILE, read_kept, share_launch
+from homecluster.app.train_share import CODE_FILE, TRAININGS, share_launch
 from homecluster.app.training_packages import find_training
 from homecluster.domain.job import Failed, JobState, Running, Stopped
 from homecluster.errors import MissingError
@@ -52,7 +52,7 @@ def main(folder: JobFolder) -> int:
 def _prepare(paths: Paths, folder: JobFolder, tell: Tell) -> None:
     from homecluster.agent.local import LocalAgent  # noqa: PLC0415 - not needed to run
 
-    order, led_by = read_kept(folder)
+    order, led_by = TRAININGS.kept(folder)
     engine = refresh_own_code(find_engine(paths.engines, order.kind))
     members = LocalAgent(paths.home)
     source = Source(members=members, node=led_by, model=order.model)
@@ -70,7 +70,7 @@ def _prepare(paths: Paths, folder: JobFolder, tell: Tell) -> None:
 
 
 def _run(folder: JobFolder) -> int:
-    order, _ = read_kept(folder)
+    order, _ = TRAININGS.kept(folder)
     (command,) = read_launch(folder).spec.commands
     recorder, log = Recorder(folder, None), BoundedLog(folder.engine_log)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import click
 
 from homecluster import wiring
-from homecluster.app import copy_share, gang_share, jobs
+from homecluster.app import gang_share, jobs
+from homecluster.app.copy_share import COPIES
+from homecluster.app.train_share import TRAININGS
 from homecluster.cli import render_jobs
 from homecluster.cli.output import print_document
 from homecluster.store.job_document import STATUS_SCHEMA
@@ -32,6 +34,8 @@ def status(*, job: str | None, everything: bool, as_json: bool) -> int:
         render_jobs.show_jobs(views)
         for share in gang_share.listed(wiring.paths())["shares"]:
             click.echo(f"{share['share']} runs here for {share['led_by']}")
-        for name, led_by in copy_share.listed(wiring.paths()):
+        for name, led_by in COPIES.listed(wiring.paths()):
             click.echo(f"{name}, a whole copy, runs here for {led_by}")
+        for name, led_by in TRAININGS.listed(wiring.paths()):
+            click.echo(f"{name} trains here for {led_by}")
     return 0

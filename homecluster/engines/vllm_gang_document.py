@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Mapping
 from typing import Any, Final
 
 from homecluster.domain.hardware import DeviceKind
+from homecluster.domain.order_reader import OrderReader
 from homecluster.domain.plan import Backend
 from homecluster.domain.small_collectives import SmallCollectives
 from homecluster.engines.vllm_gang_order import ShareOrder
@@ -68,18 +68,18 @@ def read_order(document: Mapping[str, Any]) -> ShareOrder:
     Raises:
         InputError: a field is missing, unknown, of the wrong type or out of its range; names it.
     """
-    read = _Reader(document)
-    addresses = read.addresses("addresses")
-    kind = DeviceKind(read.one_of("kind", frozenset(DeviceKind)))
+    read = OrderReader(document)
+    addresses = read.addresses("addresses", least=2, most=_MOST_PCS)
+    kind = read.one_of("kind", DeviceKind)
     permille = read.optional_number("memory_share_permille", 50, 1000)
     order = ShareOrder(
         job=read.text("job", JOB),
         share=read.number("share", 0, len(addresses) - 1),
-        backend=Backend(read.one_of("backend", frozenset({Backend.MP, Backend.RAY}))),
+        backend=read.one_of("backend", (Backend.MP, Backend.RAY)),
         tensor_parallel=read.number("tensor_parallel", 1, _MOST_RANKS),
-        partition=read.numbers("partition", 1, _MOST_LAYERS),
+        partition=read.numbers("partition", 1, _MOST_LAYERS, count=_MOST_RANKS),
         kind=kind,
-        devices=read.numbers("devices", 0, _MOST_RANKS),
+        devices=read.numbers("devices", 0, _MOST_RANKS, count=_MOST_RANKS),
         addresses=addresses,
         meeting_port=read.number("meeting_port", *_PORTS),
         model=read.text("model", MODEL),
@@ -92,11 +92,9 @@ def read_order(document: Mapping[str, Any]) -> ShareOrder:
         memory_share=None if permille is None else permille / 1000,
         batch_tokens=read.number("batch_tokens", 1, 1_000_000),
         api_port=read.number("api_port", 0, 65535),
-        api_host=str(read.address("api_host")),
+        api_host=read.address("api_host"),
         start_limit_s=float(read.number("start_limit_s", 1, 7 * 24 * 3600)),
-        small_collectives=SmallCollectives(
-            read.one_of("small_collectives", frozenset(SmallCollectives))
-        ),
+        small_collectives=read.one_of("small_collectives", SmallCollectives),
         drafts=read.number("drafts", 0, _MOST_DRAFTS),
     )
     read.finish()
@@ -115,75 +113,3 @@ def _check_together(order: ShareOrder) -> None:
         )
     if (order.api_port == 0) == (order.share == 0):
         raise InputError("share 0 serves the API, and no other")
-
-
-class _Reader:
-    """Takes fields out of a document one by one, so that what is left over is noticed."""
-
-    def __init__(self, document: Mapping[str, Any]) -> None:
-        self._left = dict(document)
-
-    def _take(self, name: str) -> object:
-        if name not in self._left:
-            raise InputError(f"{name} is missing")
-        return self._left.pop(name)
-
-    def text(self, name: str, pattern: re.Pattern[str]) -> str:
-        value = self._take(name)
-        if not isinstance(value, str) or not pattern.fullmatch(value):
-            raise InputError(f"{name} is not allowed: {str(value)[:80]!r}")
-        return value
-
-    def one_of(self, name: str, allowed: frozenset[str]) -> str:
-        value = self._take(name)
-        if not isinstance(value, str) or value not in allowed:
-            raise InputError(f"{name} is not one of {', '.join(sorted(allowed))}")
-        return value
-
-    def boolean(self, name: str) -> bool:
-        value = self._take(name)
-        if not isinstance(value, bool):
-            raise InputError(f"{name} is not true or false")
-        return value
-
-    def number(self, name: str, least: int, most: int) -> int:
-        return _whole(name, self._take(name), least, most)
-
-    def optional_number(self, name: str, least: int, most: int) -> int | None:
-        value = self._take(name)
-        return None if value is None else _whole(name, value, least, most)
-
-    def numbers(self, name: str, least: int, most: int) -> tuple[int, ...]:
-        value = self._take(name)
-        if not isinstance(value, list) or not 1 <= len(value) <= _MOST_RANKS:
-            raise InputError(f"{name} is not a list of 1 to {_MOST_RANKS} numbers")
-        return tuple(_whole(name, one, least, most) for one in value)
-
-    def addresses(self, name: str) -> tuple[str, ...]:
-        value = self._take(name)
-        if not isinstance(value, list) or not 2 <= len(value) <= _MOST_PCS:  # noqa: PLR2004 - a gang
-            raise InputError(f"{name} does not name 2 to {_MOST_PCS} PCs")
-        found = tuple(str(_address(name, one)) for one in value)
-        if len(set(found)) < len(found):
-            raise InputError(f"{name} names a PC twice")
-        return found
-
-    def address(self, name: str) -> str:
-        return _address(name, self._take(name))
-
-    def finish(self) -> None:
-        if self._left:
-            raise InputError(f"unknown field {min(self._left)[:80]!r}")
-
-
-def _whole(name: str, value: object, least: int, most: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        raise InputError(f"{name} is not a whole number from {least} to {most}")
-    return value
-
-
-def _address(name: str, value: object) -> str:
-    try:
-        return str(ipaddress.ip_address(value if isinstance(value, str) else ""))
-    except ValueError as error:
-        raise InputError(f"{name} holds no IP address: {str(value)[:80]!r}") from error
