@@ -74,6 +74,14 @@ def everything_said_to(connection: socket.socket) -> bytes:
     return said
 
 
+def challenge(connection: socket.socket) -> bytes:
+    """The listener's nonce and proof."""
+    said = b""
+    while len(said) < NONCE_BYTES + PROOF_BYTES:
+        said += connection.recv(4096)
+    return said
+
+
 @pytest.fixture
 def meeting() -> Iterator[Meeting]:
     made = Meeting()
@@ -165,11 +173,17 @@ def test_a_stranger_with_a_wrong_proof_is_hung_up_on(meeting: Meeting) -> None:
 def test_a_listeners_proof_is_of_no_use_as_a_connectors(meeting: Meeting) -> None:
     """A stranger that knows no token sends the proof back that it was given."""
     stranger = meeting.stranger(hello(ticket(1, 2)))
-    said = b""
-    while len(said) < NONCE_BYTES + PROOF_BYTES:
-        said += stranger.recv(4096)
-    stranger.sendall(said[NONCE_BYTES:])
+    stranger.sendall(challenge(stranger)[NONCE_BYTES:])
     assert everything_said_to(stranger) == b""
+
+
+def test_a_rank_that_is_not_awaited_is_not_welcomed(meeting: Meeting) -> None:
+    """It knows the token, but started with the number of another."""
+    wrong = ticket(0, 2)
+    double = meeting.stranger(hello(wrong))
+    nonces = bytes(NONCE_BYTES) + challenge(double)[:NONCE_BYTES]
+    double.sendall(wrong.proof(b"connector", 0, 0, nonces))
+    assert everything_said_to(double) == b""
 
 
 @pytest.mark.parametrize(
