@@ -3,12 +3,15 @@
 // A shared medium is the one thing that it is: a hub that its PCs hang on.
 (function (home) {
   const MOST_LABELS = 10;
+  const MOST_IN_A_LINE = 22;
   const RANK = ["unknown", "good", "fair", "costly"];
   let graph = null;
   let shape = "";
 
+  const device = (name, memory) => name + (name.length + memory.length > MOST_IN_A_LINE ? "\n" : " · ") + memory;
+
   function label(node) {
-    const devices = node.devices.map((d) => `${d.name.replace(/^NVIDIA (GeForce )?/, "")} · ${home.bytes(d.memory_total_bytes)}`);
+    const devices = node.devices.map((d) => device(d.name.replace(/^NVIDIA (GeForce )?/, ""), home.bytes(d.memory_total_bytes)));
     const state = node.health && node.health !== "alive" ? node.health.toUpperCase() : "";
     return [node.id, ...devices, state].filter(Boolean).join("\n");
   }
