@@ -43,7 +43,8 @@ def main() -> None:
         for start in STARTS:
             print(f"{len(facts.missing(start)):3} {start.name}")
     elif asked.report:
-        print(report.told(report.judged_now()))
+        judged = report.judged_now()
+        print(report.summary(judged), report.cells(judged), sep="\n\n")
     else:
         from benchmarks.grid import pages  # noqa: PLC0415 - matplotlib is an extra
 

@@ -21,7 +21,7 @@ _BEGIN, _END = "<!-- grid: begin -->", "<!-- grid: end -->"
 def write() -> None:
     """Both pages and the picture, from what is kept."""
     judged = report.judged_now()
-    told = report.told(judged)
+    told = report.summary(judged)
     _replace(_DOCS / "accuracy.md", told)
     _replace(_DOCS / "several-pcs.md", gangs(judged))
     picture.draw(judged, _DOCS / "pictures" / "accuracy.svg")

@@ -18,6 +18,7 @@ from benchmarks.grid.judge import (
     summed_up,
 )
 
+_WORST: Final = 12
 _TERMS: Final = {
     "computing": ("compute_s", "memory_s"),
     "links": ("network_latency_s", "network_transfer_s"),
@@ -31,8 +32,9 @@ def judged_now(*, calibrated: bool = True) -> list[Judged]:
     return judge(facts.newest(facts.rows()), Forecaster(forecast.known(), calibrated=calibrated))
 
 
-def told(judged: Sequence[Judged]) -> str:
-    """All tables."""
+def summary(judged: Sequence[Judged]) -> str:
+    """Errors by what they may depend on, and the cells that are furthest off."""
+    worst = sorted(judged, key=lambda one: one.error(TOKEN_TIME), reverse=True)
     parts = [
         totals(judged),
         grouped(judged, "model", lambda one: forecast.start_of(one.row).model),
@@ -40,7 +42,8 @@ def told(judged: Sequence[Judged]) -> str:
         grouped(judged, "link", lambda one: str(one.row["link"])),
         grouped(judged, "in flight x prompt", _load),
         grouped(judged, "largest term of the prediction", largest_term),
-        cells(judged),
+        "The cells that are furthest off:",
+        cells(worst[:_WORST]),
     ]
     return "\n\n".join(parts)
 
