@@ -96,6 +96,7 @@ def probe_members(
         found = measure_pair(members, one, other, plan=plan)
         if isinstance(found, Report):
             reports.append(found)
+            unmeasured += _half_measured(found)
         else:
             unmeasured.append(found)
     return ProbedMembers(
@@ -201,6 +202,22 @@ def _report_in(answer: Mapping[str, Any], src: Member, dst: Member) -> Report | 
         why=str(trouble.get("why")),
         remedy=str(trouble.get("remedy")),
     )
+
+
+def _half_measured(report: Report) -> tuple[Unmeasured, ...]:
+    """A link needs round trip and bandwidth: one of them alone is kept raw and no link."""
+    lacking = [
+        what
+        for what, seen in (("round trip", report.round_trip), ("bandwidth", report.throughput))
+        if seen is None
+    ]
+    if not lacking:
+        return ()
+    because = f": {report.failures[0].detail}" if report.failures else ""
+    why = f"its {' and '.join(lacking)} could not be measured{because}"
+    remedy = f"homecluster probe --between {report.src} {report.dst}"
+    src, dst = NodeId(report.src), NodeId(report.dst)
+    return (Unmeasured(src=src, dst=dst, cause="failed", why=why, remedy=remedy),)
 
 
 def _nodes(

@@ -141,6 +141,24 @@ def test_a_pair_that_fails_both_ways_has_its_cause_and_the_others_are_measured()
     assert found.cluster.link(NodeId("b"), NodeId("c")) is None
 
 
+def test_a_round_trip_without_a_bandwidth_is_no_link_and_says_so() -> None:
+    lost = Failure(probe="throughput", kind=FailureKind.TIMED_OUT, detail="no bytes in 10 s")
+    half = replace(report(), throughput=None, failures=(lost,))
+    found, _ = probed(
+        member("a"),
+        member("b"),
+        probe__link=lambda _, __: {"report": report_document(half), "trouble": None},
+    )
+    assert found.cluster.links == ()
+    assert [(one.why, one.remedy) for one in found.unmeasured] == [
+        (
+            "its bandwidth could not be measured: no bytes in 10 s",
+            "homecluster probe --between a b",
+        )
+    ]
+    assert found.exit_code == 1
+
+
 def test_radio_links_of_one_home_share_its_air() -> None:
     def by_air(_: NodeId, __: Body) -> Body:
         return {"report": report_document(report(InterfaceKind.WIFI)), "trouble": None}
