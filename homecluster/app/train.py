@@ -19,6 +19,7 @@ from homecluster.domain.topology import Cluster
 from homecluster.domain.training import Method, TrainPlan, TrainPlanSet
 from homecluster.errors import InputError
 from homecluster.launch.train_cause import Lost
+from homecluster.store.engine_store import find_engine
 from homecluster.store.files import write_json
 from homecluster.store.train_document import train_plan_table
 
@@ -108,7 +109,8 @@ def _to_the_end(
         ready = make_ready(home, plans, plan, asked.run)
         check_trust(home.here.paths, ready.open_on, declared=asked.trust_network)
         tell(_beginning(ready, plan))
-        job.begin(ready, plan, asked.run)
+        engine = find_engine(home.here.paths.engines, ready.order.kind)
+        job.begin(ready, plan, asked.run, engine.name)
         wanted = Attempt(
             ready=ready, run=asked.run, data=asked.data, output=asked.output, resume=resume
         )

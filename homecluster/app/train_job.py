@@ -66,12 +66,12 @@ class TrainJob:
         if self._now is not None:
             self._recorder.record(self._last_state(kind, error))
 
-    def begin(self, ready: Ready, plan: TrainPlan, run: Run) -> None:
-        """An attempt on these PCs."""
+    def begin(self, ready: Ready, plan: TrainPlan, run: Run, engine: str) -> None:
+        """An attempt on these PCs, with the engine of that name."""
         if self._now is None:
             forget_old(self._jobs, keep=KEPT_FOLDERS)
         nodes = (self._node, *(mate.node for mate in ready.mates))
-        write_launch(self.folder, self._launch(plan, run))
+        write_launch(self.folder, self._launch(plan, run, engine))
         self._tell(
             TrainingNow(
                 nodes=tuple(map(str, nodes)),
@@ -107,14 +107,14 @@ class TrainJob:
         self._now = now
         write_training(self.folder, now)
 
-    def _launch(self, plan: TrainPlan, run: Run) -> Launch:
+    def _launch(self, plan: TrainPlan, run: Run, engine: str) -> Launch:
         """It answers on no port."""
         command = Command(node=self._node, argv=(), env=(), ready_when="its first step is done")
         name = run.found.spec.name
         return Launch(
             job_id=JobId(self.folder.job_id),
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),
-            engine="",
+            engine=engine,
             model=name,
             model_folder="",
             random_weights=run.random_weights,

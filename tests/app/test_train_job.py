@@ -34,7 +34,7 @@ def begin(job: TrainJob) -> None:
     found = find_model("gpt2")
     run = Run(found=found, random_weights=True, steps=8, save_every=2, held_out=0.0)
     order = order_of(home, plans, plan, dict.fromkeys((A, B), "127.0.0.1"), run)
-    job.begin(Ready(order=order, mates=mates_of(order, (A, B)), brought=()), plan, run)
+    job.begin(Ready(order=order, mates=mates_of(order, (A, B)), brought=()), plan, run, "engine-1")
 
 
 def job_in(home: Path) -> TrainJob:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -51,6 +52,7 @@ def test_the_others_go_on_from_the_checkpoint(
 
     monkeypatch.setattr(use_case, "make_ready", ready)
     monkeypatch.setattr(use_case, "attempt", attempt)
+    monkeypatch.setattr(use_case, "find_engine", lambda *_asked: SimpleNamespace(name="engine-1"))
     monkeypatch.setattr(use_case, "check_trust", lambda *_args, **_flags: None)
     (tmp_path / "rows.jsonl").write_text('{"text": "row"}')
     home = Home(
