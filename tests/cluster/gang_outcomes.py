@@ -149,7 +149,7 @@ def interrupted(
             prepared(home)
         typed = home.begin()
         try:
-            within(150, lambda: stage(home), lambda: f"never got there; {typed.poll()}")
+            within(150, lambda: stage(home), lambda: f"never got there: {_last_words(typed)}")
             begun_s = time.monotonic()
             for _ in range(times):
                 typed.send_signal(signal.SIGINT)
@@ -170,3 +170,11 @@ def interrupted(
         return seen
 
     return show
+
+
+def _last_words(typed: subprocess.Popen[str]) -> str:
+    """Of a command that ended too early."""
+    if typed.poll() is None:
+        return "it is still at it"
+    said, _ = typed.communicate()
+    return said[-600:]
