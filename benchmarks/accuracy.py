@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import os
 
-from benchmarks.grid import facts, report, run
+from benchmarks.grid import facts, report, run, starting
 from benchmarks.grid.cells import STARTS
 from homecluster.app.engine import refresh_own_code
 from homecluster.domain.hardware import DeviceKind
@@ -44,7 +44,7 @@ def main() -> None:
             print(f"{len(facts.missing(start)):3} {start.name}")
     elif asked.report:
         judged = report.judged_now()
-        print(report.summary(judged), report.cells(judged), sep="\n\n")
+        print(report.summary(judged), report.cells(judged), starting.summary(), sep="\n\n")
     else:
         from benchmarks.grid import pages  # noqa: PLC0415 - matplotlib is an extra
 

@@ -64,6 +64,11 @@ def _frozen(row: Row) -> tuple[Any, ...]:
     return tuple(row[name] for name in ("start", "link", "requests", "prompt_tokens"))
 
 
+def failures(start: Start) -> int:
+    """Times that it did not come up."""
+    return sum("failed" in row and row["start"] == start.name for row in rows(STARTS))
+
+
 def newest(found: Iterable[Row]) -> list[Row]:
     """The last row of each cell."""
     return list({_frozen(row): row for row in found}.values())

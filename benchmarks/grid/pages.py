@@ -6,12 +6,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-from benchmarks.grid import facts, forecast, picture, report
+from benchmarks.grid import picture, report, starting
 from benchmarks.grid.cells import LINKS, LOADS, STARTS, Load, Start
 from benchmarks.grid.facts import Row
-from benchmarks.grid.forecast import Forecaster
 from benchmarks.grid.judge import TOKEN_TIME, Judged
-from homecluster.domain.estimate import Estimate
 
 _DOCS: Final = Path(__file__).parents[2] / "docs"
 _SHOWN: Final = ("hotspot", "wifi5", "1gbe")
@@ -21,7 +19,7 @@ _BEGIN, _END = "<!-- grid: begin -->", "<!-- grid: end -->"
 def write() -> None:
     """Both pages and the picture, from what is kept."""
     judged = report.judged_now()
-    told = report.summary(judged)
+    told = f"{report.summary(judged)}\n\n{starting.summary()}"
     _replace(_DOCS / "accuracy.md", told)
     _replace(_DOCS / "several-pcs.md", gangs(judged))
     picture.draw(judged, _DOCS / "pictures" / "accuracy.svg")
@@ -36,7 +34,7 @@ def _replace(page: Path, told: str) -> None:
 
 def gangs(judged: Sequence[Judged]) -> str:
     """Each layout over several PCs with one request in flight, measured / predicted."""
-    starts = newest_starts()
+    starts = starting.newest()
     shown = " | ".join(f"ms a token, {link}" for link in _SHOWN)
     lines = [
         f"| model and layout | by | start-up, s | {shown} | bytes a token | same tokens |",
@@ -72,31 +70,11 @@ def _line(start: Start, own: Sequence[Judged], starts: dict[tuple[str, str], Row
     return f"| {' | '.join(cells)} |"
 
 
-def newest_starts() -> dict[tuple[str, str], Row]:
-    """(start, link) -> how it went last; failed ones are passed over."""
-    rows = facts.rows(facts.STARTS)
-    return {(row["start"], row["link"]): row for row in rows if "failed" not in row}
-
-
-def start_ups(forecaster: Forecaster) -> list[tuple[Row, float]]:
-    """(how a start went, predicted seconds) of every start."""
-    return [(row, predicted_start_s(forecaster, row)) for row in newest_starts().values()]
-
-
-def predicted_start_s(forecaster: Forecaster, row: Row) -> float:
-    start = forecast.start_of(row)
-    link = "none" if start.layout == "single" else row["link"]
-    load = {"requests": 1, "prompt_tokens": 5, "output_tokens": 24}
-    told = forecaster.forecast({"start": start.name, "link": link, **load})
-    assert isinstance(told, Estimate)
-    return told.start_up_s.mid
-
-
 def _start_up(start: Start, starts: dict[tuple[str, str], Row]) -> str:
     row = starts.get((start.name, next(iter(LINKS))))
     if row is None:
         return "-"
-    said = predicted_start_s(Forecaster(forecast.known()), row)
+    said = starting.predicted_s(row)
     return f"{row['start_up_s']:.0f} / {said:.0f}"
 
 
