@@ -79,7 +79,7 @@ class Desk:
         if self.staying is not None and "another terminal" not in shown:
             self.staying.interrupt()
             self.staying = None
-        pc = self._pc_of(line)
+        pc = "laptop" if "# on laptop" in shown else self._pc_of(line)
         ended = self._ended(line, pc)
         if line == "homecluster token":
             (self.token,) = re.findall(r"\bhc1\.\S+", ended.said) or ("",)
@@ -162,7 +162,7 @@ def _make_training(folder: Path) -> None:
     """The model and the data that docs/training.md names; it has no weights."""
     model = folder / "my-model"
     model.mkdir()
-    (model / "config.json").write_text(json.dumps(TINY_LLAMA))
+    (model / "config.json").write_text(json.dumps(TINY_LLAMA | {"max_position_embeddings": 2048}))
     rows = [json.dumps({"prompt": f"{i % 4} plus ", "completion": str(i % 4)}) for i in range(60)]
     (folder / "rows.jsonl").write_text("\n".join(rows))
 
