@@ -84,9 +84,9 @@ class Start:
 
 STARTS: Final = (
     *(Start(model=model, layout="single") for model in MODELS),
+    Start(model="gpt2", layout="tensor", backend=Backend.RAY),
     Start(model="gpt2", layout="exchange"),
     Start(model="gpt2", layout="pipeline"),
-    Start(model="gpt2", layout="tensor", backend=Backend.RAY),
     Start(model="gpt2", layout="tensor"),
     Start(model="qwen2.5-0.5b", layout="exchange"),
     Start(model="qwen2.5-0.5b", layout="pipeline"),
