@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
+from tests.cluster.lab_starts import STARTS
 from tests.cluster.lab_troubles import (
     CLOCK,
     MEASURING,
@@ -72,6 +73,11 @@ def lab_cells() -> Iterator[Cell]:
             yield Cell(
                 where=where, plan=plan, trouble=trouble, expected=expected, harm=harm, measures=measures, heals=not measures
             )  # fmt: skip
+        for trouble, (expected, harm) in STARTS.items():
+            busy = expected == "busy-elsewhere"  # idle priority is none of the other programs
+            yield Cell(
+                where=where, plan=plan, trouble=trouble, expected=expected, harm=harm, measures=busy
+            )
     for hosts in (2, 3):
         vpn, nat = _sized("vpn", hosts), _sized("wsl-nat", hosts)
         yield Cell(

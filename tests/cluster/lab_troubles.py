@@ -216,21 +216,24 @@ def swapping(site: Site) -> Iterator[tuple[str, ...]]:
     with (
         over(site.harmed, "/proc/meminfo", {"": _memory(16, 0.3)}),
         over(site.harmed, "/proc/pressure/memory", stalls) as file,
-        _growing(file, "some avg10=50.00 avg60=50.00 avg300=50.00 total={}\n"),
+        growing(file, "some avg10=50.00 avg60=50.00 avg300=50.00 total={}\n"),
     ):
         yield ()
 
 
 @contextmanager
-def _growing(file: Path, text: str) -> Iterator[None]:
+def growing(file: Path, text: str) -> Iterator[None]:
     """A counter that rises by half of the time, in microseconds."""
     stop = threading.Event()
 
     def grow() -> None:
-        total = 0
-        while not stop.wait(0.05):
-            total += 25_000
-            file.write_text(text.format(total))
+        total = 1_000_000
+        with file.open("r+") as counter:
+            while not stop.wait(0.05):
+                total += 25_000
+                counter.seek(0)  # never empty in between, for somebody may read it just then
+                counter.write(text.format(total))
+                counter.flush()
 
     thread = threading.Thread(target=grow)
     thread.start()
@@ -245,14 +248,14 @@ def _growing(file: Path, text: str) -> Iterator[None]:
 def hot(site: Site) -> Iterator[tuple[str, ...]]:
     """The kernel counts thermal throttling, and the clock is at half of its most."""
     core = {
-        "thermal_throttle/core_throttle_count": "0",
+        "thermal_throttle/core_throttle_count": "1000000",
         "cpufreq/scaling_cur_freq": "1900000",
         "cpufreq/cpuinfo_max_freq": "3800000",
         "cpufreq/scaling_governor": "performance",
     }
     with (
         over(site.harmed, "/sys/devices/system/cpu/cpu0", core) as folder,
-        _growing(folder / "thermal_throttle/core_throttle_count", "{}"),
+        growing(folder / "thermal_throttle/core_throttle_count", "{}"),
     ):
         yield ()
 
