@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 import signal
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -51,6 +52,7 @@ class TrainJob:
         self._output = output
         self._recorder = Recorder(self.folder, None)
         self._now: TrainingNow | None = None
+        self._begun_s = 0.0
 
     def __enter__(self) -> Self:
         self._before = signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -68,6 +70,7 @@ class TrainJob:
 
     def begin(self, ready: Ready, plan: TrainPlan, run: Run, engine: str) -> None:
         """An attempt on these PCs, with the engine of that name."""
+        self._begun_s = time.monotonic()
         if self._now is None:
             forget_old(self._jobs, keep=KEPT_FOLDERS)
         nodes = (self._node, *(mate.node for mate in ready.mates))
@@ -87,7 +90,7 @@ class TrainJob:
         if step is None or self._now is None:
             return
         if self._now.step == 0:
-            self._recorder.record(Running(start_up_s=0.0))
+            self._recorder.record(Running(start_up_s=time.monotonic() - self._begun_s))
         done, steps, loss, rate = step.groups()
         self._tell(
             replace(
