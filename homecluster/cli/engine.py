@@ -13,7 +13,7 @@ from homecluster import wiring
 from homecluster.app import engine as use_case
 from homecluster.app import engine_peers
 from homecluster.app.training_packages import install_training
-from homecluster.cli import render_jobs
+from homecluster.cli import render_engines
 from homecluster.cli.output import print_document
 from homecluster.domain.hardware import DeviceKind
 from homecluster.domain.units import format_bytes
@@ -52,7 +52,7 @@ def install(*, is_cpu: bool, is_cuda: bool, training: bool, from_peers: bool, as
         f"the {wanted} engine, vLLM {lock.vllm_version}: reused if it is there, else minutes and up to {room}",
         err=True,
     )
-    with render_jobs.installing() as tell:
+    with render_engines.installing() as tell:
         wheels = _wheels_of_peers(wanted) if from_peers else None
         installed = use_case.install_engine(wiring.paths(), wanted, tell, wheels=wheels)
         engine_peers.forget_wheels(wiring.paths())
@@ -93,7 +93,7 @@ def list_(*, as_json: bool) -> int:
     if as_json:
         print_document({"schema": SCHEMA, "engines": [_table(one) for one in engines]})
     else:
-        render_jobs.show_engines(engines, str(paths.engines))
+        render_engines.show_engines(engines, str(paths.engines))
     return 0
 
 

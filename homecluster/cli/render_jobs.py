@@ -1,10 +1,10 @@
-"""Jobs, engines and benchmarks as people read them."""
+"""Jobs as people read them: their commands, their start, how they are."""
 
 from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Protocol
@@ -12,15 +12,12 @@ from typing import Protocol
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
-    BarColumn,
-    DownloadColumn,
     Progress,
     SpinnerColumn,
     TextColumn,
     TimeElapsedColumn,
 )
 
-from homecluster.app.engine import Step, is_current
 from homecluster.app.jobs import JobView
 from homecluster.cli.render_console import console, plain_table
 from homecluster.cli.render_probe import format_age
@@ -35,9 +32,7 @@ from homecluster.domain.job import (
     is_over,
 )
 from homecluster.domain.units import format_bytes, format_rate, format_seconds
-from homecluster.launch.pip_step import Fetching
 from homecluster.store.copies_store import read_now
-from homecluster.store.engine_store import Engine
 from homecluster.store.job_document import state_name
 from homecluster.store.training_store import read_training
 
@@ -187,72 +182,3 @@ def show_ended(view: JobView) -> None:
     console().print(
         f"{escape(view.folder.job_id)}: {escape(state_name(view.state))}{escape(_more(view.state))}"
     )
-
-
-def show_engines(engines: Iterable[Engine], places: str) -> None:
-    out = console()
-    table = plain_table(
-        "engine",
-        "vllm",
-        "torch",
-        "ray",
-        "disk",
-        "installed",
-        "",
-        right=("disk",),
-        folds=("engine", ""),
-    )
-    for engine in engines:
-        manifest = engine.manifest
-        table.add_row(
-            engine.name,
-            manifest.vllm,
-            manifest.torch,
-            manifest.ray,
-            format_bytes(manifest.disk_bytes),
-            manifest.installed_at[:10],
-            "" if is_current(engine) else "[yellow]of another homecluster: remove it[/]",
-        )
-    if table.row_count:
-        out.print(table)
-    else:
-        out.print(f"no engine in {escape(places)}; homecluster engine install", soft_wrap=True)
-
-
-class SaysProgress(Protocol):
-    def __call__(self, progress: Step | Fetching) -> None: ...
-
-
-@contextmanager
-def installing() -> Iterator[SaysProgress]:
-    """Shows on stderr which step is at work, and how far a download is."""
-    out = console(stderr=True)
-    if not out.is_terminal:
-        yield _plain_progress(out)
-        return
-    bar = Progress(
-        TextColumn("{task.description}"), BarColumn(), DownloadColumn(), console=out, transient=True
-    )
-    with bar:
-        task = bar.add_task("", total=None)
-
-        def say(progress: Step | Fetching) -> None:
-            match progress:
-                case Step(number=number, of=of, title=title):
-                    bar.console.print(f"  {number}/{of} {escape(title)}")
-                case Fetching(file=file, done_bytes=done, total_bytes=total):
-                    bar.update(
-                        task, description=escape(file[:44]), completed=done, total=total or None
-                    )
-
-        yield say
-
-
-def _plain_progress(out: Console) -> SaysProgress:
-    def say(progress: Step | Fetching) -> None:
-        if isinstance(progress, Step):
-            out.print(f"  {progress.number}/{progress.of} {escape(progress.title)}")
-        elif progress.total_bytes and progress.done_bytes == progress.total_bytes:
-            out.print(f"      {escape(progress.file)} ({format_bytes(progress.total_bytes)})")
-
-    return say

@@ -23,12 +23,3 @@ def swept(own: Iterable[HomeAddress]) -> tuple[str, ...]:
         near = IPv4Interface(f"{one.address}/{bits}").network
         found |= dict.fromkeys(str(host) for host in near.hosts())
     return tuple(address for address in found if address not in mine)
-
-
-def may_be_remembered(address: str) -> bool:
-    """An address worth another try later: no loopback, multicast or unspecified one."""
-    try:
-        one = IPv4Address(address)
-    except ValueError:
-        return False
-    return not (one.is_loopback or one.is_multicast or one.is_unspecified)

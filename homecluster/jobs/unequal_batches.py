@@ -11,11 +11,6 @@ division. DeepSpeed divides by its accumulation steps itself: `accumulation` tak
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import torch
-
 
 def loss_scale(own: int, total: int, ranks: int, *, accumulation: int = 1) -> float:
     """What a rank multiplies its mean loss with.
@@ -42,8 +37,3 @@ def shares_of_step(own: int, accumulation: int = 1) -> int:
     count = torch.tensor([own * accumulation], dtype=torch.int64)
     distributed.all_reduce(count)
     return int(count.item())
-
-
-def counted_tokens(labels: torch.Tensor, ignored: int = -100) -> int:
-    """Tokens of `labels` that a causal language model's loss averages over: all but each sample's first."""
-    return int((labels[..., 1:] != ignored).sum().item())

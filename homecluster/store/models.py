@@ -12,8 +12,6 @@ from homecluster.errors import InputError
 from homecluster.store import hub
 from homecluster.store.files import parse_json, read_json
 from homecluster.store.model_catalogue import (
-    CatalogueModel,
-    catalogue,
     find_in_catalogue,
     nearest_names,
 )
@@ -69,11 +67,6 @@ def weights_folder(found: FoundModel, environment: Mapping[str, str] | None = No
     if folder is None and found.hub_id is not None:
         folder = hub.cached_folder(found.hub_id, environment or {})
     return folder if folder is not None and hub.has_weights(folder) else None
-
-
-def known_models() -> tuple[CatalogueModel, ...]:
-    """What can be planned without any network."""
-    return catalogue()
 
 
 def _local_config(reference: str) -> Path | None:

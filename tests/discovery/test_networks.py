@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from homecluster.discovery.networks import may_be_remembered, swept
+from homecluster.discovery.networks import swept
 from homecluster.domain.home_network import HomeAddress
 
 
@@ -39,8 +38,3 @@ def test_loopback_is_not_swept() -> None:
 @given(st.lists(st.tuples(st.ip_addresses(v=4), st.integers(8, 32)), max_size=8))
 def test_law_a_sweep_is_bounded_whatever_the_addresses(found: list[tuple[object, int]]) -> None:
     assert len(swept([own(str(address), bits) for address, bits in found])) <= 4 * 256
-
-
-@pytest.mark.parametrize("address", ["127.0.0.1", "224.0.0.251", "0.0.0.0", "desk", "::1"])
-def test_an_address_that_leads_nowhere_is_not_remembered(address: str) -> None:
-    assert not may_be_remembered(address)

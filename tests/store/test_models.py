@@ -17,7 +17,7 @@ from homecluster.planner.weights import parameter_count, stage_weight_bytes
 from homecluster.store import hub
 from homecluster.store.model_catalogue import catalogue, find_in_catalogue
 from homecluster.store.model_config import parse_config
-from homecluster.store.models import find_model, known_models, weights_folder
+from homecluster.store.models import find_model, weights_folder
 
 CONFIGS = Path(__file__).parents[1] / "data" / "configs"
 CONFIG = {"model_type": "gpt2", "n_layer": 2}
@@ -72,7 +72,7 @@ def test_a_bundled_shape_gives_the_published_total(name: str, parameters: int) -
 def test_every_row_agrees_with_its_total_and_with_transformers() -> None:
     # the second totals were counted once on the real classes; the file says how
     confirmed = json.loads((CONFIGS / "transformers_totals.json").read_text())["totals"]
-    rows = known_models()
+    rows = catalogue()
     assert {row.name: row.parameters for row in rows} == confirmed
     for row in rows:
         spec = parse_config(row.config, name=row.name, where=row.name)
@@ -308,10 +308,6 @@ def test_bundled_models_are_found_without_the_hub_s_library() -> None:
         env=dict(os.environ),
     )
     assert run.stdout.strip() == "light"
-
-
-def test_listing_names_every_row_once() -> None:
-    assert [row.name for row in known_models()] == [row.name for row in catalogue()]
 
 
 def model_folder(folder: Path, *, weights: bool = True) -> Path:

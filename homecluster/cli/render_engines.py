@@ -1,0 +1,77 @@
+"""Engine environments as people read them: which there are, and how far an installation is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+
+from homecluster.app.engine import Step, is_current
+from homecluster.cli.render_console import console, plain_table
+from homecluster.domain.units import format_bytes
+from homecluster.launch.pip_step import Fetching
+from homecluster.store.engine_store import Engine
+
+
+def show_engines(engines: Iterable[Engine], places: str) -> None:
+    out = console()
+    titles = ("engine", "vllm", "torch", "ray", "disk", "installed", "")
+    table = plain_table(*titles, right=("disk",), folds=("engine", ""))
+    for engine in engines:
+        manifest = engine.manifest
+        table.add_row(
+            engine.name,
+            manifest.vllm,
+            manifest.torch,
+            manifest.ray,
+            format_bytes(manifest.disk_bytes),
+            manifest.installed_at[:10],
+            "" if is_current(engine) else "[yellow]of another homecluster: remove it[/]",
+        )
+    if table.row_count:
+        out.print(table)
+    else:
+        out.print(f"no engine in {escape(places)}; homecluster engine install", soft_wrap=True)
+
+
+class SaysProgress(Protocol):
+    def __call__(self, progress: Step | Fetching) -> None: ...
+
+
+@contextmanager
+def installing() -> Iterator[SaysProgress]:
+    """Shows on stderr which step is at work, and how far a download is."""
+    out = console(stderr=True)
+    if not out.is_terminal:
+        yield _plain_progress(out)
+        return
+    bar = Progress(
+        TextColumn("{task.description}"), BarColumn(), DownloadColumn(), console=out, transient=True
+    )
+    with bar:
+        task = bar.add_task("", total=None)
+
+        def say(progress: Step | Fetching) -> None:
+            match progress:
+                case Step(number=number, of=of, title=title):
+                    bar.console.print(f"  {number}/{of} {escape(title)}")
+                case Fetching(file=file, done_bytes=done, total_bytes=total):
+                    bar.update(
+                        task, description=escape(file[:44]), completed=done, total=total or None
+                    )
+
+        yield say
+
+
+def _plain_progress(out: Console) -> SaysProgress:
+    def say(progress: Step | Fetching) -> None:
+        if isinstance(progress, Step):
+            out.print(f"  {progress.number}/{progress.of} {escape(progress.title)}")
+        elif progress.total_bytes and progress.done_bytes == progress.total_bytes:
+            out.print(f"      {escape(progress.file)} ({format_bytes(progress.total_bytes)})")
+
+    return say
