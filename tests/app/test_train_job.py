@@ -20,6 +20,7 @@ from homecluster.domain.training import Train
 from homecluster.errors import LaunchError
 from homecluster.store.models import find_model
 from homecluster.store.paths import Paths
+from homecluster.web.job_view import job_view
 from tests.builders import cluster, device, model, node
 from tests.cli.shell import run as type_here
 
@@ -62,12 +63,15 @@ def test_status_tells_how_far_it_is_and_where(
         view = jobs.look(job.folder)
         told = jobs.document(view)
         shown = type_here("status").out
+        on_the_page = job_view(view, None)
     assert isinstance(view.state, Running)
     assert told["base_url"] is None
     assert told["training"] | {"predicted_samples_per_s": 0, "output": ""} == {
         "nodes": ["a", "b"], "output": "", "predicted_samples_per_s": 0,
         "step": 3, "steps": 8, "loss": 2.3456, "samples_per_s": 84.1,
     }  # fmt: skip
+    assert on_the_page["training"] == told["training"]
+    assert on_the_page["base_url"] is None
     assert "step 3 of 8: loss 2.346, 84.1 samples/s" in shown
     assert "on a and b" in shown
 
