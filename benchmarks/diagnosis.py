@@ -157,6 +157,21 @@ def only_in_figures(lab: list[Row], seen: list[Row]) -> str:
     return f"Never made on running PCs so far: {names}."
 
 
+def not_made(lab: list[Row]) -> str:
+    """Cells without a result, home by home."""
+    from tests.cluster.diagnosed import lab_cells  # noqa: PLC0415 - as above
+
+    done = {(row.where, row.trouble) for row in lab}
+    left: dict[str, list[str]] = {}
+    for cell in lab_cells():
+        if (cell.where, cell.trouble) not in done:
+            left.setdefault(cell.where, []).append(cell.trouble)
+    if not left:
+        return "Every cell was made."
+    homes = "; ".join(f"{where}: {', '.join(troubles)}" for where, troubles in left.items())
+    return f"Cells that are not made yet: {homes}."
+
+
 def called(rows: list[Row]) -> str:
     """`right: cable, wifi`, and what else it was called where."""
     found: dict[str, list[str]] = {}
@@ -196,7 +211,9 @@ def main() -> None:
     seen, lab = list(seen_rows()), kept_rows()
     tables = [table(lab, LAB)] if lab else []
     tables.append(table(seen, SEEN))
-    write_between(PAGE, MARKS, "\n\n".join([AUTHORS, *tables, only_in_figures(lab, seen)]))
+    write_between(
+        PAGE, MARKS, "\n\n".join([AUTHORS, *tables, only_in_figures(lab, seen), not_made(lab)])
+    )
     for row in (*lab, *seen):
         if not row.is_right:
             print(f"{row.where}: {row.trouble}: expected {row.expected}, named {row.named}")

@@ -11,6 +11,7 @@ from typing import Final
 from tests.cluster.lab_starts import STARTS
 from tests.cluster.lab_troubles import (
     CLOCK,
+    LAYOUTS,
     MEASURING,
     PAIRS,
     TROUBLES,
@@ -71,7 +72,8 @@ def lab_cells() -> Iterator[Cell]:
         for trouble, (expected, harm) in {**TROUBLES, **PAIRS}.items():
             measures = trouble in MEASURING
             yield Cell(
-                where=where, plan=plan, trouble=trouble, expected=expected, harm=harm, measures=measures, heals=not measures
+                where=where, plan=plan, trouble=trouble, expected=expected, harm=harm, measures=measures,
+                heals=trouble not in MEASURING | LAYOUTS,
             )  # fmt: skip
         for trouble, (expected, harm) in STARTS.items():
             busy = expected == "busy-elsewhere"  # idle priority is none of the other programs

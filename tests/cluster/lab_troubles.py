@@ -443,6 +443,11 @@ MEASURING: Final = frozenset(
         "loss, multicast dropped",
         "tensor parallel over a link",
         "long prompts over a thin link",
+    }
+)
+"""Troubles that are told by the figures of a link."""
+LAYOUTS: Final = frozenset(
+    {
         "a pipeline nobody needs",
         "a lopsided cut",
         "one request for two stages",
@@ -450,4 +455,4 @@ MEASURING: Final = frozenset(
         "more requests than cache",
     }
 )
-"""Troubles that are told by the figures of a link, or judged on it."""
+"""Troubles of a plan: nothing is done to the home, so nothing heals."""
