@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from homecluster.app.probe_members import SHARED_AIR, ProbedMembers, Unmeasured, probe_members
+from homecluster.app.probe_members import SHARED_AIR, ProbedMembers, probe_members
+from homecluster.app.probe_pair import Unmeasured
 from homecluster.domain.ids import NodeId
 from homecluster.domain.member import Health
 from homecluster.errors import PeerError
