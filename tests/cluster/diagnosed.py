@@ -68,6 +68,11 @@ class Cell:
 
 def lab_cells() -> Iterator[Cell]:
     """Every trouble and pair in both clusters, homes that are a trouble by themselves, healthy homes of two sizes."""
+    for home in HEALTHY:
+        for hosts in (2, 3):
+            yield Cell(
+                where=f"{home}, {hosts} PCs", plan=_sized(home, hosts), trouble="none", expected=None, harm=link(), measures=True
+            )  # fmt: skip
     for where, plan in CLUSTERS.items():
         for trouble, (expected, harm) in {**TROUBLES, **PAIRS}.items():
             measures = trouble in MEASURING
@@ -94,11 +99,6 @@ def lab_cells() -> Iterator[Cell]:
         yield Cell(
             where=home, plan=_sized(home, 4), trouble="pairs in each other's way", expected="shared-medium", harm=in_the_way, measures=True
         )  # fmt: skip
-    for home in HEALTHY:
-        for hosts in (2, 3):
-            yield Cell(
-                where=f"{home}, {hosts} PCs", plan=_sized(home, hosts), trouble="none", expected=None, harm=link(), measures=True
-            )  # fmt: skip
 
 
 def _sized(home: str, hosts: int) -> Callable[[], HomePlan]:
