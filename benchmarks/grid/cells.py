@@ -157,6 +157,10 @@ LINKS: Final[dict[str, Callable[[int], HomePlan]]] = {
 """The first is the one on which engines are started."""
 
 
+_UNLIKE: Final = frozenset({"mixed", "lopsided", "late one way"})
+"""Whose PCs differ: links are probed between two, and say nothing of a third there."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
     """So many requests at once, each with this many new random tokens."""
@@ -189,7 +193,11 @@ def loads_of(start: Start) -> tuple[Load, ...]:
 
 
 def links_of(start: Start) -> tuple[str, ...]:
-    return ("none",) if start.layout == "single" else tuple(LINKS)
+    if start.layout == "single":
+        return ("none",)
+    if start.layout == "three":
+        return tuple(link for link in LINKS if link not in _UNLIKE)
+    return tuple(LINKS)
 
 
 def model_folder(root: Path, model: str) -> Path:
