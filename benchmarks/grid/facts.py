@@ -70,5 +70,5 @@ def failures(start: Start) -> int:
 
 
 def newest(found: Iterable[Row]) -> list[Row]:
-    """The last row of each cell."""
-    return list({_frozen(row): row for row in found}.values())
+    """The last row of each cell that was measured."""
+    return list({_frozen(row): row for row in found if row["rounds"]}.values())

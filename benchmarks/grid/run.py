@@ -127,15 +127,16 @@ def _measure_links(
             now = link
             warm = clients.play(Load(requests=1, prompt_tokens=8), 3)
             interval_s = warm["token_interval_s"]
+        key = facts.key_of(start, link, load)
         if interval_s > _SLOW_INTERVAL_S and load.requests * load.prompt_tokens > _MANY_TOKENS:
+            facts.append(facts.ROWS, key | {"rounds": [], "left_out": "would take minutes"})
             continue
         output_tokens = round(_INTERVALS_S / interval_s)
         output_tokens = max(_LEAST_TOKENS, min(_MOST_TOKENS, output_tokens))
         seen = _rounds(lab, clients, load, output_tokens)
-        row = facts.key_of(start, link, load)
         facts.append(
             facts.ROWS,
-            row | {"output_tokens": output_tokens, "rounds": seen, "measured_at": _now()},
+            key | {"output_tokens": output_tokens, "rounds": seen, "measured_at": _now()},
         )
         print(f"{start.name} {link} {load.requests} x {load.prompt_tokens}", flush=True)
 
