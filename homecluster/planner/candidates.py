@@ -25,8 +25,9 @@ _EXHAUSTIVE_PCS = 8
 """Choices of few PCs are made among the strongest; then come ever more PCs, the strongest first."""
 _EVERY_NUMBER = 32
 _CHOSEN_FREELY = 3
-"""Choices of up to so many PCs are all tried, and of any number among up to five PCs; `planner.exact` finds what
-the larger ones leave out."""
+"""Choices of up to so many PCs are all tried, and of any number among up to five PCs."""
+_MOST_PROVED = 8
+"""Of up to so many devices `planner.exact` finds what is best over more PCs than two."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,11 +128,16 @@ def _choices(problem: Problem, nodes: Sequence[Node]) -> Iterator[Sequence[Node]
         return [node for node in nodes if strength[node.id] < count]
 
     tried = among(_EXHAUSTIVE_PCS)
-    most = len(tried) if len(tried) <= _EXHAUSTIVE_ORDER else _CHOSEN_FREELY
+    most = len(tried) if len(tried) <= _EXHAUSTIVE_ORDER else _chosen_freely(problem)
     for count in range(2, most + 1):
         yield from combinations(tried, count)
     for count in growing(most + 1, len(nodes)):
         yield among(count)
+
+
+def _chosen_freely(problem: Problem) -> int:
+    proved = problem.pins.free and len(problem.devices) <= _MOST_PROVED
+    return 2 if proved else _CHOSEN_FREELY
 
 
 def growing(least: int, most: int) -> list[int]:

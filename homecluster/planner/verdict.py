@@ -26,7 +26,7 @@ NO_BREAK_EVEN: Final = BreakEven(state=BreakEvenState.NEVER, rtt_s=None, bandwid
 
 _FASTEST_RTT_S, SLOWEST_RTT_S = 1e-6, 100.0
 SLOWEST_RATE, _FASTEST_RATE = 1e2, 1e13
-_BISECTIONS = 40
+_BISECTIONS = 24
 _PAIR = 2
 
 

@@ -11,6 +11,7 @@ from homecluster.domain.small_collectives import SmallCollectives
 from homecluster.domain.workload import Serve
 from homecluster.planner import network, step
 from homecluster.planner.compute import Shard, kv_bytes_per_token
+from homecluster.planner.exact.pace import Pace
 from homecluster.planner.exact.pieces import Load, Pieces
 from homecluster.planner.exact.room import Room, room_of
 from homecluster.planner.memory import memory_use, minimum_kv_bytes
@@ -41,7 +42,7 @@ class Clock:
         self._rooms: dict[tuple[tuple[DeviceId, ...], int], Room] = {}
         self._costs_s: dict[tuple[object, ...], float] = {}
         self._edges: dict[tuple[DeviceId, DeviceId], tuple[float, float]] = {}
-        self._least_s: dict[tuple[tuple[DeviceId, ...], Load], tuple[float, float]] = {}
+        self._paces: dict[tuple[DeviceId, ...], Pace] = {}
 
     def tokens(self, load: Load) -> float:
         """That pass through the model in one step."""
@@ -70,23 +71,12 @@ class Clock:
             self._rooms[key] = room_of(self.spec, group, self.dtype, self.workload, ranks)
         return self._rooms[key]
 
-    def least_s(self, group: Group, load: Load) -> tuple[float, float]:
-        """(seconds that each layer adds to a group's stage at least, and the output head there).
-
-        A group's layer is as slow as its slowest device's; the head counts what that device takes for it.
-        """
-        key = tuple(device.id for device in group), load
-        if key not in self._least_s:
-            middle, last = (
-                Shard(layers=1, first=False, last=is_last, tensor_parallel=len(group))
-                for is_last in (False, True)
-            )
-            slowest = max(group, key=lambda one: self.pieces.line(one, last, load).slope_s)
-            sent_s = self.inside_s(group, middle, load)
-            gathered_s = self.inside_s(group, last, load) - sent_s
-            line = self.pieces.line(slowest, last, load)
-            self._least_s[key] = line.slope_s + sent_s, line.fixed_s + max(0.0, gathered_s)
-        return self._least_s[key]
+    def pace(self, group: Group) -> Pace:
+        """How long a layer takes on a group at least."""
+        key = tuple(device.id for device in group)
+        if key not in self._paces:
+            self._paces[key] = Pace(group, self.pieces, self.inside_s)
+        return self._paces[key]
 
     def edge(self, src: Group, dst: Group) -> tuple[float, float]:
         """What one stage's hand-over to the next costs: (fixed seconds, seconds for each token)."""

@@ -45,5 +45,5 @@ def _by_speed(clock: Clock, groups: Sequence[Group], tokens: float) -> tuple[int
         first, last = rooms[0].ends_layers(tokens)
         most[0], most[-1] = most[0] - first, most[-1] - last
     one = Load(decode=True, sequences=1.0)
-    speeds = [1 / clock.least_s(group, one)[0] for group in groups]
+    speeds = [1 / clock.pace(group).at(one).layer_s for group in groups]
     return partition.balanced(clock.spec.layers, speeds, most)

@@ -54,6 +54,12 @@ class Order:
         self._batched = engine_limits(self._driver, self._ranks).batched_tokens
         lines = [clock.edge(a, b) for a, b in pairwise(groups)]
         self._edges_s = sum(fixed for fixed, _ in lines), sum(each for _, each in lines)
+        self._link_s = 0.0
+        """That a token keeps the busiest link."""
+        if len(groups) > 1:
+            self._link_s = step.busiest_link_s(
+                clock.fabric, clock.spec, clock.dtype, self.groups, tokens=1.0
+            )
         self._loads: dict[Load, tuple[list[_Stage], _Fixed]] = {}
         self._tokens: dict[tuple[int, int], int | None] = {}
         self._shards = [
@@ -196,12 +202,8 @@ class Order:
         clock, tokens = self.clock, self.clock.tokens(load)
         fixed_s, each_s = self._edges_s
         host_s = step.host_seconds(clock.spec, self._driver, self._ranks, load.sequences)
-        link_s = 0.0
-        if len(self.groups) > 1:
-            link_s = step.busiest_link_s(
-                clock.fabric, clock.spec, clock.dtype, self.groups, tokens=tokens
-            )
-        return _Fixed(fixed_s + tokens * each_s + clock.stepping_s(self.groups), host_s, link_s)
+        messages_s = fixed_s + tokens * each_s + clock.stepping_s(self.groups)
+        return _Fixed(messages_s, host_s, tokens * self._link_s)
 
     def _shard(self, index: int, layers: int) -> Shard:
         """What each rank of a stage holds."""

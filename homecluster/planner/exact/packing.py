@@ -19,7 +19,7 @@ from homecluster.planner.load import closed_time_s, open_time_s
 MOST_DEVICES: Final = 8
 TOLERANCE: Final = 1e-3
 """Layouts that are closer than this are as good as one another."""
-_BISECTIONS: Final = 12
+_BISECTIONS: Final = 9
 _FILLING: Final = 100
 """What one look at all packings costs, in copies timed."""
 _LEAST: Final = 1e-12
@@ -65,20 +65,22 @@ class Packing:
             self._work_left -= _FILLING
             if chosen is None:
                 return Packed(copies=copies, time_s=time_s, least_s=goal_s)
-            better = self._really(chosen)
-            if better is not None and better[0] <= goal_s:
+            better = self._better(chosen, goal_s)
+            learned = better is None and self._search(chosen, goal_s)
+            better = better or self._better(chosen, goal_s)
+            if better is None and not learned:  # what was found may pack better than what was hoped
+                better = self._better(self._fill(goal_s, hoping=False) or [], goal_s)
+            if better is not None:
                 time_s, copies = better
-                continue
-            if self._search(chosen, goal_s):
-                continue
-            sure = self._fill(
-                goal_s, hoping=False
-            )  # what was found may pack better than what was hoped
-            better = None if sure is None else self._really(sure)
-            if better is not None and better[0] <= goal_s:
-                time_s, copies = better
-            else:
+            elif not learned:
                 return Packed(copies=copies, time_s=time_s, least_s=self._least(time_s))
+
+    def _better(
+        self, chosen: Sequence[int], goal_s: float
+    ) -> tuple[float, tuple[Best, ...]] | None:
+        """The copies found so far on the chosen subsets, if they reach the goal."""
+        really = self._really(chosen)
+        return really if really is not None and really[0] <= goal_s else None
 
     def _really(self, chosen: Sequence[int]) -> tuple[float, tuple[Best, ...]] | None:
         """The time of the copies found so far on the chosen subsets."""
@@ -140,7 +142,9 @@ class Packing:
 
     def _least(self, time_s: float) -> float:
         """The least time at which the bounds still allow a packing."""
-        low, high = 0.0, time_s
+        low, high = time_s / 2, time_s
+        if self._fill(low) is not None:
+            low = 0.0
         for _ in range(_BISECTIONS):
             middle = (low + high) / 2
             if self._fill(middle) is None:
