@@ -27,7 +27,7 @@ pytestmark = [
 ]
 
 
-def saved(page: dict, folder: Path) -> str:
+def saved(page: dict[str, object], folder: Path) -> str:
     path = folder / "home.html"
     path.write_text(report_html(page))
     return path.as_uri()
