@@ -15,6 +15,7 @@ from homecluster.domain.topology import Cluster
 from homecluster.domain.workload import Serve
 from homecluster.planner import partition, rules
 from homecluster.planner.compute import Shard, effective_bandwidth
+from homecluster.planner.exact.packing import MOST_DEVICES
 from homecluster.planner.likeness import Likeness
 from homecluster.planner.memory import memory_use, minimum_kv_bytes
 from homecluster.planner.rules import Refusal
@@ -26,8 +27,6 @@ _EXHAUSTIVE_PCS = 8
 _EVERY_NUMBER = 32
 _CHOSEN_FREELY = 3
 """Choices of up to so many PCs are all tried, and of any number among up to five PCs."""
-_MOST_PROVED = 8
-"""Of up to so many devices `planner.exact` finds what is best over more PCs than two."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +135,8 @@ def _choices(problem: Problem, nodes: Sequence[Node]) -> Iterator[Sequence[Node]
 
 
 def _chosen_freely(problem: Problem) -> int:
-    proved = problem.pins.free and len(problem.devices) <= _MOST_PROVED
+    """Two where the exact search follows, which finds what is best over more PCs."""
+    proved = problem.pins.free and len(problem.devices) <= MOST_DEVICES
     return 2 if proved else _CHOSEN_FREELY
 
 
