@@ -79,7 +79,7 @@ class Typed:
 
     def interrupt(self) -> Ended:
         """Ctrl-C, and wait."""
-        self._process.send_signal(signal.SIGINT)
+        os.killpg(self._process.pid, signal.SIGINT)  # a terminal tells the whole group
         return self.end(_ENDING_S)
 
     def _read(self) -> bool:
