@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 
 from homecluster.domain.job import JobState, Running, Starting
 
@@ -28,8 +29,7 @@ class StartPhases:
         return state
 
     def _lasted(self) -> tuple[tuple[str, float], ...]:
-        ends = [*(begun_s for _, begun_s in self._begun[1:]), self._now_s()]
+        marks = [*self._begun, ("", self._now_s())]
         return tuple(
-            (phase, round(end_s - begun_s, 3))
-            for (phase, begun_s), end_s in zip(self._begun, ends, strict=True)
+            (phase, round(end_s - begun_s, 3)) for (phase, begun_s), (_, end_s) in pairwise(marks)
         )

@@ -23,3 +23,7 @@ def test_the_phases_that_a_gangs_first_pc_timed_are_kept() -> None:
     told = Running(start_up_s=9.0, phases=(("starting", 9.0),))
     assert phases.timed(told) == told
     assert phases.timed(Stopped(reason="asked to")) == Stopped(reason="asked to")
+
+
+def test_a_job_that_runs_at_once_has_no_phases() -> None:
+    assert StartPhases().timed(Running(start_up_s=0.0)) == Running(start_up_s=0.0)

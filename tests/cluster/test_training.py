@@ -65,7 +65,7 @@ def test_two_pcs_learn_what_one_does_and_one_goes_on_alone(
     assert (one["ranks"], one["held_out"]["after"]["rows"]) == (1, 6)
     assert [lost["node"] for lost in both["lost"]] == ["b"]
     assert (two["ranks"], two["steps"]) == (1, STEPS)
-    assert two["first_step"] >= 2
+    assert two["first_step"] >= 2, both["lost"]
     assert two["losses"] == pytest.approx(one["losses"][two["first_step"] :], abs=0.02)
 
 
