@@ -1,10 +1,11 @@
-"""What the planner says of a cell: from a probed PC, probed links, and runs of other models on one PC."""
+"""What the planner says of a cell: from a probed PC, probed links, and runs on one PC."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from statistics import fmean
 from typing import Any, Final
 
@@ -31,6 +32,22 @@ _BY_NAME: Final = {start.name: start for start in STARTS}
 GREEDY_BYTES_PER_LOGIT: Final = 10
 """Read in bf16, written in fp32, read again for its maximum."""
 _PAIR: Final = (NodeId("a"), NodeId("b"))
+_SHORT_RUNS: Final = ((1, 16), (8, 32), (2, 64))
+"""(in flight, prompt tokens): alone, many together, longer prompts, as `bench --calibrate` takes them."""
+
+
+class Learned(StrEnum):
+    """What the PC's figures were calibrated to before anything is predicted."""
+
+    OWN = "three short runs of the model itself on one PC"
+    OTHERS = "runs of the other models on one PC, none of this one"
+    NOTHING = "nothing: as probed"
+
+
+def is_lesson(row: Row) -> bool:
+    """Whether `Learned.OWN` calibrates to it; no such row is judged."""
+    load = (row["requests"], row["prompt_tokens"])
+    return start_of(row).layout == "single" and load in _SHORT_RUNS
 
 
 def start_of(row: Row) -> Start:
@@ -67,11 +84,11 @@ def _greedy(device: Device) -> Device:
 
 
 class Forecaster:
-    """Predictions of rows; for each model the PC is calibrated on single runs of all other models."""
+    """Predictions of rows; no run over several PCs is ever learned from."""
 
-    def __init__(self, before: Known, *, calibrated: bool = True) -> None:
+    def __init__(self, before: Known, learned: Learned) -> None:
         self._before = before
-        self._calibrated = calibrated
+        self._learned = learned
         self._devices: dict[str, Device] = {}
 
     def forecast(self, row: Row) -> Estimate | Refusal:
@@ -82,19 +99,29 @@ class Forecaster:
         return Estimator(cluster, spec_of(start.model), workload).estimate(layout)
 
     def device(self, model: str) -> Device:
-        """The PC's only device as calibration without this model leaves it."""
+        """The PC's only device as calibration leaves it for this model."""
         if model not in self._devices:
             self._devices[model] = self._calibrate(model)
         return self._devices[model]
 
-    def _calibrate(self, left_out: str) -> Device:
+    def _calibrate(self, model: str) -> Device:
         (device,) = self._before.node.devices
-        others = [run_of(row) for row in self._before.singles if start_of(row).model != left_out]
-        if not (self._calibrated and others):
+        runs = [run_of(row) for row in self._before.singles if self._learns_from(row, model)]
+        if not runs:
             return device
-        node = replace(_named(device, "a", self._before.node))
-        found = fit(node, DeviceKind.CPU, others, Origin(fitted_at="", engine=""))
+        node = _named(device, "a", self._before.node)
+        found = fit(node, DeviceKind.CPU, runs, Origin(fitted_at="", engine=""))
         return corrected(device, found)
+
+    def _learns_from(self, row: Row, model: str) -> bool:
+        is_own = start_of(row).model == model
+        match self._learned:
+            case Learned.OWN:
+                return is_own and is_lesson(row)
+            case Learned.OTHERS:
+                return not is_own
+            case Learned.NOTHING:
+                return False
 
     def _cluster(self, start: Start, link: str) -> Cluster:
         device = self.device(start.model)

@@ -7,7 +7,7 @@ from statistics import fmean, median
 from typing import Final
 
 from benchmarks.grid import facts, forecast
-from benchmarks.grid.forecast import Forecaster
+from benchmarks.grid.forecast import Forecaster, Learned, is_lesson
 from benchmarks.grid.judge import (
     FIGURES,
     TOKEN_TIME,
@@ -27,9 +27,24 @@ _TERMS: Final = {
 }
 
 
-def judged_now(*, calibrated: bool = True) -> list[Judged]:
-    """Today's predictions of the newest rows."""
-    return judge(facts.newest(facts.rows()), Forecaster(forecast.known(), calibrated=calibrated))
+def judged_now(learned: Learned = Learned.OWN) -> list[Judged]:
+    """Today's predictions of the newest rows, whatever was learned from left out."""
+    rows = [row for row in facts.newest(facts.rows()) if not is_lesson(row)]
+    return judge(rows, Forecaster(forecast.known(), learned))
+
+
+def by_lesson() -> str:
+    """The same runs, by what the PC was calibrated to."""
+    lines = [
+        f"| calibrated to | runs | {' | '.join(f'{figure}: median, 90 % within' for figure in FIGURES)} |",
+        "|---|---|" + "---|" * len(FIGURES),
+    ]
+    for learned in Learned:
+        judged = judged_now(learned)
+        sums = [summed_up(judged, figure) for figure in FIGURES]
+        told = " | ".join(f"{one.median:.1%}, {one.nine_tenths:.1%}" for one in sums)
+        lines.append(f"| {learned} | {len(judged)} | {told} |")
+    return "\n".join(lines)
 
 
 def summary(judged: Sequence[Judged]) -> str:
@@ -37,6 +52,7 @@ def summary(judged: Sequence[Judged]) -> str:
     worst = sorted(judged, key=lambda one: one.error(TOKEN_TIME), reverse=True)
     parts = [
         totals(judged),
+        by_lesson(),
         grouped(judged, "model", lambda one: forecast.start_of(one.row).model),
         grouped(judged, "layout", _layout),
         grouped(judged, "link", lambda one: str(one.row["link"])),
