@@ -103,7 +103,9 @@ def _loaded_document(one: LoadedRoundTrip | None) -> Json | None:
 
 
 def _curve_document(curve: Iterable[CurvePoint]) -> list[Json]:
-    return [{"bytes": point.size_bytes, "p50_s": point.p50_s} for point in curve]
+    return [
+        {"bytes": point.size_bytes, "p50_s": point.p50_s, "mean_s": point.mean_s} for point in curve
+    ]
 
 
 def parse_report(document: Mapping[str, Any]) -> Report:
@@ -211,7 +213,12 @@ def _loaded(one: Mapping[str, Any] | None) -> Loaded | None:
 
 def _curve(points: Iterable[Mapping[str, Any]]) -> tuple[CurvePoint, ...]:
     return tuple(
-        CurvePoint(size_bytes=int(point["bytes"]), p50_s=float(point["p50_s"])) for point in points
+        CurvePoint(
+            size_bytes=int(point["bytes"]),
+            p50_s=float(point["p50_s"]),
+            mean_s=_float(point.get("mean_s")),
+        )
+        for point in points
     )
 
 

@@ -108,8 +108,12 @@ class LoadedRoundTrip:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CurvePoint:
+    """Exchanges of one size: the typical one, and what one of many in a chain takes."""
+
     size_bytes: int
     p50_s: float
+    mean_s: float | None = None
+    """None in reports of earlier versions."""
 
 
 Samples = Mapping[str, tuple[float, ...]]

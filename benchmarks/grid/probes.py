@@ -7,7 +7,7 @@ import sys
 from typing import Any, Final
 
 from benchmarks.grid.cells import LINKS
-from benchmarks.grid.world import ON_ONE_CPU, grid_lab, set_links
+from benchmarks.grid.world import grid_lab, on_one_cpu, set_links
 from homecluster.store.engine_store import Engine
 from tests.lab.lab import Lab
 from tests.netprobe.in_lab import served
@@ -20,16 +20,7 @@ def probed_device(engine: Engine) -> dict[str, Any]:
     """The cluster document of one PC with one CPU, as `homecluster probe` prints it."""
     with grid_lab(1) as lab:
         ran = lab.host("a").run(
-            [
-                sys.executable,
-                "-c",
-                ON_ONE_CPU,
-                sys.executable,
-                "-m",
-                "homecluster",
-                "probe",
-                "--json",
-            ],
+            on_one_cpu(sys.executable, "-m", "homecluster", "probe", "--json"),
             env={"HOMECLUSTER_ENGINES": str(engine.path.parent)},
             timeout=_PROBE_WITHIN_S,
             check=True,
@@ -43,7 +34,7 @@ def probed_link(engine: Engine, name: str) -> dict[str, Any]:
     options = ("--engine-python", str(engine.python))
     with grid_lab(2) as lab:
         set_links(lab, LINKS[name](2))
-        with served(lab, "b", options=options):
+        with served(lab, "b", options=options, command=on_one_cpu(sys.executable, cpu=1)):
             report = _probe(lab, options)
     radio = any(each.medium for each in LINKS[name](2).interfaces)
     # The lab's cards are all called eth0; a real PC knows that its card is a radio.
@@ -52,7 +43,8 @@ def probed_link(engine: Engine, name: str) -> dict[str, Any]:
 
 
 def _probe(lab: Lab, options: tuple[str, ...]) -> dict[str, Any]:
-    argv = [sys.executable, "-m", "netprobe", "run", lab.host("b").address, "--json", *options]
+    address = lab.host("b").address
+    argv = on_one_cpu(sys.executable, "-m", "netprobe", "run", address, "--json", *options)
     ran = lab.host("a").run(argv, timeout=_LINK_WITHIN_S)
     report: dict[str, Any] = json.loads(ran.stdout)
     report.pop("samples", None)

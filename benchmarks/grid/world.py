@@ -31,10 +31,10 @@ CACHE_BYTES: Final = 512 * 1024**2
 BATCH_TOKENS: Final = 2048
 _PORT: Final = 27000
 _START_WITHIN_S: Final = 300.0
-ON_ONE_CPU: Final = """
+_ON_ONE_CPU: Final = """
 import os, sys
-os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-os.execv(sys.argv[1], sys.argv[1:])
+os.sched_setaffinity(0, {sorted(os.sched_getaffinity(0))[int(sys.argv[1])]})
+os.execv(sys.argv[2], sys.argv[2:])
 """
 _WAIT: Final = f"""
 import time, urllib.request
@@ -47,6 +47,11 @@ while True:
 """
 """One process that asks again and again: it shares its PC with the engine that starts."""
 _CLIENTS: Final = Path(__file__).with_name("clients.py")
+
+
+def on_one_cpu(*argv: str, cpu: int = 0) -> list[str]:
+    """The command bound to one CPU, as every engine of the grid is: a PC has as much for its messages too."""
+    return [sys.executable, "-c", _ON_ONE_CPU, str(cpu), *argv]
 
 
 def grid_lab(hosts: int, link: str = "1gbe") -> Lab:
@@ -128,13 +133,8 @@ def single(lab: Lab, engine: Engine, model: Path, start: Start) -> Iterator[floa
         weights_local=True,
         openmp_library=installation.openmp_library,
     )
-    argv = (
-        *(
-            sys.executable,
-            "-c",
-            ON_ONE_CPU,
-            installation.python,
-        ),
+    argv = on_one_cpu(
+        installation.python,
         *("-m", SERVER, "--model", str(model), "--served-model-name=tiny"),
         *("--max-model-len", str(CONTEXT_TOKENS), "--dtype", DTYPE_NAMES[dtype_of(start.model)]),
         *("--max-num-batched-tokens", str(BATCH_TOKENS), "--enforce-eager"),

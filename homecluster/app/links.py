@@ -83,4 +83,6 @@ def _is_radio(interface: Interface | None) -> bool:
 
 
 def _curve(points: Sequence[CurvePoint]) -> Curve:
-    return tuple(sorted((point.size_bytes, point.p50_s) for point in points if point.p50_s > 0))
+    """Means where they are known: a token's messages follow each other, and their times add up."""
+    times = ((point.size_bytes, point.mean_s or point.p50_s) for point in points)
+    return tuple(sorted((size, seconds) for size, seconds in times if seconds > 0))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from statistics import fmean
 
 from netprobe.probes.echo import Echoes
 from netprobe.probes.trouble import ProbeError
@@ -130,7 +131,7 @@ class Findings:
 
 def _points(curve: Mapping[int, tuple[float, ...]]) -> tuple[CurvePoint, ...]:
     return tuple(
-        CurvePoint(size_bytes=size, p50_s=quantile(times, 0.5))
+        CurvePoint(size_bytes=size, p50_s=quantile(times, 0.5), mean_s=fmean(times))
         for size, times in sorted(curve.items())
         if times
     )

@@ -103,3 +103,11 @@ def test_what_was_not_measured_stays_unknown():
     assert links(seen(round_trip=None)) == ()
     assert links(seen(throughput=None)) == ()
     assert [(link.src, link.dst) for link in links(seen(throughput=one_way))] == [(DESK, LAPTOP)]
+
+
+def test_a_chain_of_messages_takes_their_means():
+    points = (CurvePoint(size_bytes=1024, p50_s=4e-3, mean_s=5e-3),)
+
+    forward, _ = links(seen(all_reduce={"gloo": points}))
+
+    assert forward.all_reduce == ((1024, 5e-3),)

@@ -28,12 +28,12 @@ def link_home(rate_up_mbit, rate_down_mbit, rtt_ms, *, queue_kib=512, loss_perce
 
 
 @contextmanager
-def served(lab, *hosts, options=()):
-    """`netprobe serve` on these hosts, bound to their addresses."""
+def served(lab, *hosts, options=(), command=(PYTHON,)):
+    """`netprobe serve` on these hosts, bound to their addresses; `command` starts Python."""
     with ExitStack() as stack:
         processes = [
             lab.host(name).popen(
-                [PYTHON, "-m", "netprobe", "serve", "--bind", lab.host(name).address, *options],
+                [*command, "-m", "netprobe", "serve", "--bind", lab.host(name).address, *options],
                 stderr=subprocess.PIPE,
                 text=True,
             )
