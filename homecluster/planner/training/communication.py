@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from homecluster.domain.hardware import Device
+from homecluster.domain.hardware import Device, DeviceKind
 from homecluster.domain.training import LIVE_PARAMETERS, REDUCE_BUCKET_BYTES
 from homecluster.planner import network
 from homecluster.planner.network import Cost, Fabric
@@ -14,6 +14,8 @@ from homecluster.planner.training.model_states import GRADIENT_BYTES, WEIGHT_BYT
 
 GATHER_SHARE = 0.5
 """An all-reduce is a reduce-scatter and an all-gather, which cost the same on a ring."""
+SCATTER_SHARE = {DeviceKind.CUDA: 0.5, DeviceKind.CPU: 1.0}
+"""Of an all-reduce. gloo has no reduce-scatter: torch lets it all-reduce and keeps a part (`ProcessGroupGloo`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +53,7 @@ def communication(
         stage 0: all-reduce G once
         stage 1: all-reduce G once, all-gather W' after the optimiser
         stage 2: all-reduce G every micro-step, all-gather W' after the optimiser
-        stage 3: all-gather W and reduce-scatter G, every micro-step; W twice where not all of it may stay gathered
+        stage 3: all-gather W and reduce-scatter G (gloo: all-reduce), every micro-step; W twice where not all of it may stay gathered
             until the way back; adapters' own weights (small matrices stay whole) once after the optimiser
 
     The paper has a reduce-scatter where stages 1 and 2 all-reduce (2 P instead of 3 P elements in all):
@@ -95,12 +97,13 @@ def _sharded_weights(
     """Layer by layer: it is gathered for the way forth, perhaps again for the way back, and its gradients scattered."""
     gradients = trainable * GRADIENT_BYTES
     layer = network.all_reduce(fabric, group, weights_bytes / layers).times(GATHER_SHARE)
-    scattered = network.all_reduce(fabric, group, gradients / layers).times(GATHER_SHARE)
+    scatter_share = SCATTER_SHARE[group[0].kind]
+    scattered = network.all_reduce(fabric, group, gradients / layers).times(scatter_share)
     times = 1 if weights_bytes <= LIVE_PARAMETERS * WEIGHT_BYTES else 2
     whole_bytes = trainable * WEIGHT_BYTES if trainable * WEIGHT_BYTES < weights_bytes else 0
     kept_whole = network.all_reduce(fabric, group, whole_bytes).times(GATHER_SHARE)
     ring = (len(group) - 1) / len(group)
-    sent = (times * weights_bytes + gradients) * accumulation + whole_bytes
+    sent = (times * weights_bytes + 2 * scatter_share * gradients) * accumulation + whole_bytes
     return Communication(
         while_computing=layer.times(times).plus(scattered).times(layers * accumulation),
         first_wait_s=(layer.total_s + scattered.total_s) * accumulation,

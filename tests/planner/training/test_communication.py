@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from homecluster.domain.hardware import DeviceKind
 from homecluster.domain.training import LIVE_PARAMETERS
 from homecluster.planner.network import Fabric
 from homecluster.planner.training.communication import Communication, communication
-from tests.builders import cluster, node
+from tests.builders import cluster, device, node
 
 PARAMETERS = 10_000_000
 G = 2 * PARAMETERS
@@ -15,9 +16,13 @@ G = 2 * PARAMETERS
 
 
 def sent(
-    stage: int, accumulation: int = 1, trainable: int = PARAMETERS, weights_bytes: int = G
+    stage: int,
+    accumulation: int = 1,
+    trainable: int = PARAMETERS,
+    weights_bytes: int = G,
+    kind: DeviceKind = DeviceKind.CUDA,
 ) -> Communication:
-    home = cluster(node("a"), node("b"))
+    home = cluster(*(node(name, device(name, kind=kind)) for name in ("a", "b")))
     return communication(
         Fabric(home),
         home.devices(),
@@ -55,6 +60,12 @@ def test_stage_3_gathers_weights_and_scatters_gradients() -> None:
     """2 P elements, each (n-1)/n over the wire: 2 x 20 MB / 2 = 20 MB per micro-step."""
     assert sent(3, 4).while_computing.transfer_s == pytest.approx(4 * 0.2)
     assert sent(3, 4).sent_bytes == 4 * 20_000_000
+
+
+def test_gloo_scatters_by_an_all_reduce_of_the_whole() -> None:
+    """Processors: 20 MB / 2 of weights and 20 MB of gradients."""
+    assert sent(3, kind=DeviceKind.CPU).sent_bytes == 30_000_000
+    assert sent(3, kind=DeviceKind.CPU).while_computing.transfer_s == pytest.approx(0.3)
 
 
 def test_what_may_not_stay_gathered_is_gathered_again_for_the_way_back() -> None:
