@@ -7,7 +7,7 @@ from statistics import median
 
 from benchmarks.grid import facts, forecast
 from benchmarks.grid.facts import Row
-from benchmarks.grid.forecast import Forecaster
+from benchmarks.grid.forecast import Forecaster, Learned
 from homecluster.domain.estimate import Estimate
 from homecluster.domain.plan import Backend
 from homecluster.planner import priors
@@ -31,7 +31,7 @@ def predicted_s(row: Row) -> float:
 
 @cache
 def _forecaster() -> Forecaster:
-    return Forecaster(forecast.known())
+    return Forecaster(forecast.known(), Learned.NOTHING)
 
 
 def summary() -> str:
