@@ -25,6 +25,7 @@ from typing import Any
 from homecluster.store.paths import paths_from
 from tests.cluster.pcs import Pc
 from tests.lab.lab import Lab
+from tests.lab.plan import HomePlan
 
 RESULTS = Path(__file__).parent / "results" / "founding-case.json"
 _PORT = 8000
@@ -60,10 +61,10 @@ class Home:
 
 
 @contextmanager
-def home(work: Path, name: str = "hotspot") -> Iterator[Home]:
+def home(work: Path, plan: str | HomePlan = "hotspot") -> Iterator[Home]:
     """Both PCs joined by that home's link, which is probed; one core each."""
     environment = {"HOMECLUSTER_ENGINES": str(paths_from(os.environ).engines)}
-    with Lab(name, hosts=2, cpu_cores={"a": 1.0, "b": 1.0}) as lab:
+    with Lab(plan, hosts=2, cpu_cores={"a": 1.0, "b": 1.0}) as lab:
         a, b = (Pc(host=lab.host(name), env=environment) for name in ("a", "b"))
         for pc in (a, b):
             for part in _KEPT:

@@ -1,0 +1,1 @@
+"""Whether the remedies that `diagnose` names help by what it says."""
