@@ -1,8 +1,9 @@
 """What `homecluster diagnose` costs the job that it watches: `python -m benchmarks.diagnosis_cost`.
 
-Real vLLM with a GPT-2 of random weights on this PC, one request at a time. Each pair is two spans of the same
-length one after the other, with one `diagnose` and without, in turns; the figure is the median ratio of
-their tokens per second. `--go-on` adds pairs to those kept.
+Real vLLM with a GPT-2 of random weights on this PC, one request at a time. Spans of one length follow one
+another while it answers, every other one with one `diagnose` in it, which is set against the mean of the spans
+before and after it: what drifts does not count. The spans without are set against their own neighbours in the same way,
+which tells how much such a ratio wanders by itself. Five pairs take under three minutes.
 """
 
 from __future__ import annotations
@@ -10,103 +11,119 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
-import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from statistics import mean, median
+from typing import Any, Final
+from urllib.parse import urlsplit
 
+from benchmarks.asking import Asking, askers
+from benchmarks.diagnosis import PAGE, write_between
 from homecluster.store.paths import paths_from
 
-RESULTS = Path(__file__).parent / "results" / "diagnosis-cost.json"
-_COMMAND = (sys.executable, "-m", "homecluster")
-_TOKENS = 64
-_WATCH_S = 4.0
+RESULTS: Final = Path(__file__).parent / "results" / "diagnosis-cost.json"
+_MARKS: Final = ("<!-- diagnosis cost -->", "<!-- end of diagnosis cost -->")
+_COMMAND: Final = (sys.executable, "-m", "homecluster")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pairs", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=12.0, help="of each half")
-    parser.add_argument("--go-on", action="store_true", help="keep the pairs of before")
+    parser.add_argument("--seconds", type=float, default=9.0, help="of each span, 8 or more")
     asked = parser.parse_args()
-    pairs = _kept() if asked.go_on else []
     with tempfile.TemporaryDirectory() as folder:
         engines = str(paths_from(os.environ).engines)
         environment = os.environ | {"HOMECLUSTER_HOME": folder, "HOMECLUSTER_ENGINES": engines}
-        up = _document(
-            environment, "up", "--model", "gpt2", "--random-weights", "--port", "0",
-            "--prompt-tokens", "16", "--output-tokens", str(_TOKENS), "--detach",
-        )  # fmt: skip
-        try:
-            for turn in range(asked.pairs):
-                pairs.append(_pair(up, environment, asked.seconds, turn))
-                _keep(pairs)
-        finally:
-            subprocess.run([*_COMMAND, "down", "--all"], env=environment, check=True)
-    print(RESULTS.read_text())
+        with _answering(environment) as people:
+            people.settled_rate(max(8.0, asked.seconds))
+            alone, diagnosed = _spans(people, environment, asked.pairs, max(8.0, asked.seconds))
+    keep(alone, diagnosed)
 
 
-def _keep(pairs: list[tuple[float, float]]) -> None:
-    found = {
-        "schema": "homecluster.diagnosis-cost/1",
-        "pairs": [{"alone_tokens_per_s": a, "diagnosed_tokens_per_s": b} for a, b in pairs],
-        "median_ratio": statistics.median(with_it / without for without, with_it in pairs),
-    }
-    RESULTS.write_text(json.dumps(found, indent=2) + "\n")
+@contextmanager
+def _answering(environment: Mapping[str, str]) -> Iterator[Asking]:
+    """A job with one person who asks it."""
+    ran = subprocess.run(
+        [*_COMMAND, "up", "--model", "gpt2", "--random-weights", "--port", "0",
+         "--prompt-tokens", "16", "--output-tokens", "16", "--detach", "--json"],
+        env=environment, stdout=subprocess.PIPE, check=True,
+    )  # fmt: skip
+    try:
+        port = urlsplit(json.loads(ran.stdout)["base_url"]).port
+        assert port is not None
+        with subprocess.Popen(
+            askers(port, 1), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as process:
+            yield Asking(process=process)
+            process.kill()
+    finally:
+        subprocess.run([*_COMMAND, "down", "--all"], env=environment, check=True)
 
 
-def _kept() -> list[tuple[float, float]]:
-    pairs = json.loads(RESULTS.read_text())["pairs"]
-    return [(one["alone_tokens_per_s"], one["diagnosed_tokens_per_s"]) for one in pairs]
+def _spans(
+    people: Asking, environment: Mapping[str, str], pairs: int, seconds: float
+) -> tuple[list[float], list[float]]:
+    """(tokens per second alone, one more than those diagnosed; tokens per second while diagnosed)."""
+    alone, diagnosed = [people.rate(seconds)], []
+    for _ in range(pairs):
+        diagnosed.append(_diagnosed_rate(people, environment, seconds))
+        alone.append(people.rate(seconds))
+        print(f"{diagnosed[-1]:.1f} between {alone[-2]:.1f} and {alone[-1]:.1f}", flush=True)
+    return alone, diagnosed
 
 
-def _pair(
-    up: dict[str, Any], environment: dict[str, str], seconds: float, turn: int
-) -> tuple[float, float]:
-    """(tokens/s alone, tokens/s while it is diagnosed); every other pair in the other order."""
-    _rate(up, 1.0)
-    if turn % 2:
-        diagnosed = _diagnosed_rate(up, environment, seconds)
-        return _rate(up, seconds), diagnosed
-    alone = _rate(up, seconds)
-    return alone, _diagnosed_rate(up, environment, seconds)
-
-
-def _diagnosed_rate(up: dict[str, Any], environment: dict[str, str], seconds: float) -> float:
+def _diagnosed_rate(people: Asking, environment: Mapping[str, str], seconds: float) -> float:
     """As a person would: one diagnosis in that time, begun with it."""
-    argv = [*_COMMAND, "diagnose", "--seconds", str(_WATCH_S), "--json"]
+    argv = [*_COMMAND, "diagnose", "--json"]
     with subprocess.Popen(argv, env=environment, stdout=subprocess.PIPE, text=True) as watching:
-        rate = _rate(up, seconds)
+        rate = people.rate(seconds)
         told, _ = watching.communicate()
     print("named:", [cause["id"] for cause in json.loads(told)["causes"]], flush=True)
     return rate
 
 
-def _rate(up: dict[str, Any], seconds: float) -> float:
-    """Tokens per second of one request after the other."""
-    begun_s, made = time.monotonic(), 0
-    while (took_s := time.monotonic() - begun_s) < seconds:
-        body = {"model": up["served_model"], "prompt": "Once", "max_tokens": _TOKENS, "ignore_eos": True}  # fmt: skip
-        request = urllib.request.Request(
-            f"{up['base_url']}/completions",
-            json.dumps(body).encode(),
-            {"Content-Type": "application/json"},
-        )
-        with urllib.request.urlopen(request, timeout=120) as answer:
-            made += json.load(answer)["usage"]["completion_tokens"]
-    return made / took_s
+def keep(alone: Sequence[float], diagnosed: Sequence[float]) -> None:
+    around = between(alone)
+    document = {
+        "schema": "homecluster.diagnosis-cost/2",
+        "pairs": [
+            {"alone_tokens_per_s": a, "diagnosed_tokens_per_s": b}
+            for a, b in zip(around, diagnosed, strict=True)
+        ],
+        "alone_tokens_per_s": list(alone),
+    }
+    RESULTS.write_text(json.dumps(document, indent=2) + "\n")
+    said = told(document)
+    write_between(PAGE, _MARKS, said)
+    print(said)
 
 
-def _document(environment: dict[str, str], *arguments: str) -> dict[str, Any]:
-    ran = subprocess.run(
-        [*_COMMAND, *arguments, "--json"], env=environment, stdout=subprocess.PIPE, check=True
+def between(spans: Sequence[float]) -> list[float]:
+    """What each gap between two spans is set against: the mean of both."""
+    return [mean(pair) for pair in pairwise(spans)]
+
+
+def told(document: Mapping[str, Any]) -> str:
+    """The ratios, their median and spread, and how much spans without a diagnosis wander."""
+    ratios = [
+        one["diagnosed_tokens_per_s"] / one["alone_tokens_per_s"] for one in document["pairs"]
+    ]
+    alone = document["alone_tokens_per_s"]
+    still = [one / mean(pair) for one, *pair in zip(alone[1:], alone, alone[2:], strict=False)]
+    wander = f" {_spread(still)} where none was asked." if still else ""
+    return (
+        f"A span with one `diagnose` in it gave {', '.join(f'{one:.2f}' for one in ratios)} of the tokens/s of the spans "
+        f"around it: median {median(ratios):.3f}, {_spread(ratios)};{wander}"
     )
-    table: dict[str, Any] = json.loads(ran.stdout)
-    return table
+
+
+def _spread(ratios: Sequence[float]) -> str:
+    return f"{min(ratios):.2f} to {max(ratios):.2f}"
 
 
 if __name__ == "__main__":
