@@ -89,7 +89,8 @@ def _set(link: Link, direction: Direction, shape: Shape) -> None:
 
 def _measure(cell: Cell, copies: tuple[EngineCopy, EngineCopy], end_s: float) -> None:
     """Pairs of answers until all are kept or the time is over; every other pair asks the other side first."""
-    tokens = _tokens(copies)
+    usual_tokens = _tokens(copies)
+    tokens = LAYOUTS[cell.layout].answer_tokens or usual_tokens
     for number in range(len(link_facts.pairs_of(link_facts.read(), cell)), PAIRS):
         if time.monotonic() > end_s:
             return
