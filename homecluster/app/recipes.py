@@ -22,7 +22,7 @@ from homecluster.domain.plan import PlanSet
 from homecluster.domain.recipe import JobStep, PlanStep, Recipe
 from homecluster.domain.topology import Cluster
 from homecluster.domain.training import Train, TrainPlanSet
-from homecluster.errors import LaunchError
+from homecluster.errors import InputError, LaunchError
 from homecluster.launch.engine_tool import Finished, run_tool
 from homecluster.planner.candidates import Pins
 from homecluster.store.engine_store import Engine, find_engine
@@ -93,6 +93,7 @@ def run_job(paths: Paths, recipe: Recipe, step: JobStep, tell: Tell) -> JobRun:
 
     Raises:
         MissingError: the CPU engine, or the training packages that it needs, are not installed.
+        InputError: an argument is not what the program takes.
         LaunchError: it failed; the hint names its log.
     """
     engine = refresh_own_code(find_engine(paths.engines, DeviceKind.CPU))
@@ -157,8 +158,13 @@ def _document(paths: Paths, recipe: Recipe, ended: Finished) -> dict[str, Any]:
             return document
     log = _folder(paths) / f"{recipe.name}.log"
     write_private(log, "\n".join([*ended.said, ended.output]).encode())
-    how = "took far too long" if ended.timed_out else f"ended with code {ended.code}"
-    raise LaunchError(f"{recipe.name} {how}", hint=f"its log is {log}")
+    hint = f"its log is {log}"
+    if ended.timed_out:
+        raise LaunchError(f"{recipe.name} took far too long", hint=hint)
+    words = next((line.strip() for line in reversed(ended.said) if line.strip()), "no word why")
+    if ended.code == InputError.exit_code:
+        raise InputError(f"{recipe.name}: {words.rpartition('error: ')[2]}", hint=hint)
+    raise LaunchError(f"{recipe.name} ended with code {ended.code}: {words}", hint=hint)
 
 
 def _folder(paths: Paths) -> Path:

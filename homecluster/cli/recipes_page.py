@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from homecluster.domain.recipe import JobStep, PlanStep, Recipe
 from homecluster.domain.training import Train
-from homecluster.store.recipes import TRAINING_JOBS, bundled_recipes, recipe_folder
+from homecluster.store.recipes import bundled_recipes, install_command, recipe_folder
 
 _HEAD = """# Recipes
 
@@ -28,10 +28,8 @@ def recipes_page(recipes: Sequence[Recipe]) -> str:
 
 
 def _section(recipe: Recipe) -> str:
-    needs = "nothing"
-    if isinstance(recipe.step, JobStep):
-        more = " --training" if recipe.step.module in TRAINING_JOBS else ""
-        needs = f"the CPU engine (`homecluster engine install --cpu{more}`)"
+    install = install_command(recipe)
+    needs = f"the CPU engine (`{install}`)" if install else "nothing"
     sentences = recipe.about.replace(". ", ".\n")
     return (
         f"\n## {recipe.name}\n\n{recipe.title}.\n\n{sentences}\n\n"

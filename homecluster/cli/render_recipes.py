@@ -17,6 +17,7 @@ from homecluster.cli.render_console import console, plain_table
 from homecluster.domain.plan import PlanSet
 from homecluster.domain.recipe import Recipe
 from homecluster.domain.units import format_bytes, format_rate, format_seconds
+from homecluster.store.recipes import install_command
 
 _BAR = 30
 _WIDE = 100
@@ -44,6 +45,8 @@ def show_dry_run(recipe: Recipe, commands: Sequence[Sequence[str]]) -> None:
     out = console()
     out.print(f"[bold]{escape(recipe.name)}[/]: {escape(recipe.title)}")
     out.print(escape(recipe.about))
+    install = install_command(recipe)
+    out.print(f"needs: {f'the CPU engine ({install})' if install else 'nothing'}")
     out.print(f"takes about {recipe.minutes:g} min, downloads {escape(recipe.downloads)}")
     for argv in commands:
         out.print(f"in the engine environment: {escape(shlex.join(argv))}", soft_wrap=True)

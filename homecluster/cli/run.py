@@ -14,7 +14,7 @@ from homecluster.cli.output import print_document
 from homecluster.domain.plan import PlanSet
 from homecluster.domain.recipe import JobStep, PlanStep, Recipe
 from homecluster.store.plan_document import plan_document, plan_table, verdict_table
-from homecluster.store.recipes import find_recipe
+from homecluster.store.recipes import find_recipe, install_command
 from homecluster.store.train_document import train_document, train_plan_table
 
 NOTHING_FITS = 1
@@ -63,6 +63,7 @@ def _dry_run(recipe: Recipe, *, as_json: bool) -> int:
                 "dry_run": True,
                 "downloads": recipe.downloads,
                 "minutes": recipe.minutes,
+                "needs": install_command(recipe),
                 "commands": commands,
             }
         )

@@ -16,6 +16,7 @@ from homecluster.errors import InputError
 from homecluster.store.config_fields import shown
 from homecluster.store.fields import Fields, member, one_of, text, whole_number
 from homecluster.store.files import read_text
+from homecluster.store.recipe_flags import flags_of
 
 SCHEMA: Final = "homecluster.recipe/1"
 TRAINING_JOBS: Final = ("bert_pairs", "compare_zero", "next_action")
@@ -59,6 +60,14 @@ def find_recipe(reference: str) -> tuple[Recipe, Path]:
     )
 
 
+def install_command(recipe: Recipe) -> str | None:
+    """What installs the engine that it needs; None where it plans from documents alone."""
+    if not isinstance(recipe.step, JobStep):
+        return None
+    more = " --training" if recipe.step.module in TRAINING_JOBS else ""
+    return f"homecluster engine install --cpu{more}"
+
+
 def load_recipe(path: Path) -> Recipe:
     """The recipe of a file (InputError: with line and key)."""
     content = read_text(path, "recipe")
@@ -70,15 +79,15 @@ def load_recipe(path: Path) -> Recipe:
     root.allow("schema", "title", "about", "minutes", "downloads", "job", "plan", "train", "small")
     if root.need("schema", text) != SCHEMA:
         raise root.error("schema", f"must be {SCHEMA!r}")
-    job = root.child("job")
+    step = _step(root)
     return Recipe(
         name=path.stem,
         title=root.need("title", text),
         about=" ".join(root.need("about", text).split()),
         minutes=root.need("minutes", _minutes),
         downloads=root.get("downloads", text, "nothing"),
-        step=_step(root),
-        small=_small(root, job),
+        step=step,
+        small=_small(root, step),
     )
 
 
@@ -90,7 +99,8 @@ def _step(root: Fields) -> JobStep | PlanStep:
     assert fields is not None
     if given[0] == "job":
         module = fields.need("module", one_of(JOBS))
-        return JobStep(module=module, arguments=_arguments(fields, but="module"))
+        fields.allow("module", *flags_of(module))
+        return JobStep(module=module, arguments=_arguments(fields))
     return PlanStep(
         model=fields.need("model", text),
         cluster=fields.get("cluster", text, None),
@@ -121,17 +131,18 @@ def _train(fields: Fields) -> Train:
     )
 
 
-def _small(root: Fields, job: Fields | None) -> tuple[tuple[str, Value], ...]:
+def _small(root: Fields, step: JobStep | PlanStep) -> tuple[tuple[str, Value], ...]:
     small = root.child("small")
     if small is None:
         return ()
-    if job is None:
+    if not isinstance(step, JobStep):
         raise root.error("small", "only a [job] has a small size")
-    return _arguments(small, but=None)
+    small.allow(*flags_of(step.module))
+    return _arguments(small)
 
 
-def _arguments(fields: Fields, *, but: str | None) -> tuple[tuple[str, Value], ...]:
-    return tuple((name, fields.need(name, _value)) for name in fields.table if name != but)
+def _arguments(fields: Fields) -> tuple[tuple[str, Value], ...]:
+    return tuple((name, fields.need(name, _value)) for name in fields.table if name != "module")
 
 
 def _value(value: object) -> Value:

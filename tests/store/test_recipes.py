@@ -13,6 +13,7 @@ from homecluster.cli.recipes_page import recipes_page
 from homecluster.domain.recipe import JobStep, PlanStep
 from homecluster.domain.training import Method, Train
 from homecluster.errors import InputError
+from homecluster.store.recipe_flags import flags_of
 from homecluster.store.recipes import bundled_recipes, find_recipe, load_recipe, recipe_folder
 
 HEAD = 'schema = "homecluster.recipe/1"\ntitle = "t"\nabout = "a"\nminutes = 1\n'
@@ -54,10 +55,18 @@ def test_every_bundled_job_has_a_small_size() -> None:
 
 
 def test_a_job_becomes_a_command_line(tmp_path: Path) -> None:
-    text = JOB + 'loud = true\nquiet = false\nname = "x y"\n'
-    step = load_recipe(written(tmp_path, text)).step
+    step = load_recipe(written(tmp_path, JOB + 'milliseconds = "4, 8"\n')).step
     assert isinstance(step, JobStep)
-    assert step.argv() == ("--samples", "7", "--loud", "--name", "x y")
+    assert step.argv() == ("--samples", "7", "--milliseconds", "4, 8")
+
+
+def test_true_is_a_bare_flag_and_false_is_none() -> None:
+    step = JobStep(module="feed_unequal", arguments=(("loud", True), ("quiet", False)))
+    assert step.argv() == ("--loud",)
+
+
+def test_a_program_takes_the_flags_of_its_source() -> None:
+    assert flags_of("serve_replicas") == ("shape", "replicas", "requests", "in-flight")
 
 
 def test_the_small_size_replaces_arguments(tmp_path: Path) -> None:
@@ -85,6 +94,8 @@ def test_a_file_of_ones_own_starts_its_paths_beside_itself(tmp_path: Path) -> No
         (JOB.replace("feed_unequal", "feed_uneqal"), ("mine.toml:6", "did you mean 'feed_unequal'")),
         (HEAD, ("exactly one of",)),
         (JOB + "[plan]\nmodel = 'gpt2'\n", ("exactly one of",)),
+        (JOB.replace("samples", "sampels"), ("mine.toml:7: job.sampels", "did you mean 'samples'")),
+        (JOB + "[small]\nmilisecond = 2\n", ("mine.toml:9: small.milisecond", "did you mean 'milliseconds'")),
         (JOB + "[smal]\nsamples = 2\n", ("unknown key", "did you mean 'small'")),
         (HEAD + "[plan]\nmodel = 'gpt2'\nconcurency = 3\n", ("mine.toml:7", "did you mean 'concurrency'")),
         (HEAD + "[train]\nmethod = 'lora'\n", ("'model' is missing",)),
