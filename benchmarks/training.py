@@ -3,15 +3,18 @@
 Real DeepSpeed steps of a small GPT-2 with random weights. One start per number of PCs: inside it one training follows
 the other (methods, stages), and the links change while it runs. The forecast is the planner's own, from the PC and
 the links that the serving grid has probed (`python -m benchmarks.accuracy --probe`). A cell is appended to
-benchmarks/results/training.jsonl when it is done and skipped when it is there, so the grid can be run piece by piece.
+benchmarks/results/training.jsonl when it is done and skipped when it is there, so the grid can be run piece by piece;
+`--seconds` begins no cell after so long.
 Needs root and the engine with the training packages. `--table` prints what is kept beside what the planner says today.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import statistics
+import time
 from collections.abc import Sequence
 from itertools import groupby, product
 
@@ -31,13 +34,15 @@ def cells(asked: argparse.Namespace) -> list[Cell]:
     return [Cell(home=h, hosts=n, method=m, stage=s) for n, m, s, h in wanted]
 
 
-def measure(engine: Engine, wanted: Sequence[Cell]) -> None:
-    """The cells of one start; each is kept at once."""
+def measure(engine: Engine, wanted: Sequence[Cell], end_s: float) -> None:
+    """The cells of one start, none begun after `end_s` of the monotonic clock; each is kept at once."""
     with Start(engine, wanted[0].hosts) as start:
         for _, training in groupby(wanted, key=lambda cell: (cell.method, cell.stage)):
             first, *others = training
             start.begin(first)
             for cell in (first, *others):
+                if time.monotonic() > end_s:
+                    return
                 start.link(cell.home)
                 keep({**cell.key, **start.steps(STEPS[cell.home])})
                 print(table([cell]).splitlines()[2], flush=True)
@@ -76,6 +81,9 @@ def main() -> None:
     parser.add_argument("--methods", nargs="+", type=Method, default=[Method.LORA, Method.FULL])
     parser.add_argument("--stages", nargs="+", type=int, default=[0, 1, 2, 3])
     parser.add_argument("--again", action="store_true", help="also cells that are there")
+    parser.add_argument(
+        "--seconds", type=float, default=math.inf, help="begin no cell after so long"
+    )
     parser.add_argument("--table", action="store_true", help="only print what is kept")
     asked = parser.parse_args()
     wanted = cells(asked)
@@ -83,9 +91,11 @@ def main() -> None:
         print(table(wanted))
         return
     engine = refresh_own_code(find_engine(paths_from(os.environ).engines, DeviceKind.CPU))
+    end_s = time.monotonic() + asked.seconds
     missing = [cell for cell in wanted if asked.again or row_of(cell) is None]
     for _, start in groupby(missing, key=lambda cell: cell.hosts):
-        measure(engine, list(start))
+        if time.monotonic() < end_s:
+            measure(engine, list(start), end_s)
 
 
 if __name__ == "__main__":
