@@ -31,7 +31,7 @@ _SLOW_STARTS = (
     "cpu-quota",
     "disk-bound-load",
 )
-"""While a job starts, what slows its start comes before what will slow its tokens."""
+"""While a job starts, what slows its start comes before what will slow its tokens; by how much programs wait."""
 _SMALL = 0.02
 """An effect of less than this share of the rate comes last: it is within any measurement's spread."""
 _BLOCKS, _NOW, _ROOTS, _SLOWS, _SMALL_ONES, _LAST = range(6)
@@ -85,7 +85,7 @@ def _judge(case: Case) -> Diagnosis:
     placed = [(_BLOCKS, one) for one in blocks]
     placed += [(_place(case, one, roots), one) for one in (*links, *machines, *layouts)]
     placed += [(_LAST, one) for one in _find(table.LAST, case)]
-    ranked = sorted(placed, key=lambda entry: (entry[0], -entry[1].cause.effect_tokens_per_s))
+    ranked = sorted(placed, key=lambda entry: (entry[0], -_weight(*entry)))
     return Diagnosis(
         judged=case.judged.plan if case.judged else None,
         causes=tuple(one.cause for _, one in ranked),
@@ -94,6 +94,11 @@ def _judge(case: Case) -> Diagnosis:
         ),
         looked=case.judged is not None or looked_at_anything(case.signs),
     )
+
+
+def _weight(place: int, found: Found) -> float:
+    """Of causes in one place: a start has no tokens yet that could be gained."""
+    return found.stalled_ratio if place == _NOW else found.cause.effect_tokens_per_s
 
 
 def _find(rules: Sequence[Rule], case: Case) -> list[Found]:

@@ -126,6 +126,8 @@ class Found:
     cause: Cause
     mended: Cluster | None = None
     """What the planner would believe after the remedy; None where the planner cannot tell."""
+    stalled_ratio: float = 0.0
+    """The share of the time in which programs wait because of it, as the kernel counts it."""
 
 
 Rule = Callable[[Case], Found | None]
@@ -140,6 +142,7 @@ def found(
     argv: tuple[str, ...] = (),
     effect: float = 0.0,
     mended: Cluster | None = None,
+    stalled_ratio: float = 0.0,
 ) -> Found:
     """A cause in its usual parts."""
     cause = Cause(
@@ -149,7 +152,7 @@ def found(
         effect_tokens_per_s=effect,
         remedy=Remedy(text=do, argv=argv),
     )
-    return Found(cause=cause, mended=mended)
+    return Found(cause=cause, mended=mended, stalled_ratio=stalled_ratio)
 
 
 def change_links(cluster: Cluster, ends: set[NodeId], change: Callable[[Link], Link]) -> Cluster:

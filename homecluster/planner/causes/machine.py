@@ -104,6 +104,7 @@ def busy_elsewhere(case: Case) -> Found | None:
             f"{100 * (node.cpu_stall_ratio or 0):.0f} % of the time",
             do="end or pause them (top shows which), or leave this PC out with --nodes",
             effect=max(case.gain_per_speed(max(0.1, 1 - other / cores)), case.missing_rate()),
+            stalled_ratio=node.cpu_stall_ratio or 0.0,
         )
     return None
 
@@ -118,6 +119,7 @@ def quota_throttled(case: Case) -> Found | None:
                 f"a CPU quota of a container or service stops programs on {node.node} {100 * ratio:.0f} % of the time",
                 do="raise the quota (docker --cpus, CPUQuota= of the unit), or start fewer threads",
                 effect=case.gain_per_speed(1 - ratio),
+                stalled_ratio=ratio,
             )
     return None
 
@@ -155,6 +157,7 @@ def disk_bound_load(case: Case) -> Found | None:
             f"{node.node} loads the weights from a slow disk: programs wait for it {100 * (node.io_stall_ratio or 0):.0f} % of the time"
             + (f" at {format_traffic(rate)} a second" if rate else ""),
             do="wait this time; then keep models on an SSD (HF_HOME), and in WSL inside the Linux file system, not under /mnt/c",
+            stalled_ratio=node.io_stall_ratio or 0.0,
         )
     return None
 

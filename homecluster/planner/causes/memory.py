@@ -32,6 +32,7 @@ def wsl_memory_cap(case: Case) -> Found | None:
             evidence=tuple(_memory_figures(node)),
             do=f"in Windows write memory={max(1, int(0.75 * pc / GIB))}GB under [wsl2] in .wslconfig, then wsl --shutdown",
             effect=case.missing_rate(),
+            stalled_ratio=node.memory_stall_ratio or 0.0,
         )
     return None
 
@@ -53,6 +54,7 @@ def memory_pressure(case: Case) -> Found | None:
             do="close what else holds memory there, or take a smaller or quantised model, fewer or shorter requests "
             "(--max-model-len), or leave this PC out",
             effect=case.missing_rate(),
+            stalled_ratio=node.memory_stall_ratio or 0.0,
         )
     return None
 

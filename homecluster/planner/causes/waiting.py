@@ -24,9 +24,8 @@ def latency_bound_tensor_parallel(case: Case) -> Found | None:
     if helps is None:
         return None
     to_do, gain = helps
-    without_latency = judged.workload.concurrent_requests / (
-        terms.total_s - terms.network_latency_s
-    )
+    others_s = sum(seconds for name, seconds in terms.parts() if name != "network_latency_s")
+    without_latency = judged.workload.concurrent_requests / others_s
     messages = f"{estimate.messages_per_token:.0f} messages per token"
     cause = Cause(
         id="latency-bound-tensor-parallel",

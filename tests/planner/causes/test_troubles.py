@@ -103,6 +103,17 @@ def test_while_a_job_starts_what_slows_its_start_comes_first() -> None:
     assert busy.ids()[0] == "latency-bound-tensor-parallel"
 
 
+def test_of_what_slows_a_start_that_comes_first_for_which_programs_wait_most() -> None:
+    """A start has no tokens yet: what they would gain does not rank a disk against a core."""
+    loading = job_is(state="starting", phase="loading weights", elapsed_s=60.0)
+    both = node_is(io_stall_ratio=0.5, other_busy_cores=7.0, cpu_stall_ratio=0.15)
+
+    assert loading(both(asked(pins=TENSOR)(cable()))).ids()[:2] == [
+        "disk-bound-load",
+        "busy-elsewhere",
+    ]
+
+
 def test_loss_comes_before_the_layout_that_suffers_from_it() -> None:
     """Mended, the pipeline would be fine: the link is why, not the layout."""
     lossy = link_is(echoes=400, echoes_lost=60)(asked(workload=ONE)(wifi())).ids()
