@@ -24,7 +24,7 @@ from tests.planner.causes.troubles import PAIRS, TROUBLES
 
 if TYPE_CHECKING:
     from tests.cluster.diagnosed import Cell
-    from tests.cluster.lab_troubles import Site
+    from tests.cluster.lab_site import Site
 
 PAGE = Path(__file__).parents[1] / "docs" / "diagnose.md"
 RESULTS = Path(__file__).parent / "results" / "diagnosis.json"
@@ -104,7 +104,7 @@ def run_lab(limit_s: float, where_only: str, kind: str) -> None:
 
 def looks(cell: Cell, home: Site) -> Iterator[Row]:
     """One at the harmed home, one after the harm is undone; nothing where the harm could not be done."""
-    from tests.cluster.lab_troubles import causes  # noqa: PLC0415 - needs the lab
+    from tests.cluster.lab_site import causes  # noqa: PLC0415 - needs the lab
 
     try:
         with cell.harm(home) as arguments:

@@ -8,20 +8,11 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
+from tests.cluster.lab_link_troubles import in_the_way, link
+from tests.cluster.lab_pc_troubles import CLOCK, WSL_KERNEL
+from tests.cluster.lab_site import Site, Trouble, nothing
 from tests.cluster.lab_starts import STARTS
-from tests.cluster.lab_troubles import (
-    CLOCK,
-    LAYOUTS,
-    MEASURING,
-    PAIRS,
-    TROUBLES,
-    WSL_KERNEL,
-    Site,
-    Trouble,
-    in_the_way,
-    link,
-    nothing,
-)
+from tests.cluster.lab_troubles import LAYOUTS, MEASURING, PAIRS, TROUBLES
 from tests.cluster.pcs import Pc
 from tests.lab.homes import home_named
 from tests.lab.lab import Lab

@@ -11,7 +11,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-from tests.cluster.lab_troubles import Site, Trouble, growing, over, probe
+from tests.cluster.lab_pc_troubles import growing, over
+from tests.cluster.lab_site import Site, Trouble, probe
 from tests.fakes.gang_engine import make_engine, make_model
 from tests.waiting import within
 

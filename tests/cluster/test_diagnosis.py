@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.cluster.diagnosed import guest_wifi, site
-from tests.cluster.lab_troubles import TROUBLES, Site, Trouble, causes, nothing
+from tests.cluster.lab_site import Site, Trouble, causes, nothing
+from tests.cluster.lab_troubles import TROUBLES
 from tests.lab.availability import require_lab
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]

@@ -28,6 +28,7 @@ class Link:
         jitter_ms: float | None = None,
         loss_percent: float | None = None,
         queue_kib: float | None = None,
+        wakes_ms: float | None = None,
     ) -> None:
         """Change what is given; the delay is one way on this link, a round trip crosses four."""
         changes = {
@@ -36,6 +37,7 @@ class Link:
             "jitter_s": None if jitter_ms is None else jitter_ms / 1000,
             "loss_ratio": None if loss_percent is None else loss_percent / 100,
             "queue_bytes": None if queue_kib is None else round(queue_kib * 1024),
+            "wakes_s": None if wakes_ms is None else wakes_ms / 1000,
         }
         self._shape(direction, {k: v for k, v in changes.items() if v is not None})
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tests.lab.frame import Frame
 
 if TYPE_CHECKING:
     from tests.lab.medium import Medium
     from tests.lab.segment import Port
+
+
+SLEEPS_AFTER_S: Final = 0.1
+"""A pause after which adapters that save power listen to beacons only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +31,8 @@ class Shape:
     """Waiting frames beyond this are dropped; the one being sent is not waiting."""
     largest_packet_bytes: int | None = None
     """IP packets above this vanish silently: a path MTU black hole."""
+    wakes_s: float = 0.0
+    """After a pause the radio sleeps: the next frame comes so much later, and those behind it wait for it."""
     blocked: bool = False
 
     def __post_init__(self) -> None:
@@ -116,6 +122,8 @@ class Pipe:
         """When a frame sent now arrives; never before one sent earlier, so order is kept."""
         shape = self.shape
         due_s = sent_s + shape.delay_s
+        if sent_s - self.last_due_s > SLEEPS_AFTER_S:
+            due_s += shape.wakes_s
         if shape.jitter_s:
             due_s += shape.jitter_s * (2.0 * random.random() - 1.0)
         self.last_due_s = max(self.last_due_s, due_s)
