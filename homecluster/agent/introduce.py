@@ -67,29 +67,6 @@ def ask_who(host: str, port: int, timeout_s: float = CONNECT_S) -> Introduction:
     return introduction
 
 
-def first_pinned(addresses: Sequence[tuple[str, int]], cluster_key_sha256: str) -> Introduction:
-    """The first address at which the cluster of that key answers.
-
-    Raises:
-        PeerError: none does; says what happened at each.
-    """
-    troubles = []
-    for host, port in addresses:
-        try:
-            found = ask_who(host, port)
-        except PeerError as error:
-            troubles.append(error.message)
-            continue
-        if found.cluster_key_sha256 == cluster_key_sha256:
-            return found
-        troubles.append(f"the PC at {host} port {port} is not of the cluster that the token names")
-    raise PeerError(
-        "; ".join(troubles) or "no PC of the token's cluster was found",
-        hint="the secret was not sent. On a PC of the cluster: homecluster nodes shows the coordinator's "
-        "address; then homecluster join --address HOST:PORT",
-    )
-
-
 def ask_in(introduction: Introduction, request: Mapping[str, Any]) -> dict[str, Any]:
     """The answer to a join request, from who proves to hold the cluster's key.
 

@@ -150,8 +150,8 @@ def launch_copies(
     )
     copies_store.write_copies(folder, copies)
     write_launch(folder, record)
-    started = start_detached(MODULE, folder.path, folder.supervisor_log, tied=wanted.tied)
-    return Up(folder=folder, started=started)
+    supervisor = start_detached(MODULE, folder.path, folder.supervisor_log, tied=wanted.tied)
+    return Up(folder=folder, supervisor=supervisor)
 
 
 def _folder_here(here: Here, wanted: Wanted, ready: Ready) -> str:

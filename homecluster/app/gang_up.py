@@ -52,8 +52,8 @@ def launch_gang(here: Here, plans: PlanSet, plan: Plan, wanted: Wanted, ready: R
     for name in tokens_of(first):
         gang_store.write_token(folder, name, secrets.token_hex(32))
     write_launch(folder, record)
-    started = start_detached(MODULE, folder.path, folder.supervisor_log, tied=wanted.tied)
-    return Up(folder=folder, started=started)
+    supervisor = start_detached(MODULE, folder.path, folder.supervisor_log, tied=wanted.tied)
+    return Up(folder=folder, supervisor=supervisor)
 
 
 def open_on(ready: Ready) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from homecluster.domain.plan import Plan, PlanSet, Rejection, VerdictKind
 from homecluster.engines.vllm_launch import Installation, Served, launch_spec
 from homecluster.errors import HomeclusterError, InputError, LaunchError
 from homecluster.launch.ports import is_loopback, usable_port
-from homecluster.launch.start import Started, start_detached
+from homecluster.launch.start import start_detached
 from homecluster.store.engine_store import find_engine, python_of
 from homecluster.store.job_store import JobFolder, Launch, write_launch
 from homecluster.store.models import FoundModel
@@ -66,7 +67,7 @@ class Up:
     """A job that was just started."""
 
     folder: JobFolder
-    started: Started
+    supervisor: subprocess.Popen[bytes]
 
 
 def check_any(plans: PlanSet) -> None:
@@ -153,8 +154,8 @@ def launch(here: Here, plans: PlanSet, plan: Plan, wanted: Wanted, tell: Tell) -
     )
     forget_old(here.paths.jobs, keep=KEPT_FOLDERS)
     write_launch(folder, record)
-    started = start_detached(MODULE, folder.path, folder.supervisor_log, tied=wanted.tied)
-    return Up(folder=folder, started=started)
+    supervisor = start_detached(MODULE, folder.path, folder.supervisor_log, tied=wanted.tied)
+    return Up(folder=folder, supervisor=supervisor)
 
 
 def follow(up: Up) -> Iterator[JobView]:
@@ -165,7 +166,7 @@ def follow(up: Up) -> Iterator[JobView]:
     """
     last = None
     while True:
-        has_exited = up.started.process.poll() is not None
+        has_exited = up.supervisor.poll() is not None
         view = look(up.folder)
         if has_exited and view.entry is None:
             words = up.folder.supervisor_log.read_text(errors="replace").strip().splitlines()

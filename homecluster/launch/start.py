@@ -5,27 +5,17 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 
-@dataclass(frozen=True, slots=True)
-class Started:
-    """A supervisor; while `tied`, it ends when this object's process does."""
+def start_detached(module: str, folder: Path, log: Path, *, tied: bool) -> subprocess.Popen[bytes]:
+    """Run `python -m module folder` in a session of its own, its words in `log`.
 
-    process: subprocess.Popen[bytes]
-
-    def let_go(self) -> None:
-        """Close our end of the line: a tied supervisor stops its job."""
-        if self.process.stdin is not None:
-            self.process.stdin.close()
-
-
-def start_detached(module: str, folder: Path, log: Path, *, tied: bool) -> Started:
-    """Run `python -m module folder` in a session of its own, its words in `log`."""
+    While `tied` it ends when this process does: then nobody holds the other end of its standard input.
+    """
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
-        process = subprocess.Popen(
+        return subprocess.Popen(
             (sys.executable, "-m", module, str(folder)),
             stdin=subprocess.PIPE if tied else subprocess.DEVNULL,
             stdout=output,
@@ -35,4 +25,3 @@ def start_detached(module: str, folder: Path, log: Path, *, tied: bool) -> Start
         )
     finally:
         os.close(output)
-    return Started(process)

@@ -13,7 +13,7 @@ from typing import Any
 
 from homecluster.agent.agent import Agent, Surroundings
 from homecluster.agent.folder import AgentFolder, lock_folder, make_folder
-from homecluster.agent.introduce import first_pinned
+from homecluster.agent.introduce import ask_who
 from homecluster.agent.local import COORDINATOR, LocalAgent
 from homecluster.agent.tokens import parse_token
 from homecluster.agent.verbs import Verb
@@ -125,7 +125,7 @@ class Town:
     def member(self, name: str, of: Pc, role: str = "worker", verbs: Sequence[Verb] = ()) -> Pc:
         made = self.pc(name)
         token = parse_token(self.token(of, role))
-        introduction = first_pinned((("127.0.0.1", self.port),), token.cluster_key_sha256)
+        introduction = ask_who("127.0.0.1", self.port)
         join_cluster(made.home, token, introduction, name=name, interface=None)
         made.start(verbs)
         within(5, lambda: made.local.status()["connected"], lambda: made.local.status()["trouble"])

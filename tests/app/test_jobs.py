@@ -34,7 +34,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
         stop(look(job.folder))
         for process in job.processes():
             process.kill()
-        job.started.process.wait(30)
+        job.supervisor.wait(30)
 
 
 def is_running(view: JobView) -> bool:
@@ -46,7 +46,7 @@ def has_ended(view: JobView) -> bool:
 
 
 def keeper_of(job: FakeJob) -> psutil.Process:
-    children = psutil.Process(job.started.process.pid).children()
+    children = psutil.Process(job.supervisor.pid).children()
     (keeper,) = [child for child in children if "homecluster.launch.keeper" in child.cmdline()]
     return keeper
 
@@ -93,8 +93,8 @@ def test_no_token_within_the_limit_is_a_failure(start: Start) -> None:
 def test_kill_9_of_the_supervisor_ends_the_engine_and_is_told(start: Start) -> None:
     job = start("good")
     job.wait_for(is_running)
-    job.started.process.kill()
-    job.started.process.wait()
+    job.supervisor.kill()
+    job.supervisor.wait()
     lost = look(job.folder).state
     assert isinstance(lost, Failed)
     assert "its supervisor was killed" in lost.reason
@@ -124,9 +124,9 @@ def test_down_cleans_up_after_supervisor_and_keeper_were_both_killed(start: Star
     job = start("stubborn")
     running = job.wait_for(is_running)
     keeper = keeper_of(job)
-    job.started.process.kill()
+    job.supervisor.kill()
     keeper.kill()
-    job.started.process.wait()
+    job.supervisor.wait()
     stop(look(job.folder))
     if running.entry is not None and running.entry.group is not None:
         assert job.processes() == []  # the control group knows even those without environment
@@ -136,7 +136,7 @@ def test_down_cleans_up_after_supervisor_and_keeper_were_both_killed(start: Star
 def test_a_tied_job_ends_with_the_command_that_started_it(start: Start) -> None:
     job = start("good", tied=True)
     job.wait_for(is_running)
-    job.started.let_go()
+    job.let_go()
     assert job.wait_for(has_ended).state == Stopped(reason="the command that started it ended")
     assert job.processes() == []
 
@@ -206,4 +206,4 @@ def test_a_supervisor_that_has_said_nothing_yet_is_ended_at_once(start: Start) -
     ended = stop(look(job.folder))
     assert isinstance(ended.state, Stopped), ended.state
     assert job.processes() == []
-    job.started.process.wait(30)
+    job.supervisor.wait(30)

@@ -1,5 +1,6 @@
 """Jobs whose engine is tests/fakes/engine.py, in a folder of their own."""
 
+import subprocess
 import sys
 import time
 import uuid
@@ -13,7 +14,7 @@ import psutil
 from homecluster.app.jobs import JobView, look
 from homecluster.domain.ids import NodeId
 from homecluster.domain.job import Command, JobId, LaunchSpec
-from homecluster.launch.start import Started, start_detached
+from homecluster.launch.start import start_detached
 from homecluster.store.job_store import JobFolder, Launch, write_launch
 from tests.ports import unused_port
 
@@ -25,7 +26,7 @@ class FakeJob:
     folder: JobFolder
     mark: str
     port: int
-    started: Started
+    supervisor: subprocess.Popen[bytes]
 
     def wait_for(self, wanted: Callable[[JobView], bool], within_s: float = 20.0) -> JobView:
         deadline = time.monotonic() + within_s
@@ -33,6 +34,11 @@ class FakeJob:
             assert time.monotonic() < deadline, view.state
             time.sleep(0.05)
         return view
+
+    def let_go(self) -> None:
+        """As the command that started a tied job does when it ends."""
+        assert self.supervisor.stdin is not None
+        self.supervisor.stdin.close()
 
     def processes(self) -> list[psutil.Process]:
         """Everything of the engine that lives, even without its environment, session or parent."""
@@ -89,7 +95,7 @@ def start_fake(
         cluster_fingerprint=None,
     )
     write_launch(folder, launch)
-    started = start_detached(
+    supervisor = start_detached(
         "homecluster.app.job_process", folder.path, folder.supervisor_log, tied=tied
     )
-    return FakeJob(folder, mark, port, started)
+    return FakeJob(folder, mark, port, supervisor)

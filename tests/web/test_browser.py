@@ -125,7 +125,7 @@ def test_the_running_jobs_speed_moves(tmp_path: Path) -> None:
             seen.picture("job")
             assert seen.errors == []
     finally:
-        os.kill(job.started.process.pid, signal.SIGTERM)
+        os.kill(job.supervisor.pid, signal.SIGTERM)
         within(30, lambda: not job.processes())
 
 
