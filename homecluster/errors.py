@@ -1,4 +1,12 @@
-"""Which deliberate errors end a command: what is wrong, what to do about it, and the exit code."""
+"""Which deliberate errors end a command: what is wrong, what to do about it, and the exit code.
+
+One question chooses the class: what would the user have to change?
+    the command or a file that was written   InputError: another word would do
+    this PC, before the same command works   MissingError: the hint says how
+    another PC                               PeerError
+    what the engine's log tells              LaunchError
+    the home itself: no word would do        HomeclusterError: it was tried, and the answer is no
+"""
 
 from __future__ import annotations
 
@@ -17,13 +25,13 @@ class HomeclusterError(Exception):
 
 
 class InputError(HomeclusterError):
-    """What was typed or written in a file is wrong (exit 2)."""
+    """What was typed or written in a file is wrong: another word would do (exit 2)."""
 
     exit_code = 2
 
 
 class MissingError(HomeclusterError):
-    """Something this PC needs is not there: a tool, disk space, a free port (exit 3)."""
+    """The command is right, but this PC lacks what it needs: a tool, disk space, a port, a job, a cluster (exit 3)."""
 
     exit_code = 3
 

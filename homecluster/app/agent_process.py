@@ -43,7 +43,9 @@ def main(home: Path) -> int:
         sweep(folder)
         state = read_state(folder.state)
         if state is None:
-            raise MissingError("this PC is in no cluster", hint="homecluster join")
+            raise MissingError(
+                "this PC is in no cluster", hint="homecluster join makes it a member."
+            )
     except HomeclusterError as error:
         sys.stderr.write(f"error: {error.message}\n  hint: {error.hint}\n")
         return error.exit_code

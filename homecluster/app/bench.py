@@ -21,7 +21,7 @@ from homecluster.domain.topology import Cluster
 from homecluster.domain.workload import Serve
 from homecluster.engines.vllm_gang_bytes import Traffic
 from homecluster.engines.vllm_launch import context_tokens
-from homecluster.errors import InputError
+from homecluster.errors import InputError, MissingError
 from homecluster.planner.candidates import Pins
 from homecluster.planner.speculation import acceptance_of
 from homecluster.store.files import write_json
@@ -61,11 +61,12 @@ def bench(
     `find_cluster` finds where the job's PCs are, for another workload than the planned one; `count_links` counts the bytes of its links.
 
     Raises:
-        InputError: the job is not running, or was not started for requests this long.
-        MissingError, LaunchError: as `measure` says.
+        InputError: the job was not started for requests this long.
+        MissingError: the job is not running, or as `measure` says.
+        LaunchError: as `measure` says.
     """
     if not isinstance(view.state, Running):
-        raise InputError(
+        raise MissingError(
             f"{view.folder.job_id} is not running", hint="homecluster status shows how far it is."
         )
     planned = job_workload(view)

@@ -12,7 +12,7 @@ import psutil
 
 from homecluster.domain.ids import NodeId
 from homecluster.domain.job import Failed, JobState, Starting, is_over
-from homecluster.errors import InputError
+from homecluster.errors import InputError, MissingError
 from homecluster.launch import strays
 from homecluster.launch.identity import ProcessIdentity, is_alive
 from homecluster.launch.meter import own_memory_bytes
@@ -185,7 +185,8 @@ def choose(views: tuple[JobView, ...], name: str | None) -> JobView:
     """The job of that name, or the only living one.
 
     Raises:
-        InputError: there is none, or more than one.
+        InputError: none is called so, or several are running.
+        MissingError: none is running.
     """
     if name is not None:
         found = [view for view in views if view.folder.job_id == name]
@@ -195,7 +196,7 @@ def choose(views: tuple[JobView, ...], name: str | None) -> JobView:
         return found[0]
     alive = living(views)
     if not alive:
-        raise InputError("no job is running", hint="start one: homecluster up --model gpt2")
+        raise MissingError("no job is running", hint="start one: homecluster up --model gpt2")
     if len(alive) > 1:
         names = ", ".join(view.folder.job_id for view in alive)
         raise InputError("several jobs are running: name one", hint=names)

@@ -17,7 +17,7 @@ from homecluster.app.train_run import Attempt, attempt
 from homecluster.domain.ids import NodeId
 from homecluster.domain.topology import Cluster
 from homecluster.domain.training import Method, TrainPlan, TrainPlanSet
-from homecluster.errors import InputError
+from homecluster.errors import HomeclusterError, InputError
 from homecluster.launch.train_cause import Lost
 from homecluster.store.engine_store import find_engine
 from homecluster.store.files import write_json
@@ -47,7 +47,8 @@ def choose(plans: TrainPlanSet, own: NodeId, nodes: tuple[NodeId, ...] = ()) -> 
     """The best plan in which this PC takes part, on exactly `nodes` where they are named.
 
     Raises:
-        InputError: the method is only planned, or no such plan fits; says why.
+        InputError: the method is only planned, or this PC was left out.
+        HomeclusterError: no such training fits; says why (exit 1).
     """
     if plans.workload.method is Method.QLORA:
         raise InputError(
@@ -67,7 +68,7 @@ def choose(plans: TrainPlanSet, own: NodeId, nodes: tuple[NodeId, ...] = ()) -> 
     if not able:
         where = " and ".join(nodes) or "this PC"
         why = next((one.detail for one in plans.rejections if set(one.nodes) == set(nodes)), plans.verdict.reason)  # fmt: skip
-        raise InputError(
+        raise HomeclusterError(
             f"no training on {where} fits: {why}",
             hint="homecluster plan --train --all shows what does.",
         )

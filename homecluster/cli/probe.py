@@ -16,7 +16,7 @@ from homecluster.app.scan import described_node, scan
 from homecluster.app.this_pc import this_pc
 from homecluster.cli import render_probe
 from homecluster.cli.output import print_document
-from homecluster.errors import InputError
+from homecluster.errors import InputError, MissingError
 from homecluster.store.cluster_table import cluster_table
 from homecluster.store.paths import Paths
 from netprobe.cli.inputs import parse_host, read_token
@@ -74,8 +74,9 @@ def probe(
     if members is not None:
         return _members(members, paths, size=size, force=force, between=between, as_json=as_json)
     if between:
-        raise InputError(
-            "--between is about members, and this PC is in no cluster", hint="homecluster join"
+        raise MissingError(
+            "--between is about members, and this PC is in no cluster",
+            hint="homecluster join makes it a member.",
         )
     measured = measure_this_pc(paths, force=force, tell=_tell)
     if as_json:

@@ -17,7 +17,7 @@ from homecluster.domain.hardware import DeviceKind
 from homecluster.domain.ids import NodeId
 from homecluster.domain.training import Method, Train
 from homecluster.domain.units import GIB
-from homecluster.errors import InputError, MissingError
+from homecluster.errors import HomeclusterError, InputError, MissingError
 from homecluster.store import engine_store
 from homecluster.store.engine_store import Engine, Manifest
 from homecluster.store.models import find_model
@@ -98,8 +98,9 @@ def test_what_no_device_holds_is_refused_before_anything_starts() -> None:
         "a", device("a", memory_total_bytes=2 * GIB, memory_free_bytes=2 * GIB), ram_bytes=GIB
     )
     plans = make_train_plans(cluster(small), model("llama-3-8b"), Train())
-    with pytest.raises(InputError, match="short"):
+    with pytest.raises(HomeclusterError, match="short") as caught:
         use_case.choose(plans, A)
+    assert caught.value.exit_code == 1
 
 
 def test_what_is_only_planned_is_said() -> None:

@@ -136,15 +136,11 @@ def test_a_plan_file_that_is_none_is_wrong_input(
     assert "plan.json" in said
 
 
-def test_without_jobs_every_verb_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_jobs_looking_at_all_of_them_is_fine(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run("status", capsys=capsys)
     assert (code, "no jobs" in out) == (0, True)
     assert run("status", "--json", capsys=capsys)[1].strip().startswith("{")
     assert run("down", "--all", capsys=capsys)[0] == 0
-    for verb in ("down", "bench", "logs"):
-        code, _, said = run(verb, capsys=capsys)
-        assert code == 2, verb
-        assert "homecluster up --model gpt2" in said
 
 
 def test_help_is_there_for_every_verb() -> None:

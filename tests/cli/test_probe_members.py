@@ -81,7 +81,7 @@ def test_a_pair_that_is_none_is_wrong_input(pair: tuple[str, str]) -> None:
 def test_between_needs_a_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOMECLUSTER_HOME", str(tmp_path))
     ran = run("probe", "--between", "a", "b")
-    assert ran.code == 2
+    assert ran.code == 3
     assert "homecluster join" in ran.err
 
 
