@@ -13,6 +13,7 @@ from typing import Any
 from homecluster.agent.limits import MAX_ANSWER_BYTES
 from homecluster.agent.messages import Answer, Ask, refusal
 from homecluster.agent.safe_json import BadMessageError, parse
+from homecluster.domain.ids import NodeId
 from homecluster.errors import HomeclusterError, InputError, PeerError
 
 _AROUND_BYTES = 16 * 1024
@@ -23,10 +24,10 @@ Body = Mapping[str, Any]
 
 
 class Answers:
-    """Runs requests and remembers what came of them, within bounds."""
+    """Runs the requests that reach the PC `node`, and remembers what came of them, within bounds."""
 
-    def __init__(self, at_once: int) -> None:
-        self._at_once = at_once
+    def __init__(self, node: NodeId, at_once: int) -> None:
+        self._node, self._at_once = node, at_once
         self._done: OrderedDict[str, tuple[str, Answer, int]] = OrderedDict()
         self._done_bytes = 0
         self._running: dict[str, tuple[str, asyncio.Task[Answer]]] = {}
@@ -59,10 +60,11 @@ class Answers:
         except Exception:
             # The boundary: a verb's bug must not end the agent, and other PCs see no traceback.
             log.exception("%s failed", ask.verb)
-            answer, size = (
-                refusal(ask.id, PeerError(f"{ask.verb} failed; see agent.log there")),
-                100,
+            trouble = PeerError(
+                f"{ask.verb} failed on {self._node}",
+                hint=f"on {self._node}, homecluster logs --agent tells why.",
             )
+            answer, size = refusal(ask.id, trouble), len(trouble.message)
         finally:
             self._running.pop(ask.id, None)
         self._remember(ask.id, digest, answer, size)

@@ -56,7 +56,7 @@ class Coordinator:
         self.heard: dict[NodeId, Heard] = {}
         self.last: dict[NodeId, Live] = {}
         self._held: dict[NodeId, set[WebSocket]] = {}
-        self._answers = Answers(_AT_ONCE)
+        self._answers = Answers(keeper.state.node, _AT_ONCE)
         self.streams = ExpectedStreams()
         self.own_address: str | None = None
         self.own_interface: str | None = None

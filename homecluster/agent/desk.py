@@ -30,7 +30,7 @@ class Desk:
 
     def __init__(self, verbs: Sequence[Verb], home: Path, node: NodeId) -> None:
         self._verbs, self._home, self._node = verbs, home, node
-        self._answers = Answers(AT_ONCE)
+        self._answers = Answers(node, AT_ONCE)
         self._threads = {
             role: ThreadPoolExecutor(THREADS, thread_name_prefix=f"verb of {role}") for role in Role
         }

@@ -67,7 +67,7 @@ class MemberLink:
         dial_job: DialJob,
         find_addresses: FindAddresses,
     ) -> None:
-        self._folder, self._keeper, self._desk = folder, keeper, desk
+        self._keeper, self._desk = keeper, desk
         self._hello, self._dial_job, self._find = hello, dial_job, find_addresses
         self.context = member_context(folder)
         self.address: Address | None = None
@@ -91,7 +91,7 @@ class MemberLink:
                 self.trouble = self.was_put_out = str(error)
                 log.warning("%s", error)
             except Exception:  # the boundary: whatever it was, the next try may work
-                self.trouble = f"this PC's agent stumbled; see {self._folder.log}"
+                self.trouble = "this PC's agent stumbled; homecluster logs --agent tells why"
                 log.exception("connection failed")
             if boottime_s() - begun_s > DEAD_S:
                 pause_s = RETRY_MIN_S

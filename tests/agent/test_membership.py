@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from homecluster.agent.introduce import ask_who, first_pinned
+from homecluster.agent.introduce import ask_who
 from homecluster.agent.local import COORDINATOR
 from homecluster.agent.messages import Ask
 from homecluster.agent.tokens import parse_token
@@ -83,8 +83,9 @@ def test_our_bug_in_a_handler_ends_the_request_and_nothing_else(town: Town) -> N
     a = town.coordinator(verbs=verbs)
     town.member("b", a, verbs=verbs)
 
-    with pytest.raises(PeerError, match="failed; see agent"):
+    with pytest.raises(PeerError, match="failed on b") as caught:
         a.local.ask(B, "test.bug", {}, deadline_s=30)
+    assert caught.value.hint == "on b, homecluster logs --agent tells why."
     with pytest.raises(PeerError, match="cannot be sent"):
         a.local.ask(B, "test.big", {}, deadline_s=30)
     assert a.local.ask(B, "agent.echo", {"echo": 1}, deadline_s=30) == {"echo": 1}
@@ -283,7 +284,7 @@ def test_a_name_that_is_taken_gets_a_number(town: Town) -> None:
     a = town.coordinator()
     second = town.pc("second")
     token = parse_token(town.token(a))
-    introduction = first_pinned((("127.0.0.1", town.port),), token.cluster_key_sha256)
+    introduction = ask_who("127.0.0.1", town.port)
 
     state = join_cluster(second.home, token, introduction, name="a", interface=None)
 
