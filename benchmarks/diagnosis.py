@@ -76,7 +76,7 @@ def kept_rows() -> list[Row]:
     return [Row(**row) for row in json.loads(RESULTS.read_text())["rows"]]
 
 
-def run_lab(limit_s: float, where_only: str, kind: str) -> None:
+def run_lab(limit_s: float, where_only: str, trouble_only: str, kind: str) -> None:
     """Harm real clusters of emulated PCs, cell by cell, and look again once it is undone.
 
     What is kept already is skipped: the first result of a cell counts.
@@ -87,7 +87,8 @@ def run_lab(limit_s: float, where_only: str, kind: str) -> None:
     done = {(row.where, row.trouble) for row in kept_rows()}
     todo: dict[str, list[Cell]] = {}
     for cell in lab_cells():
-        wanted = where_only in cell.where and kind in ("all", "links" if cell.measures else "rest")
+        named = where_only in cell.where and trouble_only in cell.trouble
+        wanted = named and kind in ("all", "links" if cell.measures else "rest")
         if wanted and (cell.where, cell.trouble) not in done:
             todo.setdefault(cell.where, []).append(cell)
     for cells in todo.values():
@@ -199,6 +200,7 @@ def main() -> None:
     parser.add_argument("--lab", action="store_true", help="first go on with emulated homes")
     parser.add_argument("--limit-s", type=float, default=3600.0, help="start no cell after that")
     parser.add_argument("--where", default="", help="only homes whose name holds this")
+    parser.add_argument("--trouble", default="", help="only troubles whose name holds this")
     parser.add_argument(
         "--kind",
         choices=("all", "links", "rest"),
@@ -207,7 +209,7 @@ def main() -> None:
     )
     wanted = parser.parse_args()
     if wanted.lab:
-        run_lab(wanted.limit_s, wanted.where, wanted.kind)
+        run_lab(wanted.limit_s, wanted.where, wanted.trouble, wanted.kind)
     seen, lab = list(seen_rows()), kept_rows()
     tables = [table(lab, LAB)] if lab else []
     tables.append(table(seen, SEEN))

@@ -41,8 +41,10 @@ class Shape:
             raise ValueError("a rate must be above 0 (down() stops a link)")
         if self.delay_s < 0 or not 0 <= self.jitter_s <= self.delay_s:
             raise ValueError("a delay must be 0 or more, and its jitter at most the delay")
-        if not 0 <= self.loss_ratio <= 1 or self.queue_bytes < 0:
-            raise ValueError("loss must lie in 0..1 and a queue have 0 bytes or more")
+        if not 0 <= self.loss_ratio <= 1 or self.queue_bytes < 0 or self.wakes_s < 0:
+            raise ValueError(
+                "loss must lie in 0..1, a queue have 0 bytes or more, and waking up take 0 s or more"
+            )
 
 
 @dataclass(slots=True, kw_only=True)

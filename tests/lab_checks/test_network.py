@@ -258,6 +258,18 @@ def test_a_shortened_delay_does_not_let_frames_overtake() -> None:
     assert room.numbers() == [0, 1]
 
 
+def test_after_a_pause_a_radio_that_sleeps_hands_over_late_and_in_order() -> None:
+    sleepy = Shape(wakes_s=0.1)
+    room = Room((Shape(), Shape()), (Shape(), sleepy))
+    for number, at_s in enumerate((1.0, 1.05, 1.15, 2.0)):
+        room.send(0, 1, at_s, number=number, size=60)
+    room.until(9.0)
+
+    came_s = [at_s for at_s, _, _ in room.arrived]
+    assert came_s == pytest.approx([1.1, 1.1, 1.15, 2.1])
+    assert room.numbers() == [0, 1, 2, 3]
+
+
 def test_a_rate_lifted_while_frames_wait_keeps_their_order() -> None:
     slow = Shape(rate_bytes_per_s=1000.0)
     room = Room(*[(slow, Shape())] * 2)
