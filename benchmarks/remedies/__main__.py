@@ -10,7 +10,6 @@ docs/diagnose.md; typed again it goes on with what is missing. Needs root, and a
 from __future__ import annotations
 
 import argparse
-import subprocess
 import tempfile
 import time
 from pathlib import Path
@@ -20,13 +19,10 @@ from benchmarks.diagnosis import PAGE, write_between
 from benchmarks.founding_case import measure_devices
 from benchmarks.remedies.layouts import LAYOUTS
 from benchmarks.remedies.rows import kept, table
-from benchmarks.remedies.world import cabled_home
-from tests.lab.control import LabError
+from benchmarks.remedies.world import TROUBLE, cabled_home
 
 _MARKS: Final = ("<!-- remedies table -->", "<!-- end of remedies table -->")
 _WORK: Final = Path(tempfile.gettempdir()) / "homecluster-remedies"
-_TROUBLE: Final = (AssertionError, LabError, OSError, ValueError, subprocess.SubprocessError)
-"""One layout's; the next one may do better."""
 
 
 def run(work: Path, end_s: float) -> None:
@@ -42,7 +38,7 @@ def run(work: Path, end_s: float) -> None:
                 continue
             try:
                 layout.measure(at, end_s)
-            except _TROUBLE as error:
+            except TROUBLE as error:
                 print(f"broke off: {error}", flush=True)
 
 

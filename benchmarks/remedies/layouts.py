@@ -11,7 +11,16 @@ from benchmarks.founding_case import Home
 from benchmarks.remedies import rows, troubles
 from benchmarks.remedies.rows import Row
 from benchmarks.remedies.troubles import ON_HOTSPOT, OVER_HOTSPOT, Trouble
-from benchmarks.remedies.world import CABLE, HOTSPOT, SPAN_S, asking, diagnosed, serving, set_link
+from benchmarks.remedies.world import (
+    CABLE,
+    HOTSPOT,
+    SPAN_S,
+    TROUBLE,
+    asking,
+    diagnosed,
+    serving,
+    set_link,
+)
 
 _UP: Final = ("up", "--model", "gpt2", "--random-weights", "--prompt-tokens", "16", "--output-tokens", "16")  # fmt: skip
 _MANY: Final = 4
@@ -49,8 +58,12 @@ def _tensor(at: Home, end_s: float) -> None:
 
 def _troubles(at: Home, each: tuple[Trouble, ...], end_s: float) -> None:
     for trouble in each:
-        if not troubles.is_kept(trouble) and time.monotonic() + _TROUBLE_NEEDS_S < end_s:
+        if troubles.is_kept(trouble) or time.monotonic() + _TROUBLE_NEEDS_S > end_s:
+            continue
+        try:
             troubles.applied(at, trouble)
+        except TROUBLE as error:
+            print(f"{trouble.name}: broke off: {error}", flush=True)
 
 
 def _lopsided(at: Home, end_s: float) -> None:

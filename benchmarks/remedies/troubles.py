@@ -118,6 +118,15 @@ def applied(at: Home, trouble: Trouble) -> None:
     """One row; the link is a cable again afterwards, and known as that."""
     forget(at)
     set_link(at, up=trouble.lasting, down=trouble.lasting)
+    try:
+        rows.keep(_measured(at, trouble))
+    finally:
+        set_link(at, up=CABLE, down=CABLE)
+        forget(at)
+        probe(at, "--quick")
+
+
+def _measured(at: Home, trouble: Trouble) -> Row:
     if trouble.lasting != CABLE:
         probe(at)
     with trouble.harm(at):
@@ -130,12 +139,7 @@ def applied(at: Home, trouble: Trouble) -> None:
     with asking(at, 1) as people:
         after = people.settled_rate(SPAN_S)
     gain = said.instead().get(trouble.remedy) if trouble.by_cable else said.gain(trouble.cause)
-    rows.keep(
-        Row(
-            trouble=trouble.name, named=said.named, cause=trouble.cause, remedy=trouble.remedy,
-            before=before, after=after, said=gain,
-        )
+    return Row(
+        trouble=trouble.name, named=said.named, cause=trouble.cause, remedy=trouble.remedy,
+        before=before, after=after, said=gain,
     )  # fmt: skip
-    set_link(at, up=CABLE, down=CABLE)
-    forget(at)
-    probe(at, "--quick")

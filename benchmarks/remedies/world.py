@@ -15,6 +15,7 @@ from typing import Any, Final
 from benchmarks.asking import SETTLES_S, Asking, askers
 from benchmarks.founding_case import Home, home, typed
 from benchmarks.remedies.rows import Hotspot
+from tests.lab.control import LabError
 from tests.lab.homes import home_named
 from tests.lab.link import Direction
 
@@ -22,6 +23,8 @@ PORT: Final = 8000
 SPAN_S: Final = 6.0
 """Counted for each figure; longer where tokens are seldom."""
 _START_WITHIN_S: Final = 240.0
+TROUBLE: Final = (AssertionError, LabError, OSError, ValueError, subprocess.SubprocessError)
+"""Of one case; the next one may do better."""
 _INSTEAD: Final = {
     "this layout over an Ethernet cable (1gbe)": "an Ethernet cable",
     "this layout by direct exchange": "direct exchange",
@@ -126,7 +129,9 @@ class Said:
 
 def diagnosed(at: Home) -> Said:
     """What `diagnose` says of the running job, printed too."""
-    document: dict[str, Any] = json.loads(at.a.type("diagnose", "--seconds", "3", "--json").stdout)
+    ran = at.a.type("diagnose", "--seconds", "3", "--json")
+    assert ran.stdout, ran.stderr
+    document: dict[str, Any] = json.loads(ran.stdout)
     for one in document["causes"]:
         print(one["id"], one["effect_tokens_per_s"], one["summary"], *one["evidence"], sep="\n  ")
     sys.stdout.flush()
