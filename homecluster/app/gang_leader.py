@@ -11,7 +11,7 @@ from homecluster.app.gang_line import Line, Outlets
 from homecluster.app.ports import Members
 from homecluster.domain.ids import NodeId
 from homecluster.domain.job import JobState, Running
-from homecluster.launch.gang_step import (
+from homecluster.launch.gang_events import (
     Act,
     Event,
     Finish,
@@ -20,6 +20,8 @@ from homecluster.launch.gang_step import (
     StartTooLong,
     Stop,
     StopAsked,
+)
+from homecluster.launch.gang_step import (
     begin,
     step,
 )

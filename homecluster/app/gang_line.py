@@ -14,7 +14,7 @@ from homecluster.domain.job import Starting, is_over
 from homecluster.engines.vllm_gang_document import order_document
 from homecluster.engines.vllm_log import LAST_PHASE
 from homecluster.errors import HomeclusterError
-from homecluster.launch.gang_step import Accepted, Event, Refused, Silent, Told
+from homecluster.launch.gang_events import Accepted, Event, Refused, Silent, Told
 from homecluster.store.gang_store import Part
 from homecluster.store.job_store import state_of
 

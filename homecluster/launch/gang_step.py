@@ -7,92 +7,25 @@ from typing import assert_never
 
 from homecluster.domain.ids import NodeId
 from homecluster.domain.job import Failed, JobState, Running, Starting, Stopped, is_over
+from homecluster.launch.gang_cause import better_cause
+from homecluster.launch.gang_events import (
+    Accepted,
+    Act,
+    Event,
+    Finish,
+    Record,
+    Refused,
+    Silent,
+    Start,
+    StartTooLong,
+    Stop,
+    StopAsked,
+    Told,
+)
 
 SILENT_LIMIT_S = 10.0
 """A PC that says nothing for so long has left the gang; a lost second of Wi-Fi has not."""
 WAITING = Starting(phase="waiting its turn")
-
-
-# --- events: what happened ------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Accepted:
-    """The PC started its share."""
-
-    share: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
-    """The PC did not start its share."""
-
-    share: int
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """The PC said how its share is."""
-
-    share: int
-    state: JobState
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Silent:
-    """The PC has not answered for so long."""
-
-    share: int
-    for_s: float
-    why: str
-    """What the one who asked it heard instead."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StopAsked:
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StartTooLong:
-    limit_s: float
-
-
-Event = Accepted | Refused | Told | Silent | StopAsked | StartTooLong
-
-
-# --- acts: what the shell must do -----------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Start:
-    """Tell the PC to start its share."""
-
-    share: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stop:
-    """Tell the PC to end its share, again and again until it says that nothing is left."""
-
-    share: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
-    job: JobState
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finish:
-    """Nothing is left on any PC that answers."""
-
-
-Act = Start | Stop | Record | Finish
-
-
-# --- the machine ----------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,26 +176,6 @@ def _word(state: JobState) -> str:
             return "ended"
         case _:
             assert_never(state)
-
-
-ECHOES = (
-    "connection closed by peer", "connection reset by peer", "broken pipe", "connection refused",
-    "timed out", "timeout", "died unexpectedly", "cancelled", "enginedeaderror",
-    "has not answered",
-)  # fmt: skip
-"""Words of a process that only noticed that another one was gone."""
-
-
-def better_cause(first: Stopped | Failed, later: Stopped | Failed) -> Stopped | Failed:
-    """Of two endings the one that explains: the first, unless it only echoes what the later one says itself."""
-    if not isinstance(first, Failed) or not isinstance(later, Failed):
-        return first
-    return later if is_echo(first.reason) and not is_echo(later.reason) else first
-
-
-def is_echo(reason: str) -> bool:
-    said = reason.lower()
-    return any(echo in said for echo in ECHOES)
 
 
 def _with(

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from homecluster.domain.job import Failed, JobState, is_over
-from homecluster.launch.gang_step import SILENT_LIMIT_S, is_echo
+from homecluster.launch.gang_cause import is_echo
+from homecluster.launch.gang_step import SILENT_LIMIT_S
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

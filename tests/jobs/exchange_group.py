@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from homecluster.jobs.vllm_plugin.meeting import Address, Ticket, meet, open_listener
+from homecluster.jobs.vllm_plugin.handshake import Ticket
+from homecluster.jobs.vllm_plugin.meeting import Address, meet, open_listener
 from homecluster.jobs.vllm_plugin.mesh import Mesh
 from tests.ports import unused_port
 

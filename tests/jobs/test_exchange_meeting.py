@@ -8,16 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from homecluster.jobs.vllm_plugin.meeting import (
-    HELLO,
-    MOST_STRANGERS,
-    NONCE_BYTES,
-    PROOF_BYTES,
-    Address,
-    Ticket,
-    hang_up,
-    meet,
-)
+from homecluster.jobs.vllm_plugin.handshake import HELLO, NONCE_BYTES, PROOF_BYTES, Ticket
+from homecluster.jobs.vllm_plugin.meeting import MOST_STRANGERS, Address, hang_up, meet
 from homecluster.jobs.vllm_plugin.trouble import ExchangeError
 from tests.jobs.exchange_group import (
     GENEROUS_S,

@@ -5,10 +5,9 @@ from hypothesis import strategies as st
 
 from homecluster.domain.ids import NodeId
 from homecluster.domain.job import Failed, Running, Starting, Stopped, is_over
-from homecluster.launch.gang_step import (
+from homecluster.launch.gang_events import (
     Accepted,
     Finish,
-    Gang,
     Record,
     Refused,
     Silent,
@@ -17,6 +16,9 @@ from homecluster.launch.gang_step import (
     Stop,
     StopAsked,
     Told,
+)
+from homecluster.launch.gang_step import (
+    Gang,
     begin,
     step,
 )

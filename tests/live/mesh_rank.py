@@ -8,7 +8,8 @@ from __future__ import annotations
 import sys
 import time
 
-from homecluster.jobs.vllm_plugin.meeting import Ticket, meet, open_listener
+from homecluster.jobs.vllm_plugin.handshake import Ticket
+from homecluster.jobs.vllm_plugin.meeting import meet, open_listener
 from homecluster.jobs.vllm_plugin.mesh import Mesh
 from homecluster.jobs.vllm_plugin.trouble import ExchangeError
 

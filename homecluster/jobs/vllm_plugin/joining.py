@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from homecluster.domain.small_collectives import SmallCollectives
-from homecluster.jobs.vllm_plugin.meeting import Address, Ticket, meet, open_listener
+from homecluster.jobs.vllm_plugin.handshake import Ticket
+from homecluster.jobs.vllm_plugin.meeting import Address, meet, open_listener
 from homecluster.jobs.vllm_plugin.mesh import Mesh
 from homecluster.jobs.vllm_plugin.trouble import ExchangeError
 

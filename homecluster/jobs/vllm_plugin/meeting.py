@@ -1,67 +1,28 @@
-"""How the ranks of a group find one another: one connection between any two, each end proven by the job's token.
-
-    connector                                  listener
-        hello, group, its rank, nonce    ->
-                                         <-    nonce, proof of the token
-        proof of the token               ->
-                                         <-    welcome
-
-The proofs differ by direction and cover both nonces, the group and both ranks, so none can be replayed.
-"""
+"""How the ranks of a group find one another: one connection between any two, each end proven by `handshake`."""
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import hmac
-import os
 import socket
-import struct
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Final
 
+from homecluster.jobs.vllm_plugin.handshake import (
+    STRANGER_LIMIT_S,
+    WELCOME,
+    Ticket,
+    challenge,
+    introduce,
+)
 from homecluster.jobs.vllm_plugin.trouble import ExchangeError
 
-HELLO: Final = b"homecluster-exchange/1"
-WELCOME: Final = b"welcome!"
-NONCE_BYTES: Final = 32
-PROOF_BYTES: Final = 32
-SHORTEST_TOKEN_BYTES: Final = 16
-STRANGER_LIMIT_S: Final = 5.0
-"""So long may one connection take to prove itself."""
 MOST_STRANGERS: Final = 32
 """More unproven connections than this at once are closed unheard."""
 RETRY_S: Final = 0.1
 
 Address = tuple[str, int]
-
-_HELLO: Final = struct.Struct(f"!{len(HELLO)}s32sB{NONCE_BYTES}s")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ticket:
-    """What a rank must know to meet the others."""
-
-    rank: int
-    ranks: int
-    group: str
-    """Two groups of one job must not mistake each other."""
-    token: bytes = field(repr=False)
-
-    def __post_init__(self) -> None:
-        assert 0 <= self.rank < self.ranks
-        assert len(self.token) >= SHORTEST_TOKEN_BYTES
-
-    @property
-    def group_digest(self) -> bytes:
-        return hashlib.sha256(f"{self.ranks}:{self.group}".encode()).digest()
-
-    def proof(self, role: bytes, connector: int, listener: int, nonces: bytes) -> bytes:
-        said = HELLO + role + self.group_digest + bytes((connector, listener)) + nonces
-        return hmac.digest(self.token, said, "sha256")
 
 
 def open_listener(address: str, port: int = 0) -> socket.socket:
@@ -180,7 +141,7 @@ class _Hall:
 
     def _hear(self, connection: socket.socket, address: str) -> None:
         try:
-            rank = _challenge(self._ticket, connection, self._deadline)
+            rank = challenge(self._ticket, connection, self._deadline)
             self._welcome(rank, connection)
         except (OSError, ExchangeError, ValueError) as error:
             connection.close()
@@ -200,21 +161,6 @@ class _Hall:
                 hang_up(lost)
             self._met[rank] = connection
             self._changed.notify_all()
-
-
-def _challenge(ticket: Ticket, connection: socket.socket, deadline: float) -> int:
-    """The listener's side: the rank of a connector that knows the token."""
-    until = min(deadline, time.monotonic() + STRANGER_LIMIT_S)
-    said, digest, rank, theirs = _HELLO.unpack(_receive_exactly(connection, _HELLO.size, until))
-    if said != HELLO or not hmac.compare_digest(digest, ticket.group_digest):
-        raise ExchangeError("it does not belong to this group")
-    ours = os.urandom(NONCE_BYTES)
-    nonces = theirs + ours
-    connection.sendall(ours + ticket.proof(b"listener", rank, ticket.rank, nonces))
-    proof = _receive_exactly(connection, PROOF_BYTES, until)
-    if not hmac.compare_digest(proof, ticket.proof(b"connector", rank, ticket.rank, nonces)):
-        raise ExchangeError("it does not know the job's token")
-    return int(rank)
 
 
 def _connect(ticket: Ticket, other: int, address: Address, deadline: float) -> socket.socket:
@@ -237,39 +183,11 @@ def _introduced(
 ) -> socket.socket:
     connection = socket.create_connection(address, timeout=limit_s)
     try:
-        _introduce(ticket, other, connection, deadline)
+        introduce(ticket, other, connection, deadline)
     except BaseException:
         connection.close()
         raise
     return connection
-
-
-def _introduce(ticket: Ticket, other: int, connection: socket.socket, deadline: float) -> None:
-    until = min(deadline, time.monotonic() + STRANGER_LIMIT_S)
-    ours = os.urandom(NONCE_BYTES)
-    connection.sendall(_HELLO.pack(HELLO, ticket.group_digest, ticket.rank, ours))
-    theirs = _receive_exactly(connection, NONCE_BYTES, until)
-    nonces = ours + theirs
-    proof = _receive_exactly(connection, PROOF_BYTES, until)
-    if not hmac.compare_digest(proof, ticket.proof(b"listener", ticket.rank, other, nonces)):
-        raise ExchangeError("it does not know the job's token")
-    connection.sendall(ticket.proof(b"connector", ticket.rank, other, nonces))
-    if _receive_exactly(connection, len(WELCOME), until) != WELCOME:
-        raise ExchangeError("it did not welcome this rank")
-
-
-def _receive_exactly(connection: socket.socket, count: int, until: float) -> bytes:
-    received = b""
-    while len(received) < count:
-        left_s = until - time.monotonic()
-        if left_s <= 0:
-            raise TimeoutError("it said too little in time")
-        connection.settimeout(left_s)
-        chunk = connection.recv(count - len(received))
-        if not chunk:
-            raise ConnectionError("it hung up")
-        received += chunk
-    return received
 
 
 def _names(ranks: Sequence[int]) -> str:
