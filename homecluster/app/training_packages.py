@@ -7,7 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
-from homecluster.app.engine import Progress, Step
+from homecluster.app.engine_install import Progress, Step
 from homecluster.errors import MissingError
 from homecluster.launch.pip_step import install
 from homecluster.store import engine_store

@@ -12,6 +12,7 @@ import click
 from homecluster import wiring
 from homecluster.app import engine as use_case
 from homecluster.app import engine_peers
+from homecluster.app.engine_install import install_engine
 from homecluster.app.training_packages import install_training
 from homecluster.cli import render_engines
 from homecluster.cli.output import print_document
@@ -54,7 +55,7 @@ def install(*, is_cpu: bool, is_cuda: bool, training: bool, from_peers: bool, as
     )
     with render_engines.installing() as tell:
         wheels = _wheels_of_peers(wanted) if from_peers else None
-        installed = use_case.install_engine(wiring.paths(), wanted, tell, wheels=wheels)
+        installed = install_engine(wiring.paths(), wanted, tell, wheels=wheels)
         engine_peers.forget_wheels(wiring.paths())
         if training:
             install_training(installed, tell)

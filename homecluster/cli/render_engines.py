@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
-from homecluster.app.engine import Step, is_current
+from homecluster.app.engine import is_current
+from homecluster.app.engine_install import Step
 from homecluster.cli.render_console import console, plain_table
 from homecluster.domain.units import format_bytes
 from homecluster.launch.pip_step import Fetching

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from homecluster.app import engine as use_case
-from homecluster.app import engine_peers
+from homecluster.app import engine_check, engine_install, engine_peers
 from homecluster.domain.hardware import DeviceKind
 from homecluster.errors import InputError, MissingError
 from homecluster.launch.pip_step import Fetching
@@ -55,24 +55,24 @@ def wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def lock(monkeypatch: pytest.MonkeyPatch, wheels: Path) -> EngineLock:
     assert wheels.is_dir()
     lock = parse_lock(LOCK)
-    monkeypatch.setattr(use_case, "bundled_lock", lambda _kind: lock)
+    monkeypatch.setattr(engine_install, "bundled_lock", lambda _kind: lock)
     monkeypatch.setattr(engine_store, "bundled_lock", lambda _kind: lock)
     # The tiny environment has no torch to multiply with.
     found = {"torch": "2.0+cpu", "ray": "2.0"}
-    monkeypatch.setattr(use_case, "_check_environment", lambda *_: found)
+    monkeypatch.setattr(engine_install, "check_environment", lambda *_: found)
     # An old pip has no raw progress bar; the real lock brings a new one first.
-    monkeypatch.setattr(use_case, "_shows_progress", lambda _number: False)
+    monkeypatch.setattr(engine_install, "_shows_progress", lambda _number: False)
     return lock
 
 
 def install(paths: Paths) -> tuple[engine_store.Engine, list[str]]:
     told: list[str] = []
 
-    def tell(progress: use_case.Step | Fetching) -> None:
-        if isinstance(progress, use_case.Step):
+    def tell(progress: engine_install.Step | Fetching) -> None:
+        if isinstance(progress, engine_install.Step):
             told.append(progress.title)
 
-    return use_case.install_engine(paths, DeviceKind.CPU, tell), told
+    return engine_install.install_engine(paths, DeviceKind.CPU, tell), told
 
 
 def packages(engine: engine_store.Engine) -> set[str]:
@@ -110,7 +110,7 @@ def test_a_worker_installs_the_engine_that_its_coordinator_has_over_their_channe
         def pulled() -> Path:
             return engine_peers.pull_wheels(here, DeviceKind.CPU, b.local, told.append)
 
-        got = use_case.install_engine(here, DeviceKind.CPU, lambda _: None, wheels=pulled)
+        got = engine_install.install_engine(here, DeviceKind.CPU, lambda _: None, wheels=pulled)
         engine_peers.forget_wheels(here)
     assert told[0] == "a packs its engine"
     assert (got.name, got.manifest.lock_sha256) == (given.name, lock.sha256)
@@ -141,7 +141,7 @@ def test_an_interrupted_installation_looks_like_none_and_goes_on_where_it_stoppe
 def test_too_little_room_is_told_before_anything_is_written(
     paths: Paths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(use_case.shutil, "disk_usage", lambda _: type("U", (), {"free": 1000})())
+    monkeypatch.setattr(engine_check.shutil, "disk_usage", lambda _: type("U", (), {"free": 1000})())
     with pytest.raises(MissingError, match=r"needs 64 MiB in .*, and 1000 B is free"):
         install(paths)
     assert [path.name for path in paths.engines.iterdir()] == [".lock"]
@@ -151,7 +151,7 @@ def test_too_little_room_is_told_before_anything_is_written(
 def test_a_python_that_vllm_does_not_know_is_told_with_the_way_to_another(
     paths: Paths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(use_case.sys, "version_info", (3, 15, 0, "final", 0))
+    monkeypatch.setattr(engine_check.sys, "version_info", (3, 15, 0, "final", 0))
     with pytest.raises(MissingError, match=r"no wheels for Python 3\.15") as refused:
         install(paths)
     assert "uv venv" in str(refused.value.hint)
