@@ -88,7 +88,6 @@ def copy_launch(
         random_weights=order.random_weights,
         start_limit_s=order.start_limit_s,
         spec=planned.spec,
-        tied=False,
         plan=plan_table(planned.plan),
         workload=workload_table(order.workload),
         cluster_fingerprint=planned.plans.cluster_fingerprint,
@@ -103,7 +102,6 @@ def first_launch(folder: JobFolder, order: CopyOrder, engine: Engine, port: int)
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         engine=engine.name,
         model=order.model,
-        model_folder="",
         random_weights=order.random_weights,
         start_limit_s=order.start_limit_s,
         spec=LaunchSpec(
@@ -113,10 +111,7 @@ def first_launch(folder: JobFolder, order: CopyOrder, engine: Engine, port: int)
             served_model=order.served_model,
             api_key_file=share_files.key_file(folder),
         ),
-        tied=False,
-        plan={},
         workload=workload_table(order.workload),
-        cluster_fingerprint=None,
     )
 
 

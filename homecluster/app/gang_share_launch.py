@@ -47,10 +47,6 @@ def share_launch(paths: Paths, folder: JobFolder, order: ShareOrder, engine: Eng
             served_model=order.served_model,
             api_key_file=share_files.key_file(folder),
         ),
-        tied=False,
-        plan={},
-        workload={},
-        cluster_fingerprint=None,
     )
 
 

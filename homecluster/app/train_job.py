@@ -119,14 +119,11 @@ class TrainJob:
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),
             engine=engine,
             model=name,
-            model_folder="",
             random_weights=run.random_weights,
             start_limit_s=0.0,
             spec=LaunchSpec(commands=(command,), host="127.0.0.1", port=0, served_model=name),
             tied=True,
             plan=train_plan_table(plan),
-            workload={},
-            cluster_fingerprint=None,
         )
 
     def _last_state(

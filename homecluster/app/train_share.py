@@ -108,14 +108,9 @@ def share_launch(order: TrainOrder, engine: Engine, command: Command) -> Launch:
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         engine=engine.name,
         model=order.model,
-        model_folder="",
         random_weights=order.random_weights,
         start_limit_s=float(LEASE_S[1]),
         spec=LaunchSpec(commands=(command,), host="127.0.0.1", port=0, served_model=order.model),
-        tied=False,
-        plan={},
-        workload={},
-        cluster_fingerprint=None,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, assert_never
 
@@ -35,17 +35,17 @@ class Launch:
     engine: str
     """Name of the engine environment."""
     model: str
-    model_folder: str
     random_weights: bool
     start_limit_s: float
     spec: LaunchSpec
-    tied: bool
+    model_folder: str = ""
+    tied: bool = False
     """Ends with the command that started it."""
-    plan: Mapping[str, Any]
-    """The plan's entry of the plan document: layout and estimate."""
-    workload: Mapping[str, Any]
+    plan: Mapping[str, Any] = field(default_factory=dict)
+    """The plan's entry of the plan document: layout and estimate; a share follows its leader's."""
+    workload: Mapping[str, Any] = field(default_factory=dict)
     """As in the plan document."""
-    cluster_fingerprint: str | None
+    cluster_fingerprint: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
