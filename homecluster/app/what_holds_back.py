@@ -27,7 +27,7 @@ from homecluster.domain.signs import Signs
 from homecluster.domain.topology import Cluster
 from homecluster.domain.workload import Serve
 from homecluster.errors import InputError, MissingError, PeerError
-from homecluster.planner.candidates import Pins
+from homecluster.planner.problem import Pins
 from homecluster.store.files import write_json
 from homecluster.store.paths import Paths
 from homecluster.store.signs_document import signs_document
@@ -49,20 +49,23 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """Where the answer is looked for."""
+
+    paths: Paths
+    find_model: Callable[[str], ModelSpec]
+    find_cluster: Callable[[Path | None], Cluster]
+    members: Members | None
+    tell: Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
     diagnosis: Diagnosis
     signs: Signs
 
 
-def what_holds_back(
-    question: Question,
-    *,
-    paths: Paths,
-    find_model: Callable[[str], ModelSpec],
-    find_cluster: Callable[[Path | None], Cluster],
-    members: Members | None,
-    tell: Callable[[str], None],
-) -> Found:
+def what_holds_back(question: Question, sources: Sources) -> Found:
     """The causes, and what they were seen by.
 
     Raises:
@@ -70,18 +73,11 @@ def what_holds_back(
     """
     file = Path(question.target) if question.target and _is_file(question.target) else None
     found = (
-        _judge_plan(question, file, find_model, find_cluster)
+        _judge_plan(question, question.model, file, sources)
         if question.model is not None
-        else _judge_file(file, find_cluster(question.cluster))
+        else _judge_file(file, sources.find_cluster(question.cluster))
         if file is not None
-        else _judge_live(
-            question,
-            paths=paths,
-            find_model=find_model,
-            find_cluster=find_cluster,
-            members=members,
-            tell=tell,
-        )
+        else _judge_live(question, sources)
     )
     if question.save is not None:
         write_json(question.save, signs_document(found.signs))
@@ -92,21 +88,15 @@ def _is_file(target: str) -> bool:
     return "/" in target or target.endswith((".json", ".toml")) or Path(target).is_file()
 
 
-def _judge_plan(
-    question: Question,
-    file: Path | None,
-    find_model: Callable[[str], ModelSpec],
-    find_cluster: Callable[[Path | None], Cluster],
-) -> Found:
-    assert question.model is not None
+def _judge_plan(question: Question, model: str, file: Path | None, sources: Sources) -> Found:
     if question.target is not None and file is None:
         raise InputError(
             f"--model judges a plan, {question.target!r} is a job",
             hint="leave one of the two out.",
         )
-    spec = find_model(question.model)
+    spec = sources.find_model(model)
     check_pins(spec, question.pins)
-    cluster = only(find_cluster(question.cluster), question.nodes)
+    cluster = only(sources.find_cluster(question.cluster), question.nodes)
     signs = signs_of_file(file, cluster) if file is not None else Signs()
     found = diagnose_plan(cluster, spec, question.workload, question.pins, signs)
     return Found(diagnosis=found, signs=signs)
@@ -117,41 +107,29 @@ def _judge_file(file: Path, cluster: Cluster) -> Found:
     return Found(diagnosis=diagnose_home(cluster, signs), signs=signs)
 
 
-def _judge_live(
-    question: Question,
-    *,
-    paths: Paths,
-    find_model: Callable[[str], ModelSpec],
-    find_cluster: Callable[[Path | None], Cluster],
-    members: Members | None,
-    tell: Callable[[str], None],
-) -> Found:
+def _judge_live(question: Question, sources: Sources) -> Found:
+    paths = sources.paths
     view = _job(paths, question.target)
-    cluster = only(_live_cluster(question, paths, find_cluster, tell), question.nodes)
+    cluster = only(_live_cluster(question, sources), question.nodes)
     what = view.folder.job_id if view is not None else "this PC"
-    tell(f"watching {what} for {question.seconds:.3g} s")
-    signs = watch(paths, view, members, question.seconds)
+    sources.tell(f"watching {what} for {question.seconds:.3g} s")
+    signs = watch(paths, view, sources.members, question.seconds)
     measured = saved_links(paths, cluster, datetime.now(UTC))
     links = with_history(with_reach(measured, signs.links), history(paths))
     signs = replace(signs, links=links)
     if view is None:
         return Found(diagnosis=diagnose_home(cluster, signs), signs=signs)
-    spec = find_model(view.launch.model_folder)
+    spec = sources.find_model(view.launch.model_folder)
     return Found(diagnosis=diagnose_job(view, cluster, spec, signs), signs=signs)
 
 
-def _live_cluster(
-    question: Question,
-    paths: Paths,
-    find_cluster: Callable[[Path | None], Cluster],
-    tell: Callable[[str], None],
-) -> Cluster:
+def _live_cluster(question: Question, sources: Sources) -> Cluster:
     """The cluster that was asked for; this PC alone while its coordinator or agent is gone."""
     try:
-        return find_cluster(question.cluster)
+        return sources.find_cluster(question.cluster)
     except (MissingError, PeerError) as error:
-        tell(f"the cluster cannot be asked ({error.message}): this PC is judged alone")
-        return this_pc(paths)
+        sources.tell(f"the cluster cannot be asked ({error.message}): this PC is judged alone")
+        return this_pc(sources.paths)
 
 
 def _job(paths: Paths, name: str | None) -> jobs.JobView | None:

@@ -61,7 +61,7 @@ def diagnose(*, as_json: bool, **flags: Any) -> int:
     homecluster diagnose
     homecluster diagnose --cluster docs/examples/hotspot.toml --model gpt2
     """  # noqa: D301 - click looks for the backspace itself
-    from homecluster.app.what_holds_back import Question, what_holds_back  # noqa: PLC0415 - heavy
+    from homecluster.app.what_holds_back import Question, Sources, what_holds_back  # noqa: PLC0415 - heavy
 
     question = Question(
         target=flags["target"],
@@ -73,14 +73,14 @@ def diagnose(*, as_json: bool, **flags: Any) -> int:
         pins=pins_from(flags),
         nodes=node_names(flags),
     )
-    found = what_holds_back(
-        question,
+    sources = Sources(
         paths=wiring.paths(),
         find_model=lambda name: wiring.model(name).spec,
         find_cluster=wiring.cluster,
         members=wiring.members(),
         tell=lambda line: click.echo(f"  {line}", err=True),
     )
+    found = what_holds_back(question, sources)
     if as_json:
         print_document(diagnosis_document(found.diagnosis, found.signs))
     else:

@@ -13,13 +13,13 @@ import pytest
 
 from homecluster.app.diagnose import diagnose_job, saved_links
 from homecluster.app.jobs import JobView
-from homecluster.app.what_holds_back import Question, what_holds_back
+from homecluster.app.what_holds_back import Question, Sources, what_holds_back
 from homecluster.domain.job import Command, JobId, LaunchSpec, Running
 from homecluster.domain.signs import JobSigns, Signs
 from homecluster.domain.topology import Cluster
 from homecluster.errors import InputError, PeerError
-from homecluster.planner.candidates import Pins
 from homecluster.planner.plan import plan
+from homecluster.planner.problem import Pins
 from homecluster.store.job_store import JobFolder, Launch
 from homecluster.store.paths import Paths
 from homecluster.store.plan_document import plan_table
@@ -105,11 +105,13 @@ def test_a_cluster_that_cannot_be_asked_leaves_this_pc(tmp_path: Path) -> None:
             workload=ONE,
             pins=Pins(),
         ),
-        paths=Paths(home=tmp_path, engines=tmp_path / "e"),
-        find_model=model,
-        find_cluster=gone,
-        members=None,
-        tell=said.append,
+        Sources(
+            paths=Paths(home=tmp_path, engines=tmp_path / "e"),
+            find_model=model,
+            find_cluster=gone,
+            members=None,
+            tell=said.append,
+        ),
     )
 
     assert len(found.signs.nodes) == 1
@@ -128,11 +130,13 @@ def test_a_job_and_a_model_are_two_questions(tmp_path: Path) -> None:
                 workload=ONE,
                 pins=Pins(),
             ),
-            paths=Paths(home=tmp_path, engines=tmp_path / "e"),
-            find_model=model,
-            find_cluster=lambda _: wifi().cluster,
-            members=None,
-            tell=lambda _: None,
+            Sources(
+                paths=Paths(home=tmp_path, engines=tmp_path / "e"),
+                find_model=model,
+                find_cluster=lambda _: wifi().cluster,
+                members=None,
+                tell=lambda _: None,
+            ),
         )
 
 
