@@ -9,6 +9,7 @@ import platform
 import resource
 import signal
 import sys
+import time
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from homecluster.agent.limits import NEWEST_PROTOCOL
 from homecluster.app.coordinator_search import CoordinatorSearch
 from homecluster.app.link_watch import keep_watch
 from homecluster.app.own_reach import limits_here
+from homecluster.app.partial_copies import forget_abandoned
 from homecluster.app.verbs import all_verbs, job_port
 from homecluster.errors import HomeclusterError, MissingError
 from homecluster.inventory.addresses import address_on
@@ -66,6 +68,8 @@ async def _run(folder: AgentFolder, state: ClusterState) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, agent.end)
     log.info("agent of %s in cluster %s, pid %s", state.node, state.name, os.getpid())
+    for name in forget_abandoned(paths_of_home(folder.home).models, now_s=time.time()):
+        log.info("removed %s: nobody went on with that copy", name)
     watch = asyncio.create_task(keep_watch(agent, paths_of_home(folder.home)))
     try:
         await agent.run()

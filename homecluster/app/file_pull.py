@@ -25,6 +25,7 @@ from homecluster.errors import InputError, MissingError, PeerError
 from homecluster.store.model_folder import MOST_FILES, ModelFile, is_wanted
 
 CONFIG: Final = "config.json"
+PARTIAL_PREFIX: Final = ".partial-"
 IN_FLIGHT: Final = 2
 """Chunks asked for ahead. More would make the connection's heartbeats wait behind them on slow Wi-Fi."""
 CHUNK_WITHIN_S: Final = 120.0
@@ -77,7 +78,7 @@ def offered_files(source: Source) -> tuple[ModelFile, ...]:
 def pull_model(source: Source, final: Path, *, only_config: bool, tell: Tell) -> Path:
     """The folder `final`, whole and checked.
 
-    Interrupted, it goes on where it stopped.
+    Interrupted, it goes on where it stopped; `partial_copies` removes what nobody goes on with.
 
     Raises:
         PeerError: the member went away, or what came is not what it has.
@@ -115,7 +116,7 @@ def _fill(
 
 def partial_of(final: Path) -> Path:
     """Where the files of `final` lie until all are there."""
-    return final.with_name(f".partial-{final.name}")
+    return final.with_name(f"{PARTIAL_PREFIX}{final.name}")
 
 
 def lock_of(partial: Path) -> Path:
