@@ -24,7 +24,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.gangs import make_gpt2
+from benchmarks.grid.world import make_model
 from homecluster.app.engine import refresh_own_code
 from homecluster.domain.hardware import DeviceKind
 from homecluster.store.engine_store import Engine, find_engine
@@ -121,7 +121,7 @@ def by_hand(a: Pc, b: Pc) -> float:
 def measured_pair(number: int) -> dict[str, Any]:
     """Both ways after one another in one run; every other pair begins with the other one."""
     engine = refresh_own_code(find_engine(paths_from(os.environ).engines, DeviceKind.CPU))
-    with cluster(engine, make_gpt2(engine, Path(tempfile.gettempdir()))) as (a, b):
+    with cluster(engine, make_model(engine, Path(tempfile.gettempdir()), "gpt2")) as (a, b):
         if number % 2:
             hand_s, (up_s, own_s) = by_hand(a, b), by_up(a, b)
         else:

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks import link_facts
-from benchmarks.gangs import make_gpt2
+from benchmarks.grid.world import make_model
 from benchmarks.link_facts import GRID, LAYOUTS, PAIRS, Cell, Layout
 from homecluster.app.engine import refresh_own_code
 from homecluster.domain.hardware import DeviceKind
@@ -124,7 +124,7 @@ def both(
         stock, ours = (
             stack.enter_context(
                 engine_copy(
-                    lab, engine, model or make_gpt2(engine, Path(tempfile.gettempdir())), side.small_collectives, folder,
+                    lab, engine, model or make_model(engine, Path(tempfile.gettempdir()), "gpt2"), side.small_collectives, folder,
                     **{"dtype": "bfloat16", "partition": layout.partition,
                        "tensor_parallel": layout.tensor_parallel, "drafts": side.drafts, **changes},
                 )
