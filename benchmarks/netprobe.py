@@ -55,6 +55,7 @@ def serve(lab: Lab, name: str, stack: ExitStack) -> int:
     """Start it on a host; the pid of the process that holds it."""
     argv = [PYTHON, "-m", "netprobe", "serve", "--bind", lab.host(name).address]
     process = lab.host(name).popen(argv, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
     stack.callback(process.stderr.close)
     stack.callback(process.wait)
     stack.callback(process.terminate)
@@ -65,7 +66,7 @@ def serve(lab: Lab, name: str, stack: ExitStack) -> int:
 def peak_of(pid: int) -> float:
     """MB at most resident of the largest process at or below `pid`."""
     peaks = []
-    waiting = [pid]
+    waiting = [str(pid)]
     while waiting:
         one = waiting.pop()
         try:

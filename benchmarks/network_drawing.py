@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, Final
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -22,7 +23,7 @@ LOOKS = {
 }
 """Home -> colour and mark; colour alone would leave out the colour-blind."""
 
-STYLE = {
+STYLE: Final[dict[Any, Any]] = {  # matplotlib's own type lists every key it has
     "svg.fonttype": "none",  # text stays text: small, searchable, in the reader's font
     "svg.hashsalt": "homecluster",  # element names depend on the content only
     "font.sans-serif": ["DejaVu Sans"],
@@ -95,7 +96,8 @@ def _tokens_axis(axes: Axes, model: Waiting, position: float) -> None:
     """A second scale for the same heights: many tokens/s at the bottom, where little time is."""
     right = axes.twinx()
     right.set_yscale("log")
-    right.set_ylim([1 / (model.messages * seconds) for seconds in axes.get_ylim()])
+    least_s, most_s = axes.get_ylim()
+    right.set_ylim(1 / (model.messages * least_s), 1 / (model.messages * most_s))
     right.grid(visible=False)
     right.spines["right"].set(visible=True, position=("axes", position))
     right.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))

@@ -67,6 +67,7 @@ def measured(home: str, engine: tuple[str, ...]) -> Report:
         a, b = lab.host("a"), lab.host("b")
         argv = [*NETPROBE, "serve", "--bind", b.address, *engine]
         server = b.popen(argv, stderr=subprocess.PIPE, text=True)
+        assert server.stderr is not None
         try:
             server.stderr.readline()
             argv = [*NETPROBE, "run", b.address, "--full", "--json", *engine]

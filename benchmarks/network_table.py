@@ -58,7 +58,7 @@ def seconds_at(curve: Sequence[CurvePoint], size_bytes: int) -> float:
             share = math.log(size_bytes / left.size_bytes) / math.log(
                 right.size_bytes / left.size_bytes
             )
-            return left.p50_s * (right.p50_s / left.p50_s) ** share
+            return left.p50_s * math.pow(right.p50_s / left.p50_s, share)
     raise ValueError(f"no exchange of about {size_bytes} bytes was measured")
 
 

@@ -9,13 +9,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from statistics import median
 
 from homecluster.app.plan import make_plans
 from homecluster.domain.topology import Cluster
 from homecluster.domain.workload import Serve
-from homecluster.planner.candidates import Pins
+from homecluster.planner.problem import Pins
 from homecluster.store.cluster_document import parse_cluster
 from homecluster.store.models import find_model
 
@@ -66,7 +67,7 @@ def main() -> None:
     print(f"homecluster plan, one PC, whole   {whole * 1e3:7.1f} ms   {whole / bare:5.2f} x")
     for count in (1, 2, 4, 6, 8):
         home = unlike(count)
-        took = seconds(lambda home=home: make_plans(home, spec, Serve(), Pins()))
+        took = seconds(partial(make_plans, home, spec, Serve(), Pins()))
         plans = len(make_plans(home, spec, Serve(), Pins()).plans)
         print(f"{count} unlike PCs, planning alone     {took * 1e3:7.1f} ms   {plans} plans")
 

@@ -40,7 +40,7 @@ class Judged:
     def spread(self) -> float:
         """Of the repeated rounds' token interval, relative: one deviation."""
         seen = [one["token_interval_s"] for one in self.row["rounds"]]
-        return pstdev(seen) / fmean(seen)
+        return float(pstdev(seen) / fmean(seen))
 
     @property
     def layout(self) -> str:
