@@ -126,8 +126,14 @@ class Desk:
         return host.environment | shared | {"PATH": f"{tools}:{os.environ['PATH']}", "TERM": "xterm"}  # fmt: skip
 
 
+def plain(said: str) -> str:
+    """What is left to read of it: without styles, and of a progress line its last state."""
+    lines = _STYLE.sub("", said).split("\n")
+    return "\n".join(line.rsplit("\r", 1)[-1].rstrip() for line in lines)
+
+
 def _outcome(line: str, ended: Ended, *, lacks: bool) -> str:
-    lines = [line.strip() for line in _STYLE.sub("", ended.said).splitlines() if line.strip()]
+    lines = [line.strip() for line in plain(ended.said).splitlines() if line.strip()]
     why = next((one for one in lines if one.startswith("error:") or "homecluster engine" in one), "".join(lines[-1:]))  # fmt: skip
     match ended.code:
         case 0:
@@ -145,9 +151,11 @@ def _outcome(line: str, ended: Ended, *, lacks: bool) -> str:
 
 
 @contextmanager
-def new_home(engines: Path | None) -> Iterator[Desk]:
-    """Two PCs as after installing the tools of the README."""
-    with Lab(_named(home_named("wifi5", 2), ("desk", "laptop"))) as lab:
+def new_home(engines: Path | None, cores: float | None = None) -> Iterator[Desk]:
+    """Two PCs as after installing the tools of the README, with so many cores each."""
+    names = ("desk", "laptop")
+    cpu_cores = {} if cores is None else dict.fromkeys(names, cores)
+    with Lab(_named(home_named("wifi5", 2), names), cpu_cores=cpu_cores) as lab:
         for host in lab.hosts.values():
             clone = ("git", "clone", "--quiet", ROOT, host.home / "homecluster")
             subprocess.run(clone, check=True)
