@@ -64,4 +64,6 @@ def test_the_agents_log_is_shown_without_a_job(tmp_path: Path) -> None:
     log.parent.mkdir(parents=True)
     log.write_text("one\ntwo\nthree\n")
     assert run("logs", "--agent", "--lines", "2").out == "two\nthree\n"
+    assert run("logs", "--agent", "--json").document["lines"] == ["one", "two", "three"]
     assert run("logs", "--agent", "gpt2-8000-none").code == 2
+    assert run("logs", "--agent", "--json", "--follow").code == 2

@@ -13,10 +13,18 @@ from netprobe.cli.main import cli as netprobe
 
 TARGET = Path(__file__).parents[2] / "docs" / "cli.md"
 _WIDTH = 100
-_EXIT_CODES = (
-    "Exit codes: 0 yes · 1 ran, and the answer is no · 2 wrong input · 3 something here is missing · "
-    "4 a peer · 5 the launch failed · 130 interrupted."
-)
+_EXIT_CODES = """\
+## Exit codes
+
+| code | means | such as |
+|---|---|---|
+| 0 | yes | |
+| 1 | it ran, and the answer is no: no other word would change it | no layout fits; `diagnose` names a cause; a line of `doctor` fails |
+| 2 | another word would do: what was typed, or written in a file, is wrong | an unknown flag, model, PC or job; a damaged document |
+| 3 | the command is right, and this PC lacks something; the hint says how to get it | no engine, disk space or free port; no job runs; it is in no cluster |
+| 4 | another PC did not do its part | it does not answer, or refuses |
+| 5 | the launch failed; the hint says where the log is | the engine did not come up, or did not stay up |
+| 130 | interrupted | Ctrl-C |"""
 
 
 def reference() -> str:
