@@ -6,12 +6,12 @@ import re
 from pathlib import Path
 from typing import Final
 
-from homecluster import jobs
+import homecluster
 
 _FLAG: Final = re.compile(r'\.add_argument\(\s*"--([a-z-]+)"')
 
 
 def flags_of(module: str) -> tuple[str, ...]:
     """Without their dashes, as the program declares them."""
-    source = Path(jobs.__file__).with_name(f"{module}.py")
+    source = Path(homecluster.__file__).parent / "jobs" / f"{module}.py"
     return tuple(_FLAG.findall(source.read_text(encoding="utf-8")))
