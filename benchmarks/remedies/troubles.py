@@ -93,7 +93,7 @@ OF_TENSOR: Final = (
     ON_HOTSPOT,
     Trouble(
         name="3 % of packets lost each way", cause="packet-loss", remedy="another cable",
-        harm=link(up=Way(loss_percent=3.0), down=Way(loss_percent=3.0)), probed_by=("--quick",),
+        harm=link(up=Way(loss_percent=3.0), down=Way(loss_percent=3.0)), probed_by=(),
     ),
     Trouble(
         name="an uplink of 8 Mbit/s", cause="asymmetric-uplink", remedy="both ways alike",
