@@ -67,7 +67,7 @@ def short_of_quota(at: Home) -> Iterator[None]:
 
 @contextmanager
 def busy(at: Home) -> Iterator[None]:
-    """Another program computes on b."""
+    """Another program computes on b, in the quota that makes it a PC of one core."""
     with at.b.host.running([sys.executable, "-S", "-c", "while True: pass"]):
         yield
 
@@ -100,7 +100,7 @@ OF_TENSOR: Final = (
         harm=link(up=Way(rate_mbit=8.0)), probed_by=(),
     ),
     Trouble(name="a quota of 0.4 cores", cause="cpu-quota", remedy="a quota of 1 core", harm=short_of_quota),
-    Trouble(name="another program on one PC", cause="busy-elsewhere", remedy="it ended", harm=busy),
+    Trouble(name="another program within one PC's quota", cause="cpu-quota", remedy="it ended", harm=busy),
 )  # fmt: skip
 OF_PIPELINE: Final = (
     Trouble(
