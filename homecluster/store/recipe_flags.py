@@ -6,12 +6,10 @@ import re
 from pathlib import Path
 from typing import Final
 
-import homecluster
-
 _FLAG: Final = re.compile(r'\.add_argument\(\s*"--([a-z-]+)"')
 
 
 def flags_of(module: str) -> tuple[str, ...]:
     """Without their dashes, as the program declares them."""
-    source = Path(homecluster.__file__).parent / "jobs" / f"{module}.py"
+    source = Path(__file__).parents[1] / "jobs" / f"{module}.py"
     return tuple(_FLAG.findall(source.read_text(encoding="utf-8")))
