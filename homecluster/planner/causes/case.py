@@ -64,9 +64,19 @@ class Case:
         estimate = estimator.estimate(self.judged.plan.layout)
         return 0.0 if isinstance(estimate, Refusal) else estimate.output_tokens_per_s.mid
 
-    def gain_on(self, cluster: Cluster) -> float:
-        """What the judged layout would gain there; 0 without a model."""
-        return max(0.0, self.rate_on(cluster) - self.judged.rate) if self.judged else 0.0
+    def gain_on(self, mended: Cluster) -> float:
+        """What the judged layout would gain on the same links, some of them mended; 0 without a model.
+
+        Curves that were measured on a link say nothing of the mended one, so both are estimated without.
+        """
+        if self.judged is None:
+            return 0.0
+        pairs = zip(self.cluster.links, mended.links, strict=True)
+        links = tuple(
+            now if now == then else replace(now, exchange=(), all_reduce=()) for now, then in pairs
+        )
+        now, then = self.rate_on(replace(self.cluster, links=links)), self.rate_on(mended)
+        return max(0.0, self.judged.rate * (then / now - 1)) if now else then
 
     def missing_rate(self) -> float:
         """How far the running job stays behind its prediction, tokens per second; 0 within the interval."""

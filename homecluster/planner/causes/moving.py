@@ -70,12 +70,13 @@ def _asymmetric(case: Case, thin: Link, wide: Link) -> Found | None:
     gain = case.gain_on(mended)
     if case.judged is not None and gain < _WORTH * case.judged.rate:
         return None
-    then = case.rate_on(mended)
     return found(
         "asymmetric-uplink",
         f"{thin.src} sends to {thin.dst} at {format_link_rate(thin.bandwidth_bytes_per_s)}, "
         f"but gets {format_link_rate(wide.bandwidth_bytes_per_s)} back: every exchange waits for the thin way",
-        evidence=(f"with both ways alike: {format_rate(then)} tokens/s",) if then else (),
+        evidence=(f"with both ways alike: {format_rate(case.judged.rate + gain)} tokens/s",)
+        if case.judged
+        else (),
         do=f"give {thin.src} a better way out: a cable, another band or place for its antenna, a hotspot on the other PC, "
         "or no upload limit in the router",
         effect=gain,
