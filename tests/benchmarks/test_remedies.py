@@ -1,6 +1,7 @@
 """What a remedy gained beside what was said, as docs/diagnose.md shows it, and what a diagnosis says of others."""
 
-from benchmarks.remedies.rows import Row, table
+from benchmarks.diagnosis import PAGE
+from benchmarks.remedies.rows import Row, kept, table
 from benchmarks.remedies.world import Said
 
 
@@ -28,3 +29,8 @@ def test_what_could_be_done_instead_is_read_as_what_it_would_gain() -> None:
     said = Said(document={"causes": [cause], "judged": judged})
 
     assert said.instead() == {"one PC alone": 19.0, "an Ethernet cable": 17.4}
+
+
+def test_the_page_shows_every_remedy_that_was_applied() -> None:
+    rows = kept()
+    assert not rows or table(rows) in PAGE.read_text(encoding="utf-8")
