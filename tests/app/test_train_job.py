@@ -10,36 +10,12 @@ from pathlib import Path
 import pytest
 
 from homecluster.app import jobs
-from homecluster.app.plan_training import make_train_plans
 from homecluster.app.train_job import TrainJob
-from homecluster.app.train_ready import Ready, Run, mates_of, order_of
-from homecluster.domain.hardware import DeviceKind
-from homecluster.domain.ids import NodeId
 from homecluster.domain.job import Failed, Running, Stopped
-from homecluster.domain.training import Train
 from homecluster.errors import LaunchError
-from homecluster.store.models import find_model
-from homecluster.store.paths import Paths
 from homecluster.web.job_view import job_view
-from tests.builders import cluster, device, model, node
 from tests.cli.shell import run as type_here
-
-A, B = NodeId("a"), NodeId("b")
-
-
-def begin(job: TrainJob) -> None:
-    """A training of GPT-2 on two PCs, just told to start."""
-    home = cluster(*(node(name, device(name, kind=DeviceKind.CPU)) for name in (A, B)))
-    plans = make_train_plans(home, model("gpt2"), Train(global_batch=8), (A, B))
-    plan = next(plan for plan in plans.plans if len(plan.nodes) == 2)
-    found = find_model("gpt2")
-    run = Run(found=found, random_weights=True, steps=8, save_every=2, held_out=0.0)
-    order = order_of(home, plans, plan, dict.fromkeys((A, B), "127.0.0.1"), run)
-    job.begin(Ready(order=order, mates=mates_of(order, (A, B)), brought=()), plan, run, "engine-1")
-
-
-def job_in(home: Path) -> TrainJob:
-    return TrainJob(Paths(home=home, engines=home), A, home / "out")
+from tests.fakes.trainings import A, begin, training_in
 
 
 def run_until(job: TrainJob, happens: Callable[[], None]) -> None:
@@ -56,7 +32,7 @@ def test_status_tells_how_far_it_is_and_where(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOMECLUSTER_HOME", str(tmp_path))
-    with job_in(tmp_path) as job:
+    with training_in(tmp_path) as job:
         begin(job)
         for line in ("a warning of torch", "step 3 of 8: loss 2.3456, 84.1 samples/s"):
             job.heard(line)
@@ -77,7 +53,7 @@ def test_status_tells_how_far_it_is_and_where(
 
 
 def test_a_bench_does_not_take_a_training_for_a_server(tmp_path: Path) -> None:
-    with job_in(tmp_path) as job:
+    with training_in(tmp_path) as job:
         begin(job)
         assert jobs.serving((jobs.look(job.folder),)) == ()
 
@@ -85,7 +61,7 @@ def test_a_bench_does_not_take_a_training_for_a_server(tmp_path: Path) -> None:
 def test_down_ends_it_as_ctrl_c_does_and_names_the_checkpoint(tmp_path: Path) -> None:
     (tmp_path / "out" / "checkpoints" / "step-10").mkdir(parents=True)
     (tmp_path / "out" / "checkpoints" / "step-9").mkdir()
-    job = job_in(tmp_path)
+    job = training_in(tmp_path)
     with pytest.raises(KeyboardInterrupt):
         run_until(job, lambda: os.kill(os.getpid(), signal.SIGTERM))
     assert jobs.look(job.folder).state == Stopped(
@@ -94,7 +70,7 @@ def test_down_ends_it_as_ctrl_c_does_and_names_the_checkpoint(tmp_path: Path) ->
 
 
 def test_a_failure_keeps_its_words(tmp_path: Path) -> None:
-    job = job_in(tmp_path)
+    job = training_in(tmp_path)
     with pytest.raises(LaunchError):
         run_until(job, lambda: fail("b: the disk is full"))
     assert jobs.look(job.folder).state == Failed(
@@ -103,6 +79,6 @@ def test_a_failure_keeps_its_words(tmp_path: Path) -> None:
 
 
 def test_what_never_began_leaves_no_job(tmp_path: Path) -> None:
-    with pytest.raises(LaunchError), job_in(tmp_path):
+    with pytest.raises(LaunchError), training_in(tmp_path):
         raise LaunchError("no plan fits")
     assert jobs.look_at_all(tmp_path / "jobs") == ()

@@ -16,6 +16,7 @@ import pytest
 from homecluster.domain.job import Running
 from homecluster.web.report import report_html
 from tests.fakes.jobs import start_fake
+from tests.fakes.trainings import begin, training_in
 from tests.ports import unused_port
 from tests.waiting import within
 from tests.web.browser import CHROMIUM, opened
@@ -127,6 +128,25 @@ def test_the_running_jobs_speed_moves(tmp_path: Path) -> None:
     finally:
         os.kill(job.supervisor.pid, signal.SIGTERM)
         within(30, lambda: not job.processes())
+
+
+def test_a_trainings_loss_and_speed_move(tmp_path: Path) -> None:
+    with training_in(tmp_path) as job:
+        begin(job)
+        job.heard("step 1 of 8: loss 2.5000, 80 samples/s")
+        with dashboard(tmp_path, "--cluster", str(HOTSPOT)) as link, opened(link) as seen:
+
+            def shown() -> list[str]:
+                names = ("step", "loss", "samples/s", "PCs")
+                return [seen.page.locator(f"[data-figure='{name}']").inner_text() for name in names]
+
+            seen.page.locator("[data-figure='loss']").wait_for()
+            assert shown() == ["1", "2.5", "80", "a, b"]
+            assert "predicted" in seen.page.locator("#job").inner_text()
+            job.heard("step 2 of 8: loss 1.2500, 90 samples/s")
+            within(60, lambda: shown() == ["2", "1.25", "90", "a, b"], shown)
+            seen.picture("training")
+            assert seen.errors == []
 
 
 def test_a_page_whose_server_ended_says_so(tmp_path: Path) -> None:
