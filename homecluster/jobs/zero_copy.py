@@ -14,17 +14,16 @@ process by signal 11 instead of changing everybody's model.
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import io
-import mmap
 import pickle
 import warnings
-import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
+
+from homecluster.jobs.write_protection import protect_pages
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,8 +34,6 @@ if TYPE_CHECKING:
 
 _ALIGNMENT: Final = 64
 """Bytes; what torch's own allocator gives, so that vector instructions find what they expect."""
-_READ, _READ_AND_WRITE = 1, 3
-"""PROT_READ, and with PROT_WRITE, of mprotect(2)."""
 
 Place = tuple[int, str, tuple[int, ...], tuple[int, ...]]
 """Where a tensor lies: elements of its own type from the begin, that type, shape, strides."""
@@ -105,7 +102,7 @@ def put_together(form: bytes, buffer: Buffer, *, protect: bool = True) -> nn.Mod
     root = modules[0]
     assert isinstance(root, nn.Module)
     if protect:
-        _protect(root, buffer)
+        protect_pages(root, buffer)
     return root
 
 
@@ -245,27 +242,3 @@ def _table_types() -> tuple[tuple[str, Any], ...]:
         (name, (lambda kept=value: kept) if isinstance(value, plain) else type(value))
         for name, value in fresh
     )
-
-
-def _protect(root: nn.Module, buffer: Buffer) -> None:
-    """Make the buffer's whole pages read-only for as long as `root` lives.
-
-    One call for all of it: one per tensor costs a hundred times as much. Ray writes to these pages again
-    once the object is gone, so they are released before the buffer is.
-    """
-    address = buffer.__array_interface__["data"][0]
-    first = -(-address // mmap.PAGESIZE) * mmap.PAGESIZE
-    length = (address + buffer.nbytes) // mmap.PAGESIZE * mmap.PAGESIZE - first
-    if length > 0 and _allow(first, length, _READ):
-        weakref.finalize(root, _release, first, length, buffer)
-
-
-def _release(first: int, length: int, buffer: Buffer) -> None:
-    """`buffer` is an argument so that it lives until here."""
-    _allow(first, length, _READ_AND_WRITE)
-    del buffer
-
-
-def _allow(first: int, length: int, access: int) -> bool:
-    libc = ctypes.CDLL(None, use_errno=True)
-    return bool(libc.mprotect(ctypes.c_void_p(first), ctypes.c_size_t(length), access) == 0)

@@ -10,20 +10,19 @@ Random weights; every way's outputs are compared bit for bit. Prints one JSON do
 from __future__ import annotations
 
 import argparse
-import faulthandler
 import gc
 import json
 import os
-import signal
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from homecluster.jobs.private_ray import MIB, private_ray
+from homecluster.jobs.shared_weights import is_unchangeable, own_bytes, weight_mappings
 from homecluster.jobs.zero_copy import load, share
 
 SCHEMA: Final = "homecluster.zero-copy/1"
@@ -61,37 +60,6 @@ def outputs(model: Any) -> list[float]:
         return model(tokens).last_hidden_state.flatten().tolist()  # type: ignore[no-any-return]
 
 
-class Mapping(NamedTuple):
-    """A line of /proc/self/smaps with what belongs to it."""
-
-    first: int
-    last: int
-    shared: bool
-    """Of a file below /dev/shm, say, and not this process's own."""
-    proportional_bytes: int
-    """A page that n processes have counts for each of them by its n-th part."""
-
-
-def weight_mappings(model: Any) -> list[Mapping]:
-    """Where the weights lie."""
-    spans = [
-        (p.data_ptr(), p.data_ptr() + p.numel() * p.element_size()) for p in model.parameters()
-    ]
-    first, last = min(start for start, _ in spans), max(stop for _, stop in spans)
-    return [one for one in _mappings() if one.first < last and first < one.last]
-
-
-def _mappings() -> Iterator[Mapping]:
-    head: list[str] = []
-    for line in Path("/proc/self/smaps").read_text().splitlines():
-        name, *rest = line.split()
-        if name == "Pss:":
-            first, last = (int(edge, 16) for edge in head[0].split("-"))
-            yield Mapping(first, last, head[1][3] == "s", int(rest[0]) * 1024)
-        elif not name.endswith(":"):
-            head = [name, *rest]
-
-
 class Reader:
     """A process that loads, and keeps what it loaded."""
 
@@ -126,41 +94,9 @@ class Reader:
         return {
             "shared": all(one.shared for one in mappings),
             "weights_bytes": sum(one.proportional_bytes for one in mappings),
-            "own_bytes": _own_bytes(),
-            "refused": refused(self._model) and ends_by_signal(lambda: _change(self._model)),
+            "own_bytes": own_bytes(),
+            "refused": is_unchangeable(self._model),
         }
-
-
-def refused(model: Any) -> bool:
-    """Whether torch refuses to change the weights in place."""
-    try:
-        next(iter(model.parameters())).add_(1)
-    except RuntimeError:
-        return True
-    return False
-
-
-def _change(model: Any) -> None:
-    """Past torch's own check."""
-    next(iter(model.parameters())).data.view(-1)[:1].add_(1)
-
-
-def ends_by_signal(act: Callable[[], None]) -> bool:
-    """Whether a child process that does it is ended by the write protection."""
-    child = os.fork()
-    if child == 0:
-        faulthandler.disable()
-        signal.signal(signal.SIGSEGV, signal.SIG_DFL)
-        act()
-        os._exit(0)
-    _, status = os.waitpid(child, 0)
-    return os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGSEGV
-
-
-def _own_bytes() -> int:
-    """Memory that is this process's alone."""
-    lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
-    return 1024 * sum(int(line.split()[1]) for line in lines if line.startswith("Private_"))
 
 
 def _timed(act: Callable[[], Any], repeat: int, before: Callable[[], None]) -> tuple[float, Any]:
