@@ -22,6 +22,7 @@ from homecluster.launch.train_cause import Lost
 from homecluster.store.engine_store import find_engine
 from homecluster.store.files import write_json
 from homecluster.store.train_document import train_plan_table
+from homecluster.store.train_rows import read_rows
 
 SCHEMA: Final = "homecluster.train/1"
 _CHECKPOINTS: Final = "checkpoints/step-*"
@@ -70,7 +71,7 @@ def choose(plans: TrainPlanSet, own: NodeId, nodes: tuple[NodeId, ...] = ()) -> 
         why = next((one.detail for one in plans.rejections if set(one.nodes) == set(nodes)), plans.verdict.reason)  # fmt: skip
         raise HomeclusterError(
             f"no training on {where} fits: {why}",
-            hint="homecluster plan --train --all shows what does.",
+            hint=f"homecluster plan --train --model {plans.model.name} --all shows every refusal.",
         )
     return able[0]
 
@@ -83,8 +84,7 @@ def train(home: Home, plans_of: Plans, asked: Training, tell: Tell) -> dict[str,
     Raises:
         InputError, MissingError, PeerError, LaunchError: as `make_ready` and `attempt`.
     """
-    if not asked.data.is_file():
-        raise InputError(f"there is no data file {asked.data}")
+    read_rows(asked.data)  # a wrong line is named here, not by a rank that has the model already
     with TrainJob(home.here.paths, home.here.node.id, asked.output) as job:
         ended, plan, lost = _to_the_end(home, plans_of, asked, job, tell)
     document = {

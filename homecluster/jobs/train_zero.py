@@ -26,12 +26,12 @@ from homecluster.jobs import train_checkpoints, train_state
 from homecluster.jobs.train_data import (
     Sample,
     hold_out,
-    read_rows,
     sample_of,
 )
 from homecluster.jobs.train_engine import Settings, make_engine, one_step
 from homecluster.jobs.train_loss import score
 from homecluster.jobs.train_ranks import Ranks, leave, meet, ranks_from, tell_from_first
+from homecluster.store.train_rows import read_rows
 
 SCHEMA: Final = "homecluster.training/1"
 CHECKPOINTS: Final = "checkpoints"

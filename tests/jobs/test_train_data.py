@@ -1,72 +1,19 @@
-"""A user's JSONL: three kinds of lines, and every mistake with its place."""
+"""Rows become tokens, and every rank takes its own."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from homecluster.errors import InputError
 from homecluster.jobs.train_data import (
     IGNORED,
-    Row,
     batch_rows,
     hold_out,
     parts_of,
-    read_rows,
     sample_of,
 )
-
-
-def written(tmp_path: Path, *lines: str) -> Path:
-    file = tmp_path / "data.jsonl"
-    file.write_text("\n".join(lines), encoding="utf-8")
-    return file
-
-
-def test_three_kinds_of_lines_are_understood(tmp_path: Path) -> None:
-    rows = read_rows(
-        written(
-            tmp_path,
-            '{"text": "all"}',
-            "",
-            '{"prompt": "2+2=", "completion": "4"}',
-            '{"messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "yes"}]}',
-        )
-    )
-    assert rows == (
-        Row(prompt="", learned="all"),
-        Row(prompt="2+2=", learned="4"),
-        Row(prompt="user: hi\nassistant: ", learned="yes"),
-    )
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "no json",
-        "[1]",
-        '{"text": ""}',
-        '{"text": 3}',
-        '{"prompt": "a"}',
-        '{"messages": []}',
-        '{"messages": [{"role": "user", "content": "x"}]}',
-        '{"messages": ["x", {"role": "assistant", "content": "y"}]}',
-        "[" * 100_000,
-    ],
-)
-def test_a_wrong_line_is_named(tmp_path: Path, line: str) -> None:
-    with pytest.raises(InputError, match=r"data.jsonl:2: "):
-        read_rows(written(tmp_path, '{"text": "good"}', line))
-
-
-def test_a_missing_and_an_empty_file_are_said(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="cannot read"):
-        read_rows(tmp_path / "none.jsonl")
-    with pytest.raises(InputError, match="holds no sample"):
-        read_rows(written(tmp_path, ""))
+from homecluster.store.train_rows import Row
 
 
 def encode(text: str) -> list[int]:
