@@ -5,7 +5,8 @@ the other (methods, stages), and the links change while it runs. The forecast is
 the links that the serving grid has probed (`python -m benchmarks.accuracy --probe`). A cell is appended to
 benchmarks/results/training.jsonl when it is done and skipped when it is there, so the grid can be run piece by piece;
 `--seconds` begins no cell after so long.
-Needs root and the engine with the training packages. `--table` prints what is kept beside what the planner says today.
+Needs root and the engine with the training packages. `--hosts 1 --homes 1gbe --stages 0 3` measures what stage 3's
+hooks cost, which is one of the planner's figures. `--table` prints what is kept beside what the planner says today.
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ def measure(engine: Engine, wanted: Sequence[Cell], end_s: float) -> None:
                     return
                 start.link(cell.home)
                 keep({**cell.key, **start.steps(STEPS[cell.home])})
-                print(table([cell]).splitlines()[2], flush=True)
+                if cell.hosts > 1:
+                    print(table([cell]).splitlines()[2], flush=True)
 
 
 def table(wanted: Sequence[Cell]) -> str:
@@ -58,10 +60,8 @@ def table(wanted: Sequence[Cell]) -> str:
     for cell in wanted:
         if (row := row_of(cell)) is None:
             continue
-        measured_s, predicted_s = (
-            statistics.median(row["step_s"]),
-            forecast(cell).estimate.step_s.mid,
-        )
+        measured_s = statistics.median(row["step_s"])
+        predicted_s = forecast(cell).estimate.step_s.mid
         errors.append(predicted_s / measured_s - 1)
         lines.append(
             f"| {cell.home} | {cell.hosts} | {cell.method} | {cell.stage} | {measured_s:.3g} s "
@@ -74,10 +74,26 @@ def table(wanted: Sequence[Cell]) -> str:
     return "\n".join(lines)
 
 
+def module_cost(wanted: Sequence[Cell]) -> str:
+    """What stage 3 takes longer than stage 0 on one PC, where it gathers nothing: its hooks around each module."""
+    lines = []
+    for plain, sharded in product(wanted, wanted):
+        if (plain.method, plain.stage, sharded.stage) != (sharded.method, 0, 3):
+            continue
+        rows = row_of(plain), row_of(sharded)
+        if rows[0] and rows[1]:
+            more_s = statistics.median(rows[1]["step_s"]) - statistics.median(rows[0]["step_s"])
+            count = rows[1]["modules"]
+            lines.append(
+                f"{plain.method}: {more_s * 1e3:.0f} ms more for {count} modules, {more_s / count * 1e3:.2f} ms each"
+            )
+    return "\n".join(lines)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--homes", nargs="+", choices=tuple(STEPS), default=list(STEPS))
-    parser.add_argument("--hosts", nargs="+", type=int, default=[2, 3])
+    parser.add_argument("--hosts", nargs="+", type=int, default=[1, 2, 3])
     parser.add_argument("--methods", nargs="+", type=Method, default=[Method.LORA, Method.FULL])
     parser.add_argument("--stages", nargs="+", type=int, default=[0, 1, 2, 3])
     parser.add_argument("--again", action="store_true", help="also cells that are there")
@@ -88,7 +104,8 @@ def main() -> None:
     asked = parser.parse_args()
     wanted = cells(asked)
     if asked.table:
-        print(table(wanted))
+        print(table([cell for cell in wanted if cell.hosts > 1]))
+        print(module_cost([cell for cell in wanted if cell.hosts == 1]))
         return
     engine = refresh_own_code(find_engine(paths_from(os.environ).engines, DeviceKind.CPU))
     end_s = time.monotonic() + asked.seconds

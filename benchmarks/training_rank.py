@@ -2,7 +2,8 @@
 
 Started by benchmarks/training.py on every emulated PC, inside the engine environment with the training packages.
 Rank 0 reads orders from stdin, one JSON object per line: `{"settings": …}` begins a training, `{"steps": n}` does n
-steps of it and answers with their seconds, and with what the collectives of one step were and took.
+steps of it and answers with their seconds, with what the collectives of one step were and took, and with the number of
+modules that stage 3 stops at.
 """
 
 from __future__ import annotations
@@ -85,7 +86,8 @@ def main(model: Path) -> None:
             step_s.append(time.perf_counter() - begin)
             done += 1
         if ranks.rank == 0:
-            answer = {"step_s": step_s, "collectives": counted.taken()}
+            modules = sum(1 for _ in engine.module.modules())
+            answer = {"step_s": step_s, "collectives": counted.taken(), "modules": modules}
             sys.stdout.write(json.dumps(answer) + "\n")
             sys.stdout.flush()
     leave()

@@ -88,14 +88,14 @@ class Start:
         self.steps(1)  # Adam makes its moments, torch its buffers
 
     def steps(self, count: int) -> dict[str, Any]:
-        """Seconds of so many steps, one before them left out, and the collectives of the last."""
+        """Seconds of so many steps, one before them left out; modules, and the collectives of the last."""
         self._tell({"steps": count + 1})
         assert self._ranks[0].stdout is not None
         line = self._ranks[0].stdout.readline()
         if not line:
             raise RuntimeError("rank 0 ended; its words are above")
         told = json.loads(line)
-        return {"step_s": told["step_s"][1:], "collectives": told["collectives"]}
+        return told | {"step_s": told["step_s"][1:]}
 
     def _tell(self, order: dict[str, Any]) -> None:
         stdin = self._ranks[0].stdin
