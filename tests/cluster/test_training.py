@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,7 @@ from tests.waiting import within
 pytestmark = [pytest.mark.lab, pytest.mark.engine, pytest.mark.slow]
 
 STEPS = 8
+CUT_S = 20.0
 _RANKS = """
 import os, signal
 from pathlib import Path
@@ -28,27 +32,30 @@ for one in Path("/proc").glob("[0-9]*/cmdline"):
 """Kills the ranks of the PC where it runs."""
 
 
-@pytest.fixture(autouse=True)
-def _lab_possible() -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Home:
+    """Two PCs of one cluster; `a` leads."""
+
+    lab: Lab
+    a: Pc
+    b: Pc
+
+    def train(self, model: Path, output: Path, nodes: str, steps: int = STEPS) -> Any:
+        """The document of `up --train` on these PCs, ZeRO stage 2."""
+        rows = output.with_suffix(".jsonl")
+        lines = [{"prompt": f"{i % 4} plus {i % 3} is ", "completion": str(i % 4 + i % 3)} for i in range(60)]  # fmt: skip
+        rows.write_text("\n".join(map(json.dumps, lines)))
+        return self.a.document(
+            *("up", "--train", "--model", model, "--data", rows, "--output", output),
+            *("--nodes", nodes, "--sequence", "32", "--batch", "8", "--steps", str(steps)),
+            *("--save-every", "2", "--zero-stage", "2", "--held-out", "0.1", "--trust-network"),
+            timeout_s=400,
+        )
+
+
+@pytest.fixture(scope="module")
+def home(engine: Engine) -> Iterator[Home]:
     require_lab()
-
-
-def train(pc: Pc, model: Path, output: Path, nodes: str) -> Any:
-    """The document of `up --train` on these PCs, ZeRO stage 2."""
-    rows = output.with_suffix(".jsonl")
-    lines = [{"prompt": f"{i % 4} plus {i % 3} is ", "completion": str(i % 4 + i % 3)} for i in range(60)]  # fmt: skip
-    rows.write_text("\n".join(map(json.dumps, lines)))
-    return pc.document(
-        *("up", "--train", "--model", model, "--data", rows, "--output", output, "--nodes", nodes),
-        *("--sequence", "32", "--batch", "8", "--steps", str(STEPS), "--save-every", "2"),
-        *("--zero-stage", "2", "--held-out", "0.1", "--trust-network"),
-        timeout_s=400,
-    )
-
-
-def test_two_pcs_learn_what_one_does_and_one_goes_on_alone(
-    engine: Engine, tiny_llama: Path, tmp_path: Path
-) -> None:
     with Lab("1gbe", hosts=2, cpu_cores={"a": 1.0, "b": 1.0}) as lab:
         environment = {"HOMECLUSTER_ENGINES": str(engine.path.parent)}
         a, b = (Pc(host=lab.host(name), env=environment) for name in ("a", "b"))
@@ -56,10 +63,15 @@ def test_two_pcs_learn_what_one_does_and_one_goes_on_alone(
         assert b.join(a.token()).returncode == 0
         probed = a.type("probe", "--quick", "--json", timeout_s=300)
         assert probed.returncode == 0, probed.stderr
-        alone = train(a, tiny_llama, tmp_path / "alone", "a")
+        yield Home(lab=lab, a=a, b=b)
 
-        threading.Thread(target=_kill_after_a_checkpoint, args=(b, tmp_path / "both"), daemon=True).start()  # fmt: skip
-        both = train(a, tiny_llama, tmp_path / "both", "a,b")
+
+def test_two_pcs_learn_what_one_does_and_one_goes_on_alone(
+    home: Home, tiny_llama: Path, tmp_path: Path
+) -> None:
+    alone = home.train(tiny_llama, tmp_path / "alone", "a")
+    after_a_checkpoint(tmp_path / "both", lambda: home.b.host.run(["python3", "-c", _RANKS]))
+    both = home.train(tiny_llama, tmp_path / "both", "a,b")
 
     one, two = alone["measured"], both["measured"]
     assert (one["ranks"], one["held_out"]["after"]["rows"]) == (1, 6)
@@ -69,6 +81,33 @@ def test_two_pcs_learn_what_one_does_and_one_goes_on_alone(
     assert two["losses"] == pytest.approx(one["losses"][two["first_step"] :], abs=0.02)
 
 
-def _kill_after_a_checkpoint(pc: Pc, output: Path) -> None:
-    within(300, lambda: any(output.glob("checkpoints/step-*")), lambda: "no checkpoint")
-    pc.host.run(["python3", "-c", _RANKS])
+def test_a_pc_whose_link_was_away_is_left_out_and_ends_its_part_itself(
+    home: Home, tiny_llama: Path, tmp_path: Path
+) -> None:
+    steps = 60
+    """Enough to be cut in the middle."""
+
+    def cut() -> None:
+        home.lab.link("b").down()
+        time.sleep(CUT_S)
+        home.lab.link("b").up()
+
+    after_a_checkpoint(tmp_path / "cut", cut)
+    told = home.train(tiny_llama, tmp_path / "cut", "a,b", steps)
+
+    assert [lost["node"] for lost in told["lost"]] == ["b"]
+    assert "b has not answered for" in told["lost"][0]["reason"]
+    assert (told["measured"]["ranks"], told["measured"]["steps"]) == (1, steps)
+    assert told["measured"]["first_step"] >= 2
+    within(60, lambda: set(home.a.health().values()) == {"alive"}, home.a.health)
+    within(60, lambda: "trains here" not in home.b.type("status").stdout)
+
+
+def after_a_checkpoint(output: Path, happens: Callable[[], object]) -> None:
+    """From a thread, once the training that begins now has saved its first one."""
+
+    def wait() -> None:
+        within(300, lambda: any(output.glob("checkpoints/step-*")), lambda: "no checkpoint")
+        happens()
+
+    threading.Thread(target=wait, daemon=True).start()
