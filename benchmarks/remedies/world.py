@@ -112,7 +112,10 @@ class Said:
 
     def instead(self) -> dict[str, float]:
         """What could be done instead -> tokens per second that it would gain."""
-        now = float(self.document["judged"]["estimate"]["output_tokens_per_s"]["mid"])
+        judged = self.document["judged"]
+        if judged is None:
+            return {}
+        now = float(judged["estimate"]["output_tokens_per_s"]["mid"])
         found = {}
         for cause in self.document["causes"]:
             for line in cause["evidence"]:
