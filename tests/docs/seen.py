@@ -23,7 +23,7 @@ _FIRST_RUN_WITHIN_S: Final = 1800.0
 _HOME: Final = "~/.local/share/homecluster"
 """Where a reader's own state is."""
 _JOINED: Final = ("homecluster join --new", "homecluster token", "homecluster join", "homecluster probe")  # fmt: skip
-_BLOCKS: Final = {
+BLOCKS: Final = {
     "README.md": "== 4/6",
     "docs/several-pcs.md": "$ homecluster plan --model gpt2 --tensor-parallel 2 --nodes",
 }
@@ -63,13 +63,13 @@ def _check(outcome: str, line: str) -> None:
 
 def block_of(page: str, text: str) -> str:
     """What the page shows now, without the marks around it."""
-    (found,) = re.findall(rf"^```console\n({re.escape(_BLOCKS[page])}.*?)\n```", text, re.MULTILINE | re.DOTALL)  # fmt: skip
+    (found,) = re.findall(rf"^```console\n({re.escape(BLOCKS[page])}.*?)\n```", text, re.MULTILINE | re.DOTALL)  # fmt: skip
     return str(found)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.docs.seen", description=__doc__)
-    parser.add_argument("page", choices=_BLOCKS)
+    parser.add_argument("page", choices=BLOCKS)
     parser.add_argument("--engines", type=Path, required=True, help="as HOMECLUSTER_ENGINES")
     asked = parser.parse_args()
     translated = ROOT.glob(asked.page.replace(".md", ".*.md"))
