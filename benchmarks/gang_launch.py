@@ -32,6 +32,7 @@ from homecluster.store.files import write_json
 from homecluster.store.paths import paths_from
 from tests.cluster.pcs import Pc
 from tests.lab.lab import Lab
+from tests.live.engine_copy import end_orphans
 
 RESULTS = Path(__file__).parent / "results" / "gang-launch.json"
 SCHEMA = "homecluster.gang-launch/1"
@@ -101,21 +102,24 @@ def own_cpu_s(*pcs: Pc) -> float:
 
 
 def by_hand(a: Pc, b: Pc) -> float:
-    """Seconds until a token came from the commands that a dry run prints."""
+    """Seconds until a token came from the commands that a dry run prints; nothing of them is left then."""
     (plan, *_) = [
         one for one in a.document(*words(a), "--dry-run")["plans"] if "commands" in one
     ]  # fmt: skip
     pcs = {"a": a, "b": b}
-    with ExitStack() as stack, tempfile.TemporaryFile() as log:
-        begun_s = time.monotonic()
-        for command in plan["commands"]:
-            host = pcs[command["node"]].host
-            stack.enter_context(
-                host.running(command["argv"], env=command["env"], stdout=log, stderr=log)
-            )
-        argv = [sys.executable, "-c", _FIRST_TOKEN, str(_PORT), "gpt2"]
-        a.host.run(argv, timeout=_START_WITHIN_S, check=True)
-        return time.monotonic() - begun_s
+    try:
+        with ExitStack() as stack, tempfile.TemporaryFile() as log:
+            begun_s = time.monotonic()
+            for command in plan["commands"]:
+                host = pcs[command["node"]].host
+                stack.enter_context(
+                    host.running(command["argv"], env=command["env"], stdout=log, stderr=log)
+                )
+            argv = [sys.executable, "-c", _FIRST_TOKEN, str(_PORT), "gpt2"]
+            a.host.run(argv, timeout=_START_WITHIN_S, check=True)
+            return time.monotonic() - begun_s
+    finally:
+        end_orphans(pc.host for pc in (a, b))
 
 
 def measure(pairs: int) -> None:

@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from homecluster.engines.vllm_launch import Installation
 from homecluster.inventory.system import read_system
 from homecluster.store.engine_store import Engine
 from tests.fakes.gangs import new_job, order
+from tests.lab.guest import Host
 from tests.lab.lab import Lab
 from tests.ports import unused_port
 from tests.waiting import within
@@ -185,12 +186,12 @@ def engine_copy(
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-        _end_orphans(lab)
+        end_orphans(lab.hosts.values())
 
 
-def _end_orphans(lab: Lab) -> None:
+def end_orphans(hosts: Iterable[Host]) -> None:
     """What a killed server left on the hosts; only their own process ids are in sight there."""
-    for host in lab.hosts.values():
+    for host in hosts:
         lines = host.run(["ps", "-ww", "-eo", "pid=,args="]).stdout.splitlines()
         pids = [line.split()[0] for line in lines if "vllm" in line.lower()]
         if pids:
