@@ -18,6 +18,8 @@ of an 8 GB card. The planner prices it, and `engines.deepspeed` configures it.""
 LIVE_PARAMETERS: Final = 1_000_000_000
 """Weights that ZeRO stage 3 keeps gathered from the way forth until the way back needs them: DeepSpeed's own default,
 said to it, because memory and messages are planned with it."""
+WHOLE_ELEMENTS: Final = 100_000
+"""Tensors up to so many elements stage 3 keeps whole on every rank: again DeepSpeed's own default, said to it."""
 
 
 class Method(StrEnum):

@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import Any, Final
 
 from homecluster.domain.hardware import DeviceKind, DType
-from homecluster.domain.training import LIVE_PARAMETERS, REDUCE_BUCKET_BYTES, Offload
+from homecluster.domain.training import (
+    LIVE_PARAMETERS,
+    REDUCE_BUCKET_BYTES,
+    WHOLE_ELEMENTS,
+    Offload,
+)
 
 BUCKET_ELEMENTS: Final = REDUCE_BUCKET_BYTES // 2
 LEARNING_RATE: Final = 2e-4
@@ -39,6 +44,7 @@ def deepspeed_config(
         zero["stage3_gather_16bit_weights_on_model_save"] = True
         zero["stage3_max_live_parameters"] = LIVE_PARAMETERS
         zero["stage3_max_reuse_distance"] = LIVE_PARAMETERS
+        zero["stage3_param_persistence_threshold"] = WHOLE_ELEMENTS
     if offload is not Offload.NONE:
         zero["offload_optimizer"] = {"device": "cpu", "pin_memory": True}
     if offload is Offload.PARAMETERS:

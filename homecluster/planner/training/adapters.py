@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from homecluster.domain.hardware import DTYPE_BYTES, DType
@@ -10,7 +11,7 @@ from homecluster.domain.training import Method
 from homecluster.planner.weights import parameter_count, stage_weight_bytes
 
 _FUSED_ATTENTION: Final = ("GPT2LMHeadModel", "BloomForCausalLM", "FalconForCausalLM")
-"""Query, key and value are one matrix of the published checkpoint, which so gets one adapter."""
+"""One matrix, which so gets one adapter."""
 NF4_BITS_PER_WEIGHT: Final = 4.127
 """4 bits, and one scale per 64 weights that is itself stored in 8 bits (QLoRA, arXiv 2305.14314, section 3)."""
 
@@ -26,11 +27,19 @@ def trainable_parameters(spec: ModelSpec, method: Method, lora_rank: int) -> int
     return spec.layers * lora_rank * sum(n + m for n, m in layer_matrices(spec))
 
 
+def adapter_parameters_met(spec: ModelSpec, lora_rank: int) -> int:
+    """Of the adapters' parameters those that one token is multiplied with: only the routed experts'."""
+    if spec.experts is not None:
+        routed = replace(spec.experts, count=spec.experts.per_token)
+        spec = replace(spec, experts=routed)
+    return trainable_parameters(spec, Method.LORA, lora_rank)
+
+
 def layer_matrices(spec: ModelSpec) -> list[tuple[int, int]]:
     """(inputs, outputs) of a layer's matrices as the published checkpoint names them; routers left out."""
     width, query = spec.hidden_size, spec.heads * spec.head_size
     key = spec.kv_heads * spec.head_size
-    if spec.architecture in _FUSED_ATTENTION:
+    if has_fused_attention(spec):
         attention = [(width, query + 2 * key)]
     else:
         attention = [(width, query), (width, key), (width, key)]
@@ -39,6 +48,11 @@ def layer_matrices(spec: ModelSpec) -> list[tuple[int, int]]:
         return attention + _feed_forward(spec, spec.ffn_size)
     shared = _feed_forward(spec, spec.experts.shared_ffn_size)
     return attention + shared + spec.experts.count * _feed_forward(spec, spec.experts.ffn_size)
+
+
+def has_fused_attention(spec: ModelSpec) -> bool:
+    """Query, key and value are one matrix of the published checkpoint."""
+    return spec.architecture in _FUSED_ATTENTION
 
 
 def held_weight_bytes(spec: ModelSpec, method: Method, dtype: DType) -> int:

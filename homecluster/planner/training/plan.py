@@ -37,7 +37,7 @@ def plan_training(cluster: Cluster, spec: ModelSpec, workload: Train) -> TrainPl
     return TrainPlanSet(
         model=spec,
         workload=workload,
-        trainable_parameters=trainer.trainable,
+        trainable_parameters=trainer.demand.trainable,
         cluster_fingerprint=fingerprint(cluster),
         verdict=judge(cluster, spec, workload, best, _all(refused)),
         plans=_ranked(trainer, best, found),

@@ -48,6 +48,7 @@ def step_time(
     trainable: int,
     weights_bytes: int,
     backward_share: float,
+    host_micro_step_s: float,
 ) -> StepTime:
     """All micro-steps, their messages, and the optimiser.
 
@@ -63,7 +64,7 @@ def step_time(
     hidden_s = _hidden(messages, window_s) if overlap else 0.0
     wire = _less(messages.while_computing, hidden_s).plus(messages.afterwards)
     optimizer, host_s = _optimizer(shares, stage, offload, trainable)
-    host_s += accumulation * training_priors.HOST_MICRO_STEP_S
+    host_s += accumulation * host_micro_step_s
     if offload is Offload.PARAMETERS:
         host_s += accumulation * 2 * weights_bytes / priors.PCIE_BANDWIDTH_BYTES_PER_S
     return StepTime(

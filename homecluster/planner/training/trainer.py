@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from homecluster.domain.hardware import Device, DeviceKind, DType
+from homecluster.domain.hardware import DeviceKind, DType
 from homecluster.domain.ids import NodeId
 from homecluster.domain.model import ModelSpec
 from homecluster.domain.topology import Cluster
 from homecluster.domain.training import Offload, Train, TrainMemory
-from homecluster.planner.memory import capacity_bytes
 from homecluster.planner.network import Fabric
 from homecluster.planner.rules import Refusal
-from homecluster.planner.training import adapters, model_states
-from homecluster.planner.training.activations import activation_bytes
-from homecluster.planner.training.communication import Communication, communication
+from homecluster.planner.training import model_states
+from homecluster.planner.training.communication import Communication
+from homecluster.planner.training.demand import Demand, shares_of
 from homecluster.planner.training.groups import Group
 from homecluster.planner.training.micro_batches import accumulations, split
-from homecluster.planner.training.room import (
-    Room,
-    memory_of,
-    overhead_bytes,
-    refuse_host,
-    refuse_memory,
-)
-from homecluster.planner.training.step import Share, StepTime, step_time
-from homecluster.planner.training.training_rules import has_bf16, refuse_group
-from homecluster.planner.training.work import Pace, pace, passes_per_step
+from homecluster.planner.training.room import Room, memory_of, refuse_host, refuse_memory
+from homecluster.planner.training.step import StepTime
+from homecluster.planner.training.training_rules import refuse_group
+from homecluster.planner.training.work import Pace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,27 +48,15 @@ class Way:
         return tuple(dict.fromkeys(device.node_id for device in self.group))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Fit:
-    """A group's devices with their room, speed and samples, in one order."""
-
-    group: Group
-    rooms: Sequence[Room]
-    paces: Sequence[Pace]
-    samples: tuple[int, ...]
-
-
 class Trainer:
-    """Costs groups of one cluster for one model and workload; remembers only what devices can do."""
+    """Costs groups of one cluster for one model and workload."""
 
     def __init__(self, cluster: Cluster, spec: ModelSpec, workload: Train) -> None:
         self.spec = spec
         self.workload = workload
         self.fabric = Fabric(cluster)
-        self.trainable = adapters.trainable_parameters(spec, workload.method, workload.lora_rank)
+        self.demand = Demand(spec, workload)
         self._nodes = {node.id: node for node in cluster.nodes}
-        self._paces: dict[tuple[str, DType, bool], Pace] = {}
-        self._held: dict[DType, tuple[int, int]] = {}
 
     def ways(self, group: Group) -> tuple[list[Way], list[Refusal]]:
         """What fits this group, unsorted; and why the rest does not.
@@ -119,145 +99,60 @@ class Trainer:
     def _ways(
         self, group: Group, stage: int, offload: Offload, *, recompute: bool
     ) -> list[Way] | Refusal:
-        dtype = self._dtype(group)
-        per_sample = activation_bytes(
-            self.spec,
-            sequence_tokens=self.workload.sequence_tokens,
-            samples=1,
-            dtype=dtype,
-            recompute=recompute,
-        )
-        rooms = self._rooms(group, dtype, stage, offload, per_sample)
+        rooms = self.demand.rooms(group, stage, offload, recompute=recompute)
         short = refuse_memory(group, rooms) or refuse_host(group, rooms, self._nodes)
         if short is not None:
             return short
-        paces = [self._pace(device, dtype, recompute=recompute) for device in group]
+        paces = self.demand.paces(group, recompute=recompute)
+        cut = self._cut(group, rooms, paces)
+        if isinstance(cut, Refusal):
+            return cut
+        accumulation, samples = cut
+        shares = shares_of(group, self._nodes, paces, samples)
+        messages = self.demand.messages(self.fabric, group, stage, accumulation)
+        return [
+            Way(
+                group=group,
+                dtype=self.demand.dtype(group),
+                stage=stage,
+                offload=offload,
+                recompute=recompute,
+                overlap=overlap,
+                micro_batch=samples,
+                accumulation=accumulation,
+                memory=tuple(map(memory_of, group, rooms, samples)),
+                messages=messages,
+                time=self.demand.time(
+                    shares,
+                    messages,
+                    stage=stage,
+                    offload=offload,
+                    overlap=overlap,
+                    recompute=recompute,
+                    accumulation=accumulation,
+                ),
+            )
+            for overlap in _overlaps(group)
+        ]
+
+    def _cut(
+        self, group: Group, rooms: Sequence[Room], paces: Sequence[Pace]
+    ) -> tuple[int, tuple[int, ...]] | Refusal:
+        """(micro-steps per step, samples of each device in one): the fewest micro-steps that fit."""
         for accumulation in accumulations(self.workload.global_batch):
-            micro_batch = split(
+            samples = split(
                 self.workload.global_batch // accumulation,
                 [one.sample_s for one in paces],
                 [one.fixed_s for one in paces],
                 [room.samples for room in rooms],
             )
-            if micro_batch is not None:
-                break
-        else:
-            return Refusal(
-                rule="batch",
-                detail=f"a batch of {self.workload.global_batch} has no equal micro-steps that give each of "
-                f"{len(group)} devices a sample and fit their memory",
-            )
-        messages = self._messages(group, dtype, stage, accumulation)
-        return [
-            self._way(
-                _Fit(group=group, rooms=rooms, paces=paces, samples=micro_batch),
-                dtype=dtype,
-                stage=stage,
-                offload=offload,
-                accumulation=accumulation,
-                messages=messages,
-                recompute=recompute,
-                overlap=overlap,
-            )
-            for overlap in _overlaps(group)
-        ]
-
-    def _way(
-        self,
-        fit: _Fit,
-        *,
-        dtype: DType,
-        stage: int,
-        offload: Offload,
-        accumulation: int,
-        messages: Communication,
-        recompute: bool,
-        overlap: bool,
-    ) -> Way:
-        passes = passes_per_step(self.workload.method, recompute=recompute)
-        shares = [
-            Share(device=device, node=self._nodes[device.node_id], pace=speed, samples=samples)
-            for device, speed, samples in zip(fit.group, fit.paces, fit.samples, strict=True)
-        ]
-        time = step_time(
-            shares,
-            messages,
-            stage=stage,
-            offload=offload,
-            overlap=overlap,
-            accumulation=accumulation,
-            trainable=self.trainable,
-            weights_bytes=self._weights(dtype)[0],
-            backward_share=1 - 1 / passes,
+            if samples is not None:
+                return accumulation, samples
+        return Refusal(
+            rule="batch",
+            detail=f"a batch of {self.workload.global_batch} has no equal micro-steps that give each of "
+            f"{len(group)} devices a sample and fit their memory",
         )
-        return Way(
-            group=fit.group,
-            dtype=dtype,
-            stage=stage,
-            offload=offload,
-            recompute=recompute,
-            overlap=overlap,
-            micro_batch=fit.samples,
-            accumulation=accumulation,
-            memory=tuple(map(memory_of, fit.group, fit.rooms, fit.samples)),
-            messages=messages,
-            time=time,
-        )
-
-    def _messages(self, group: Group, dtype: DType, stage: int, accumulation: int) -> Communication:
-        return communication(
-            self.fabric,
-            group,
-            stage=stage,
-            trainable=self.trainable,
-            weights_bytes=self._weights(dtype)[0],
-            layers=self.spec.layers,
-            accumulation=accumulation,
-        )
-
-    def _rooms(
-        self, group: Group, dtype: DType, stage: int, offload: Offload, per_sample_bytes: int
-    ) -> list[Room]:
-        weights_bytes, largest = self._weights(dtype)
-        in_node = Counter(device.node_id for device in group)
-        return [
-            Room(
-                states=model_states.states(
-                    weights_bytes=weights_bytes,
-                    trainable=self.trainable,
-                    largest_layer_bytes=largest,
-                    devices=len(group),
-                    devices_of_node=in_node[device.node_id],
-                    stage=stage,
-                    offload=offload,
-                ),
-                overhead_bytes=overhead_bytes(device, len(group)),
-                capacity_bytes=capacity_bytes(device, self.workload.memory_utilization),
-                per_sample_bytes=per_sample_bytes,
-            )
-            for device in group
-        ]
-
-    def _dtype(self, group: Group) -> DType:
-        if self.workload.dtype is not None:
-            return self.workload.dtype
-        return DType.BF16 if all(map(has_bf16, group)) else DType.FP16
-
-    def _pace(self, device: Device, dtype: DType, *, recompute: bool) -> Pace:
-        key = (device.id, dtype, recompute)
-        if key not in self._paces:
-            self._paces[key] = pace(self.spec, self.workload, device, dtype, recompute=recompute)
-        return self._paces[key]
-
-    def _weights(self, dtype: DType) -> tuple[int, int]:
-        """Bytes of the whole model, and of what ZeRO-3 gathers at once."""
-        if dtype not in self._held:
-            method = self.workload.method
-            self._held[dtype] = (
-                adapters.held_weight_bytes(self.spec, method, dtype),
-                adapters.layer_bytes(self.spec, method, dtype),
-            )
-        return self._held[dtype]
 
 
 def by_speed(way: Way) -> tuple[float, int, int, bool, bool]:

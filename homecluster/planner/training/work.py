@@ -9,7 +9,11 @@ from homecluster.domain.model import ModelSpec
 from homecluster.domain.training import Method, Train
 from homecluster.planner import compute, weights
 from homecluster.planner.training import training_priors as priors
-from homecluster.planner.training.adapters import held_weight_bytes
+from homecluster.planner.training.adapters import (
+    adapter_parameters_met,
+    held_weight_bytes,
+    layer_matrices,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +49,7 @@ def pace(
 ) -> Pace:
     """Arithmetic, weight streaming and launches of one micro-step on `device`."""
     passes = passes_per_step(workload.method, recompute=recompute)
-    flop = passes * sample_flop(spec, workload.sequence_tokens)
+    flop = step_flop(spec, workload, recompute=recompute)
     moved = passes * held_weight_bytes(spec, workload.method, dtype)
     hides = device.kind is not DeviceKind.CPU
     overhead_s = passes * spec.layers * device.layer_overhead_s
@@ -61,9 +65,27 @@ def pace(
 
 
 def passes_per_step(method: Method, *, recompute: bool) -> int:
-    """Times a forward pass's arithmetic: the way forth, the way back, and the second way forth."""
+    """Times that the weights are gone through: the way forth, the way back, and the second way forth."""
     back = priors.PASSES_BACKWARD if method is Method.FULL else priors.PASSES_BACKWARD_FROZEN
     return priors.PASSES_FORWARD * (2 if recompute else 1) + back
+
+
+def step_flop(spec: ModelSpec, workload: Train, *, recompute: bool) -> float:
+    """FLOP of one sample's micro-step, as many as take its time at the rate of a whole pass.
+
+        passes (f + 2 s A) - p 2 s P        passes: forth, twice back, and forth again to recompute
+
+    f: the forward pass; s tokens; A weights of adapters, P frozen weights that a token meets; p: the share
+    of a pass that products take. The subtracted term is the product that gives frozen weights' gradients.
+    """
+    tokens = workload.sequence_tokens
+    passes = passes_per_step(Method.FULL, recompute=recompute)
+    forward = sample_flop(spec, tokens)
+    if workload.method is Method.FULL:
+        return passes * forward
+    adapters = 2 * tokens * adapter_parameters_met(spec, workload.lora_rank)
+    frozen = 2 * tokens * weights.active_parameters(spec)
+    return passes * (forward + adapters) - priors.PRODUCT_SHARE * frozen
 
 
 def sample_flop(spec: ModelSpec, sequence_tokens: int) -> float:
@@ -77,6 +99,21 @@ def sample_flop(spec: ModelSpec, sequence_tokens: int) -> float:
         seen = min(seen, spec.sliding_window_tokens)
     attention = 4 * spec.heads * spec.head_size * seen * spec.layers
     return sequence_tokens * (2 * weights.active_parameters(spec) + attention)
+
+
+def backward_share(spec: ModelSpec, workload: Train, *, recompute: bool) -> float:
+    """Of a micro-step's arithmetic: only on the way back are gradients ready."""
+    forward = sample_flop(spec, workload.sequence_tokens)
+    return 1 - forward / step_flop(spec, workload, recompute=recompute)
+
+
+def host_s(spec: ModelSpec, workload: Train, stage: int) -> float:
+    """Python's own work in a micro-step over several devices; stage 3 stops at every module to gather it."""
+    if stage != 3:  # noqa: PLR2004 - the stage's own number
+        return priors.HOST_MICRO_STEP_S
+    adapted = 0 if workload.method is Method.FULL else len(layer_matrices(spec))
+    modules = spec.layers * (priors.MODULES_PER_LAYER + adapted * priors.MODULES_PER_ADAPTER)
+    return priors.HOST_MICRO_STEP_S + modules * priors.GATHERING_MODULE_S
 
 
 def optimizer_s(device: Device, parameters: float) -> float:

@@ -14,10 +14,12 @@ from homecluster.planner.training.plan import plan_training
 from homecluster.planner.training.step import Share, StepTime, step_time
 from homecluster.planner.training.work import (
     Pace,
+    host_s,
     optimizer_s,
     pace,
     passes_per_step,
     sample_flop,
+    step_flop,
 )
 from tests.builders import cluster, device, model, node
 
@@ -39,6 +41,19 @@ def test_frozen_weights_need_no_gradients_of_their_own(
     method: Method, recompute: bool, passes: int
 ) -> None:
     assert passes_per_step(method, recompute=recompute) == passes
+
+
+def test_frozen_weights_save_one_product_and_adapters_add_three() -> None:
+    """3 passes less 0.6 x 2 x 1024 x 123.7 M, and 6 x 1024 x 2.36 M."""
+    expected = 3 * FLOP - 0.6 * 2 * 1024 * 123_653_376 + 6 * 1024 * 2_359_296
+    assert step_flop(GPT2, Train(method=Method.LORA), recompute=False) == pytest.approx(expected)
+
+
+def test_stage_3_stops_at_every_module() -> None:
+    """12 layers of 13 modules and of 4 adapters of 10."""
+    lora = Train(method=Method.LORA)
+    more_s = host_s(GPT2, lora, 3) - host_s(GPT2, lora, 2)
+    assert more_s == pytest.approx(12 * (13 + 40) * training_priors.GATHERING_MODULE_S)
 
 
 def test_a_round_card_computes_a_sample_in_20_ms() -> None:
@@ -76,12 +91,13 @@ def timed(stage: int, *, overlap: bool, accumulation: int = 2) -> StepTime:
         trainable=0,
         weights_bytes=0,
         backward_share=0.5,
+        host_micro_step_s=0.01,
     )
 
 
 def test_without_overlap_everything_adds_up() -> None:
     """2 micro-steps of 1 s, 1.5 s of messages, and the host's own work twice."""
-    expected = 2.0 + 1.5 + 2 * training_priors.HOST_MICRO_STEP_S
+    expected = 2.0 + 1.5 + 2 * 0.01
     assert timed(1, overlap=False).terms.total_s == pytest.approx(expected)
 
 
