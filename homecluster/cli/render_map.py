@@ -10,7 +10,7 @@ from rich.markup import escape
 from homecluster.cli.render_console import console, plain_table
 from homecluster.domain.units import format_link_rate, format_rate, format_seconds
 from homecluster.planner.link_places import LinkPlace
-from homecluster.planner.search import MULTI_PC_MARGIN
+from homecluster.planner.ranking import MULTI_PC_MARGIN
 from homecluster.planner.sensitivity import Sensitivity
 
 _SHADES = ("on grey11", "on grey15", "on dark_green", "on green4", "on green3")

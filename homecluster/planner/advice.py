@@ -11,8 +11,8 @@ from homecluster.domain.model import ModelSpec, Quantization
 from homecluster.domain.plan import PlanSet
 from homecluster.domain.topology import Cluster
 from homecluster.domain.workload import Serve
-from homecluster.planner.candidates import Pins
 from homecluster.planner.plan import plan
+from homecluster.planner.problem import Pins
 from homecluster.planner.what_if import LINK_PRESETS, with_links, without
 
 WORTH_SAYING: Final = 1.10

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import NamedTuple
 
 from homecluster.domain.hardware import DTYPE_BYTES, Device, DeviceKind, DType
 from homecluster.domain.ids import DeviceId, NodeId
 from homecluster.planner import compute, priors, rules, step
 from homecluster.planner.compute import Shard
+from homecluster.planner.device_use import Line, Use
 from homecluster.planner.estimate import Estimator
 from homecluster.planner.exact.room import Room, requests, room_of
 from homecluster.planner.memory import engine_limits
@@ -19,102 +18,6 @@ from homecluster.planner.rules import Refusal
 
 _CPU_SEQUENCES = 1e9
 """More than any number of ranks lets run at once."""
-
-
-class Line(NamedTuple):
-    """Seconds of one layer's decode step that it never falls below: a fixed part and one for each sequence."""
-
-    fixed_s: float
-    each_s: float
-
-    def plus(self, fixed_s: float, each_s: float) -> Line:
-        return Line(self.fixed_s + fixed_s, self.each_s + each_s)
-
-
-class Use(NamedTuple):
-    """One way to use a device: in a group of some size, in one number format, alone or as part of a pipeline."""
-
-    size: int
-    layers: int
-    """That it has memory for."""
-    lines: tuple[Line, ...]
-    """Of reading and of arithmetic; the slowest counts."""
-    decodes: int
-    prompt_s: float
-    """Of one prompt, at the largest batch."""
-    besides_s: float
-    """A layer's part of what no device does, for a whole request."""
-    batch: float
-    """At most so many at once."""
-
-    def beats(self, other: Use) -> bool:
-        """Never worse, whatever a layer is worth."""
-        return (
-            self.size == other.size
-            and self.layers >= other.layers
-            and self.batch >= other.batch
-            and self.prompt_s <= other.prompt_s
-            and self.besides_s <= other.besides_s
-            and all(
-                any(
-                    mine.fixed_s <= line.fixed_s and mine.each_s <= line.each_s
-                    for line in other.lines
-                )
-                for mine in self.lines
-            )
-        )
-
-    @property
-    def most_per_s(self) -> float:
-        """Layers passed per second; a host that takes long for each further sequence passes most with one."""
-        return min(
-            max(self._passed(line, 1.0), self._passed(line, self.batch)) for line in self.lines
-        )
-
-    @property
-    def alone_s(self) -> float:
-        """Seconds of a request in one layer, with nobody else in it."""
-        return max(self._taken_s(line, 1.0) for line in self.lines)
-
-    def gain(self, price_s: float, rate_per_s: float) -> float:
-        """The most that it can earn, if a passed layer earns `price_s` and a request in it costs 1 per second.
-
-        Concave in the batch b, with D decodes and g = price - P - X - D A best where
-        D B (D B + P) b^2 + 2 D B D A b = g D A.
-        """
-        most = self.layers * rate_per_s / self.size
-        return max(0.0, min(self._gain(line, price_s, most) for line in self.lines))
-
-    def _gain(self, line: Line, price_s: float, most: float) -> float:
-        fixed_s, each_s = self.decodes * line.fixed_s, self.decodes * line.each_s
-        spare_s = price_s - self.prompt_s - self.besides_s - fixed_s
-        batch = 1.0
-        if spare_s > 0 and fixed_s > 0:
-            root = each_s * (each_s + self.prompt_s)
-            batch = self.batch
-            if root > 0:
-                batch = math.sqrt((each_s * fixed_s) ** 2 + root * spare_s * fixed_s)
-                batch = (batch - each_s * fixed_s) / root
-        batch = min(self.batch, max(1.0, batch))
-        if self._passed(line, batch) > most:
-            batch = max(1.0, min(batch, self._batch_for(line, most)))
-        passed = min(most, self._passed(line, batch))
-        return passed * (price_s - self._taken_s(line, batch))
-
-    def _taken_s(self, line: Line, batch: float) -> float:
-        decode_s = self.decodes * (line.fixed_s + line.each_s * batch)
-        return decode_s + self.prompt_s + self.besides_s
-
-    def _passed(self, line: Line, batch: float) -> float:
-        decode_s = self.decodes * (line.fixed_s + line.each_s * batch)
-        busy_s = decode_s + self.prompt_s * batch
-        return batch / busy_s / self.size if busy_s > 0 else math.inf
-
-    def _batch_for(self, line: Line, passed: float) -> float:
-        """The batch at which so many layers are passed per second."""
-        each_s = self.decodes * line.each_s + self.prompt_s
-        spare = 1 - passed * self.size * each_s
-        return passed * self.size * self.decodes * line.fixed_s / spare if spare > 0 else math.inf
 
 
 class Allowance:
@@ -165,12 +68,7 @@ class Allowance:
 
     def _of(self, device: Device, size: int, dtype: DType, room: Room) -> Iterator[Use]:
         asked, layers = self._estimator.workload, self._spec.layers
-        limit = float(engine_limits(device, size).sequences)
-        if device.kind is DeviceKind.CPU:
-            limit = _CPU_SEQUENCES
-        most = limit
-        if asked.request_rate_per_s is None:
-            most = min(limit, float(asked.concurrent_requests))
+        most = self._most_requests(device, size)
         lines = self._lines(device, size, dtype)
         wait_s, byte_s = self._all_reduce(size, dtype)
         prompt_s = self._prompt_s(device, size, dtype) + asked.prompt_tokens * byte_s
@@ -250,8 +148,17 @@ class Allowance:
             return {DType.FP32}
         return {alone} if asked.dtype else {alone, DType.FP16, DType.FP32}
 
+    def _most_requests(self, device: Device, size: int) -> float:
+        """That may be in a copy at once."""
+        limit = float(engine_limits(device, size).sequences)
+        if device.kind is DeviceKind.CPU:
+            limit = _CPU_SEQUENCES
+        if self._estimator.workload.request_rate_per_s is not None:
+            return limit
+        return min(limit, float(self._estimator.workload.concurrent_requests))
+
     def _lines(self, device: Device, size: int, dtype: DType) -> tuple[Line, ...]:
-        most = float(max(2, self._estimator.workload.concurrent_requests))
+        most = max(2.0, self._most_requests(device, size))
         one = self._parts(device, size, 1.0, dtype, decode=True)
         many = self._parts(device, size, most, dtype, decode=True)
         memory, arithmetic = (
@@ -264,10 +171,7 @@ class Allowance:
 
     def _prompt_s(self, device: Device, size: int, dtype: DType) -> float:
         """Seconds of one prompt in a layer, read together with as many others as there may be."""
-        asked = self._estimator.workload
-        most = float(engine_limits(device, size).sequences * size)
-        if asked.request_rate_per_s is None:
-            most = float(asked.concurrent_requests)
+        most = self._most_requests(device, size)
         parts = self._parts(device, size, most, dtype, decode=False)
         busy_s = sum(parts) if device.kind is DeviceKind.CPU else max(parts)
         return (busy_s + device.layer_overhead_s) / most

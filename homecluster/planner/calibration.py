@@ -51,21 +51,8 @@ def fit(node: Node, kind: DeviceKind, runs: Sequence[Run], origin: Origin) -> Co
     logs = [0.0] * len(FIELDS)
     rows: list[list[float]] = []
     believed = _believed(node, kind)
-    measured = [value for run in runs for value in (run.first_token_s, run.token_interval_s)]
     for _ in range(_ROUNDS):
-        now = _predicted(node, kind, runs, logs)
-        nudged = [
-            _predicted(node, kind, runs, [*logs[:i], logs[i] + _NUDGE, *logs[i + 1 :]])
-            for i in range(len(logs))
-        ]
-        rows = [
-            [math.log(other[k] / now[k]) / _NUDGE / RUN_ERROR for other in nudged]
-            for k in range(len(now))
-        ]
-        wanted = [
-            math.log(value / now[k]) / RUN_ERROR + sum(map(_product, rows[k], logs))
-            for k, value in enumerate(measured)
-        ]
+        rows, wanted = _linear(node, kind, runs, logs)
         for i, error in enumerate(believed):
             rows.append([float(i == j) / error for j in range(len(logs))])
             wanted.append(0.0)
@@ -75,7 +62,6 @@ def fit(node: Node, kind: DeviceKind, runs: Sequence[Run], origin: Origin) -> Co
         for name, before, after in zip(FIELDS, believed, spreads(rows), strict=True)
         if after < _LEARNED * before
     )
-    left = _left_over(measured, _predicted(node, kind, runs, logs))
     factors = dict(zip(FIELDS, map(math.exp, logs), strict=True))
     return Correction(
         kind=kind,
@@ -85,10 +71,35 @@ def fit(node: Node, kind: DeviceKind, runs: Sequence[Run], origin: Origin) -> Co
         arithmetic=factors["arithmetic"],
         learned=learned,
         runs=len(runs),
-        left_over=left,
+        left_over=_left_over(_measured(runs), _predicted(node, kind, runs, logs)),
         fitted_at=origin.fitted_at,
         engine=origin.engine,
     )
+
+
+def _linear(
+    node: Node, kind: DeviceKind, runs: Sequence[Run], logs: Sequence[float]
+) -> tuple[list[list[float]], list[float]]:
+    """(how each figure's logarithm moves with each factor's, what the factors are wanted to give), in run errors."""
+    now = _predicted(node, kind, runs, logs)
+    nudged = [
+        _predicted(node, kind, runs, [*logs[:i], logs[i] + _NUDGE, *logs[i + 1 :]])
+        for i in range(len(logs))
+    ]
+    rows = [
+        [math.log(other[k] / now[k]) / _NUDGE / RUN_ERROR for other in nudged]
+        for k in range(len(now))
+    ]
+    wanted = [
+        math.log(value / now[k]) / RUN_ERROR + sum(map(_product, rows[k], logs))
+        for k, value in enumerate(_measured(runs))
+    ]
+    return rows, wanted
+
+
+def _measured(runs: Sequence[Run]) -> list[float]:
+    """First token and time between tokens of every run."""
+    return [value for run in runs for value in (run.first_token_s, run.token_interval_s)]
 
 
 def corrected(device: Device, correction: Correction) -> Device:
@@ -132,7 +143,7 @@ def explainable(node: Node, run: Run) -> bool:
 def _predicted(
     node: Node, kind: DeviceKind, runs: Sequence[Run], logs: Sequence[float]
 ) -> list[float]:
-    """First token and time between tokens of every run."""
+    """The same, as the planner says with these factors."""
     trial = Correction(
         kind=kind,
         **dict(zip(FIELDS, map(math.exp, logs), strict=True)),

@@ -7,14 +7,16 @@ from collections.abc import Iterator, Sequence
 from homecluster.domain.hardware import Device, DeviceKind, Node
 from homecluster.domain.ids import NodeId
 from homecluster.domain.layout import Copy
-from homecluster.planner import candidates, rules
-from homecluster.planner.candidates import Problem
+from homecluster.planner import rules
 from homecluster.planner.estimate import Estimator
 from homecluster.planner.exact.clock import Clock
 from homecluster.planner.exact.cut import good_cut
 from homecluster.planner.exact.order import Order
 from homecluster.planner.exact.room import Room, layers_beside, room_of
+from homecluster.planner.pc_choices import order
+from homecluster.planner.problem import Problem
 from homecluster.planner.rules import Refusal
+from homecluster.planner.stages import stages
 
 _RANKS = 4
 """Of a copy, for what a device keeps beside layers and caches."""
@@ -51,11 +53,11 @@ class Carving:
         if clock is None:
             return
         for nodes in self._groups(requests):
-            driver, *rest = candidates.order(self._problem, nodes)
+            driver, *rest = order(self._problem, nodes)
             way = [driver, *sorted(rest, key=lambda node: len(self._cards[node]))]
-            order = Order(clock, [(card,) for node in way for card in self._cards[node]])
-            if 1 < len(order.groups) <= self._problem.spec.layers:
-                yield candidates.stages(order.groups, good_cut(order, requests))
+            pipeline = Order(clock, [(card,) for node in way for card in self._cards[node]])
+            if 1 < len(pipeline.groups) <= self._problem.spec.layers:
+                yield stages(pipeline.groups, good_cut(pipeline, requests))
 
     def _groups(self, requests: float) -> Iterator[list[NodeId]]:
         asked = self._problem.workload

@@ -22,7 +22,8 @@ from typing import Final
 
 from homecluster.domain.hardware import Device
 from homecluster.planner import rules
-from homecluster.planner.allowance import Allowance, Use
+from homecluster.planner.allowance import Allowance
+from homecluster.planner.device_use import Use
 from homecluster.planner.estimate import Estimator
 
 _PRICES: Final = tuple(1.2**turn for turn in range(40))
@@ -48,20 +49,22 @@ def most_requests_per_s(estimator: Estimator, devices: Sequence[Device]) -> floa
         return 0.0
     if asked.request_rate_per_s is not None:
         return min(most, asked.request_rate_per_s)
-    requests = float(asked.concurrent_requests)
+    return _reachable(kinds, layers, most, float(asked.concurrent_requests))
+
+
+def _reachable(kinds: Counter[tuple[Use, ...]], layers: int, most: float, requests: float) -> float:
+    """The least rate, of at most `most` per second, for which some price shows that more must be in flight."""
     quickest_s = min(use.alone_s for uses in kinds for use in uses)
     low, useful = most / _WIDEST, 0
     while most / low > _NEAR:
         middle = math.sqrt(low * most)
         turns = sorted(range(len(_PRICES)), key=lambda turn: abs(turn - useful))
-        found = next(
-            (
-                turn
-                for turn in turns
-                if _needed(kinds, layers, middle, quickest_s * _PRICES[turn]) > requests
-            ),
-            None,
+        impossible = (
+            turn
+            for turn in turns
+            if _needed(kinds, layers, middle, quickest_s * _PRICES[turn]) > requests
         )
+        found = next(impossible, None)
         if found is None:
             low = middle
         else:

@@ -12,9 +12,11 @@ Because a slower device only lowers n_i(T), no set of copies gets faster when on
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+
+from homecluster.domain.workload import Serve
 
 _Demand = Callable[[float], float]
 """Requests that must find a place, by the time each then takes."""
@@ -39,6 +41,15 @@ class Response:
         n0, n1 = self.requests[right - 1], self.requests[right]
         t0, t1 = self.time_s[right - 1], self.time_s[right]
         return n0 + (n1 - n0) * (time_s - t0) / (t1 - t0)
+
+    def before(self, time_s: float) -> float:
+        """The same for any shorter time, however near: many answered together begin to count at their time."""
+        first = bisect_left(self.time_s, time_s)
+        if first == 0:
+            return 0.0
+        if first < len(self.time_s) and self.time_s[first] == time_s:
+            return self.requests[first]
+        return self.inside(time_s)
 
     @property
     def most_per_s(self) -> float:
@@ -66,6 +77,36 @@ def open_time_s(copies: Sequence[Response], rate_per_s: float) -> float | None:
     return _first(copies, lambda time_s: rate_per_s * time_s)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spread:
+    """How requests lie on several copies."""
+
+    held: tuple[tuple[int, float], ...]
+    """(copy, requests in it on average), of the copies that have any."""
+    requests_per_s: float
+
+
+def spread(copies: Sequence[Response], workload: Serve) -> Spread:
+    """Where the workload's requests go, and how many are answered per second."""
+    clients, rate_per_s = workload.concurrent_requests, workload.request_rate_per_s
+    if rate_per_s is None:
+        time_s = closed_time_s(copies, clients)
+        return _within(copies, time_s, clients / time_s)
+    kept_up_s = open_time_s(copies, rate_per_s)
+    if kept_up_s is None:  # every copy is full, and the queue grows without end
+        full = tuple((i, one.requests[-1]) for i, one in enumerate(copies))
+        return Spread(held=full, requests_per_s=sum(one.most_per_s for one in copies))
+    return _within(copies, kept_up_s, rate_per_s)
+
+
+def _within(copies: Sequence[Response], time_s: float, requests_per_s: float) -> Spread:
+    """What each copy holds at this time; copies that begin at it hold no more than there are."""
+    held = [one.inside(time_s) for one in copies]
+    extra = sum(held) / (requests_per_s * time_s)
+    busy = tuple((i, requests / extra) for i, requests in enumerate(held) if requests > 0)
+    return Spread(held=busy, requests_per_s=requests_per_s)
+
+
 def _first(copies: Sequence[Response], demand: _Demand) -> float | None:
     """The least time at which the requests inside meet `demand`, a straight line through time."""
     breaks = sorted({time_s for one in copies for time_s in one.time_s})
@@ -90,12 +131,7 @@ def _between(
     if before is None:
         return time_s
     earlier_s, lacked = before
-    begins_here = sum(
-        one.requests[bisect_right(one.time_s, time_s) - 1]
-        for one in copies
-        if one.time_s[0] == time_s
-    )
-    lacking = demand(time_s) - (_held(copies, time_s) - begins_here)
+    lacking = demand(time_s) - sum(one.before(time_s) for one in copies)
     if lacking >= 0 or lacking >= lacked:
         return time_s
     return earlier_s + (time_s - earlier_s) * lacked / (lacked - lacking)

@@ -8,9 +8,10 @@ from homecluster.domain.model import ModelSpec
 from homecluster.domain.plan import PlanSet
 from homecluster.domain.topology import Cluster
 from homecluster.domain.workload import Serve
-from homecluster.planner.candidates import Pins, Problem
 from homecluster.planner.exact.refine import refine
-from homecluster.planner.search import rank, search
+from homecluster.planner.problem import Pins, Problem
+from homecluster.planner.ranking import rank
+from homecluster.planner.search import search
 from homecluster.planner.verdict import judge
 
 

@@ -12,9 +12,11 @@ from homecluster.domain.model import ModelSpec
 from homecluster.domain.topology import Cluster
 from homecluster.domain.workload import Goal, Serve
 from homecluster.planner import exchange
-from homecluster.planner.candidates import Pins
-from homecluster.planner.estimate import Estimator, Prepared
-from homecluster.planner.search import Found, Result, nodes_of, search
+from homecluster.planner.estimate import Estimator
+from homecluster.planner.found import Found, Result, nodes_of
+from homecluster.planner.preparation import Prepared
+from homecluster.planner.problem import Pins
+from homecluster.planner.search import search
 from homecluster.planner.what_if import with_links
 
 _LINKS: Final = ((None, None), (0.1e-3, 1.25e9), (20e-3, 2.5e6))

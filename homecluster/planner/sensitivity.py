@@ -12,9 +12,10 @@ from homecluster.domain.model import ModelSpec
 from homecluster.domain.topology import Cluster
 from homecluster.domain.workload import Serve
 from homecluster.planner import candidates
-from homecluster.planner.candidates import Pins, Problem
-from homecluster.planner.estimate import Estimator, Prepared
+from homecluster.planner.estimate import Estimator
 from homecluster.planner.network import Fabric
+from homecluster.planner.preparation import Prepared
+from homecluster.planner.problem import Pins, Problem
 from homecluster.planner.what_if import with_links
 
 ROUND_TRIPS_S: Final = (0.1e-3, 0.3e-3, 1e-3, 3e-3, 10e-3, 40e-3)

@@ -15,11 +15,12 @@ from homecluster.domain.topology import Cluster
 from homecluster.domain.units import format_bytes, format_link_rate, format_rate, format_seconds
 from homecluster.domain.workload import Serve
 from homecluster.planner import candidates, explain
-from homecluster.planner.candidates import Pins, Problem
 from homecluster.planner.estimate import Estimator
+from homecluster.planner.found import Found, Result
 from homecluster.planner.network import Fabric
+from homecluster.planner.problem import Pins, Problem
+from homecluster.planner.ranking import MULTI_PC_MARGIN
 from homecluster.planner.rules import Refusal
-from homecluster.planner.search import MULTI_PC_MARGIN, Found, Result
 from homecluster.planner.what_if import with_links
 
 NO_BREAK_EVEN: Final = BreakEven(state=BreakEvenState.NEVER, rtt_s=None, bandwidth_bytes_per_s=None)

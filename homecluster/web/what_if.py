@@ -13,10 +13,10 @@ from homecluster.domain.plan import Plan, Verdict
 from homecluster.domain.topology import Cluster
 from homecluster.domain.workload import Serve
 from homecluster.errors import InputError
-from homecluster.planner.candidates import Pins
 from homecluster.planner.plan import plan
+from homecluster.planner.problem import Pins
+from homecluster.planner.ranking import rank
 from homecluster.planner.repricing import known_layouts, reprice, with_requests
-from homecluster.planner.search import rank
 from homecluster.planner.verdict import judge
 from homecluster.planner.what_if import with_links
 from homecluster.store.plan_document import plan_table, verdict_table

@@ -7,10 +7,11 @@ from itertools import combinations
 
 from homecluster.domain.hardware import Device
 from homecluster.domain.layout import Copy, Stage
-from homecluster.planner.estimate import Estimator, Prepared
+from homecluster.planner.estimate import Estimator
 from homecluster.planner.exact import shapes
 from homecluster.planner.exact.clock import Group
 from homecluster.planner.load import closed_time_s, open_time_s
+from homecluster.planner.preparation import Prepared
 
 
 def best_time_s(estimator: Estimator, devices: Sequence[Device]) -> float | None:

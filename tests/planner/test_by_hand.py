@@ -10,8 +10,9 @@ from homecluster.domain.units import GIB
 from homecluster.domain.workload import Serve
 from homecluster.planner import network, partition, priors, serving, start_up, step
 from homecluster.planner.compute import Shard, kv_bytes_per_token
-from homecluster.planner.estimate import Estimator, Prepared
+from homecluster.planner.estimate import Estimator
 from homecluster.planner.network import Fabric, interpolate
+from homecluster.planner.preparation import Prepared
 from tests.builders import cluster, copy_of, device, link, model, node
 
 GPT2, LLAMA = model("gpt2"), model("llama-3-8b")

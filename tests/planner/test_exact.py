@@ -9,14 +9,15 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from homecluster.domain.hardware import DeviceKind
-from homecluster.domain.model import ModelSpec
+from homecluster.domain.hardware import DeviceKind, DType
+from homecluster.domain.model import Experts, ModelSpec
 from homecluster.domain.topology import Cluster
 from homecluster.domain.workload import Serve
 from homecluster.planner.ceiling import most_requests_per_s
-from homecluster.planner.estimate import Estimator, Prepared
+from homecluster.planner.estimate import Estimator
 from homecluster.planner.exact.packing import TOLERANCE
 from homecluster.planner.exact.prove import NOTHING_S, prove
+from homecluster.planner.preparation import Prepared
 from tests.builders import cluster, device, model, node
 from tests.planner import brute_force
 from tests.strategies import WORKLOADS, clusters, models
@@ -92,6 +93,29 @@ def test_a_card_without_memory_does_not_hide_the_one_that_has_it() -> None:
 def test_the_bound_is_a_number_where_requests_arrive_at_a_processor() -> None:
     home = cluster(node("a", device("a", kind=DeviceKind.CPU)))
     judged(home, small(model("gpt2"), 2), Serve(output_tokens=32, request_rate_per_s=2.0), 1)
+
+
+def test_the_bound_holds_where_many_that_arrive_read_the_same_experts() -> None:
+    """Two read twice the experts of one, eight hardly more than seven: such a card keeps up with 49 requests/s."""
+    slow = device(
+        "a",
+        memory_bandwidth_bytes_per_s=1e9,
+        peak_flop_per_s=((DType.FP16, 1e10), (DType.FP32, 1e10)),
+        compute_capability=(7, 5),
+        step_overhead_s=0.0,
+        layer_overhead_s=0.0,
+    )
+    spec = replace(
+        model("llama-3-8b"),
+        hidden_size=128,
+        heads=1,
+        kv_heads=1,
+        head_size=128,
+        vocab_size=32,
+        experts=Experts(count=8, per_token=1, ffn_size=1024),
+    )
+    workload = Serve(prompt_tokens=1, output_tokens=12, request_rate_per_s=49.0)
+    judged(cluster(node("a", slow)), small(spec, 4), workload, 1)
 
 
 @pytest.mark.slow

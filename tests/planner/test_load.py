@@ -46,6 +46,13 @@ def test_a_request_goes_where_it_is_answered_soonest() -> None:
     assert closed_time_s([ONE_AT_A_TIME, TOGETHER], 12) == pytest.approx(4.0)
 
 
+def test_requests_that_are_answered_together_do_not_count_before_their_time() -> None:
+    """From the second on all are answered after 2 s: three clients wait for it, and so do 4 requests/s."""
+    batched = response([(1, 1.0), (2, 2.0), (16, 2.0)])
+    assert closed_time_s([batched], 3) == pytest.approx(2.0)
+    assert open_time_s([batched], 4.0) == pytest.approx(2.0)
+
+
 def test_an_open_loop_is_kept_up_with_or_not() -> None:
     """Capacity: 1 + 2 requests per second."""
     assert open_time_s([ONE_AT_A_TIME, TOGETHER], 0.5) == pytest.approx(1.0)

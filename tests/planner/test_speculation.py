@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from homecluster.domain.hardware import DeviceKind, DType
 from homecluster.domain.topology import Cluster
 from homecluster.domain.workload import Serve
-from homecluster.planner.estimate import Estimator, Prepared
+from homecluster.planner.estimate import Estimator
+from homecluster.planner.preparation import Prepared
 from homecluster.planner.speculation import (
     Speculated,
     acceptance_of,

@@ -10,7 +10,7 @@ from homecluster.domain.topology import Cluster
 from homecluster.domain.units import format_rate
 from homecluster.planner import explain
 from homecluster.planner.causes.case import Case, Judged, up_command
-from homecluster.planner.search import MULTI_PC_MARGIN
+from homecluster.planner.ranking import MULTI_PC_MARGIN
 from homecluster.planner.what_if import LINK_PRESETS, with_links
 
 ETHERNET = "1gbe"

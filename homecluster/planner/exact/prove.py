@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from homecluster.domain.hardware import Device, DType
 from homecluster.domain.layout import Copy
 from homecluster.planner import rules
-from homecluster.planner.candidates import stages
 from homecluster.planner.estimate import Estimator
 from homecluster.planner.exact.clock import Clock
 from homecluster.planner.exact.packing import MOST_DEVICES, Packed, Packing
 from homecluster.planner.exact.subset import Subset
 from homecluster.planner.memory import capacity_bytes
 from homecluster.planner.rules import Refusal
+from homecluster.planner.stages import stages
 from homecluster.planner.weights import layer_weight_bytes
 
 WORK = 4_000

@@ -10,12 +10,13 @@ from homecluster.domain.layout import Layout
 from homecluster.domain.topology import Cluster
 from homecluster.domain.workload import Serve
 from homecluster.planner import exchange, rules
-from homecluster.planner.candidates import Problem
 from homecluster.planner.ceiling import most_requests_per_s
-from homecluster.planner.estimate import Estimator, Prepared
+from homecluster.planner.estimate import Estimator
 from homecluster.planner.exact.packing import MOST_DEVICES
 from homecluster.planner.exact.prove import NOTHING_S, Proof, prove
-from homecluster.planner.search import ENGINE, Found, Result, nodes_of
+from homecluster.planner.found import ENGINE, Found, Result, nodes_of
+from homecluster.planner.preparation import Prepared
+from homecluster.planner.problem import Problem
 
 
 def refine(problem: Problem, cluster: Cluster, result: Result) -> tuple[Result, float | None]:

@@ -11,8 +11,8 @@ from homecluster.domain.plan import BreakEven, BreakEvenState, Verdict, VerdictK
 from homecluster.domain.topology import Cluster
 from homecluster.domain.training import Train
 from homecluster.domain.units import format_bytes, format_link_rate, format_rate, format_seconds
+from homecluster.planner.ranking import MULTI_PC_MARGIN
 from homecluster.planner.rules import Refusal
-from homecluster.planner.search import MULTI_PC_MARGIN
 from homecluster.planner.training.estimate import describe
 from homecluster.planner.training.groups import Group
 from homecluster.planner.training.trainer import Trainer, Way
