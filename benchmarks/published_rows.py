@@ -28,8 +28,8 @@ from homecluster.domain.model import ModelSpec, Quantization
 from homecluster.domain.plan import Plan
 from homecluster.domain.workload import Serve
 from homecluster.errors import InputError
-from homecluster.planner.candidates import Pins
 from homecluster.planner.plan import plan
+from homecluster.planner.problem import Pins
 from homecluster.store.cluster_document import parse_cluster
 from homecluster.store.models import find_model
 

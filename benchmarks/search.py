@@ -18,8 +18,8 @@ from homecluster.domain.hardware import Node
 from homecluster.domain.ids import DeviceId, NodeId
 from homecluster.domain.topology import Cluster, Link
 from homecluster.domain.workload import Serve
-from homecluster.planner.candidates import Pins
 from homecluster.planner.plan import plan
+from homecluster.planner.problem import Pins
 from homecluster.store.cluster_document import parse_cluster
 from homecluster.store.models import find_model
 

@@ -22,7 +22,7 @@ from homecluster.domain.workload import Serve
 from homecluster.engines.vllm_gang_bytes import Traffic
 from homecluster.engines.vllm_launch import context_tokens
 from homecluster.errors import InputError, MissingError
-from homecluster.planner.candidates import Pins
+from homecluster.planner.problem import Pins
 from homecluster.planner.speculation import acceptance_of
 from homecluster.store.files import write_json
 from homecluster.store.paths import Paths

@@ -11,7 +11,7 @@ from homecluster.domain.order_reader import OrderReader
 from homecluster.domain.workload import Goal, Serve
 from homecluster.engines.vllm_gang_document import JOB, MODEL, SERVED, SHAPE
 from homecluster.errors import InputError
-from homecluster.planner.candidates import Pins
+from homecluster.planner.problem import Pins
 
 _DEVICE: Final = re.compile(r"(cpu|cuda):\d{1,2}")
 _MOST_DEVICES = 16

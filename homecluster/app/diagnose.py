@@ -18,8 +18,8 @@ from homecluster.domain.small_collectives import SmallCollectives
 from homecluster.domain.topology import Cluster
 from homecluster.domain.workload import Serve
 from homecluster.errors import InputError
-from homecluster.planner.candidates import Pins
 from homecluster.planner.diagnosis import diagnose, diagnose_signs
+from homecluster.planner.problem import Pins
 from homecluster.store.files import read_json
 from homecluster.store.paths import Paths
 from homecluster.store.signs_document import SCHEMA as SIGNS_SCHEMA

@@ -12,8 +12,8 @@ from homecluster.domain.plan import PlanSet
 from homecluster.domain.topology import Cluster
 from homecluster.domain.workload import Serve
 from homecluster.errors import InputError
-from homecluster.planner.candidates import Pins
 from homecluster.planner.plan import plan
+from homecluster.planner.problem import Pins
 
 
 def make_plans(

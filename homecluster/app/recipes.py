@@ -24,7 +24,7 @@ from homecluster.domain.topology import Cluster
 from homecluster.domain.training import Train, TrainPlanSet
 from homecluster.errors import InputError, LaunchError
 from homecluster.launch.engine_tool import Finished, run_tool
-from homecluster.planner.candidates import Pins
+from homecluster.planner.problem import Pins
 from homecluster.store.engine_store import Engine, find_engine
 from homecluster.store.files import read_json, write_json, write_private
 from homecluster.store.paths import Paths

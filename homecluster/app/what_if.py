@@ -13,8 +13,8 @@ from homecluster.domain.topology import Cluster
 from homecluster.domain.units import UnitError, parse_bandwidth, parse_seconds
 from homecluster.domain.workload import Serve
 from homecluster.errors import InputError
-from homecluster.planner.candidates import Pins
 from homecluster.planner.plan import plan
+from homecluster.planner.problem import Pins
 from homecluster.planner.what_if import LINK_PRESETS, with_links, without
 
 

@@ -12,13 +12,13 @@ from homecluster.domain.plan import Plan, PlanSet
 from homecluster.domain.signs import Signs
 from homecluster.domain.topology import Cluster
 from homecluster.domain.workload import Serve
-from homecluster.planner.candidates import Pins
 from homecluster.planner.causes import choice, table
 from homecluster.planner.causes.case import Case, Found, Judged, Rule
 from homecluster.planner.causes.now import as_seen
 from homecluster.planner.estimate import Estimator
 from homecluster.planner.gaps import gaps, looked_at_anything
 from homecluster.planner.plan import plan
+from homecluster.planner.problem import Pins
 from homecluster.planner.rules import Refusal
 
 _LINK_CAUSES = ("latency-bound-tensor-parallel", "latency-bound-pipeline", "thin-link")

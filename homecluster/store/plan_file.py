@@ -9,7 +9,7 @@ from homecluster.domain.hardware import DType
 from homecluster.domain.small_collectives import SmallCollectives
 from homecluster.domain.workload import Goal, Serve
 from homecluster.errors import InputError
-from homecluster.planner.candidates import Pins
+from homecluster.planner.problem import Pins
 from homecluster.store.files import read_json
 from homecluster.store.plan_document import SCHEMA
 

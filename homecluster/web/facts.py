@@ -10,8 +10,8 @@ from homecluster.app.plan import make_plans
 from homecluster.domain.model import ModelSpec
 from homecluster.domain.topology import Cluster
 from homecluster.domain.workload import Serve
-from homecluster.planner.candidates import Pins
 from homecluster.planner.diagnosis import diagnose
+from homecluster.planner.problem import Pins
 from homecluster.planner.sensitivity import sensitivity
 from homecluster.web.page import PageFacts
 

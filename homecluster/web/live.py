@@ -21,7 +21,7 @@ from homecluster.domain.model import ModelSpec
 from homecluster.domain.topology import Cluster
 from homecluster.domain.workload import Serve
 from homecluster.errors import HomeclusterError
-from homecluster.planner.candidates import Pins
+from homecluster.planner.problem import Pins
 from homecluster.store.paths import Paths
 from homecluster.web.facts import now, saved_facts
 from homecluster.web.host_load import host_load

@@ -20,7 +20,7 @@ from homecluster.domain.plan import PlanSet
 from homecluster.domain.units import GIB
 from homecluster.domain.workload import Serve
 from homecluster.errors import HomeclusterError, MissingError
-from homecluster.planner.candidates import Pins
+from homecluster.planner.problem import Pins
 from homecluster.router import metrics
 from homecluster.router.table import Backend, began, table_of
 from homecluster.store.copies_store import Copies, OrderedCopy, write_copies

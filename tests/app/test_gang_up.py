@@ -20,7 +20,7 @@ from homecluster.domain.member import Health
 from homecluster.domain.plan import Backend
 from homecluster.domain.workload import Serve
 from homecluster.errors import InputError, MissingError, PeerError
-from homecluster.planner.candidates import Pins
+from homecluster.planner.problem import Pins
 from homecluster.store import gang_store, share_files
 from homecluster.store.job_store import JobFolder
 from homecluster.store.models import find_model

@@ -15,8 +15,8 @@ from homecluster.planner.backend_choice import (
     ray_order,
     runs_of,
 )
-from homecluster.planner.candidates import Pins
 from homecluster.planner.plan import plan
+from homecluster.planner.problem import Pins
 from homecluster.planner.rules import Refusal
 from tests.builders import cluster, copy_of, device, model, node
 

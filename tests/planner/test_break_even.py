@@ -3,7 +3,7 @@ import pytest
 from homecluster.domain.plan import BreakEvenState
 from homecluster.domain.workload import Serve
 from homecluster.planner import verdict
-from homecluster.planner.candidates import Pins
+from homecluster.planner.problem import Pins
 from homecluster.planner.search import search
 from tests.builders import cluster, model, node
 

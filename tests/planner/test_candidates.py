@@ -5,8 +5,8 @@ from homecluster.domain.plan import PlanSet
 from homecluster.domain.topology import Cluster
 from homecluster.domain.units import GIB
 from homecluster.domain.workload import Serve
-from homecluster.planner.candidates import Pins
 from homecluster.planner.plan import plan
+from homecluster.planner.problem import Pins
 from tests.builders import cluster, device, link, model, node
 
 GPT2 = model("gpt2")

@@ -15,9 +15,9 @@ from homecluster.domain.plan import BreakEvenState, PlanSet, VerdictKind
 from homecluster.domain.topology import Cluster
 from homecluster.domain.units import GIB
 from homecluster.domain.workload import Serve
-from homecluster.planner.candidates import Pins
 from homecluster.planner.estimate import Estimator
 from homecluster.planner.plan import plan
+from homecluster.planner.problem import Pins
 from homecluster.planner.verdict import SLOWEST_RATE, SLOWEST_RTT_S
 from homecluster.planner.what_if import with_links
 from tests.builders import cluster, model, node

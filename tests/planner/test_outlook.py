@@ -7,8 +7,8 @@ from homecluster.domain.topology import Cluster
 from homecluster.domain.units import GIB
 from homecluster.domain.workload import Serve
 from homecluster.planner.advice import advise
-from homecluster.planner.candidates import Pins
 from homecluster.planner.plan import plan
+from homecluster.planner.problem import Pins
 from homecluster.planner.sensitivity import sensitivity
 from tests.builders import cluster, device, model, node
 

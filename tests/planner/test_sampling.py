@@ -6,8 +6,8 @@ import pytest
 
 from homecluster.domain.hardware import DeviceKind
 from homecluster.domain.workload import Serve
-from homecluster.planner.candidates import Pins
 from homecluster.planner.plan import plan
+from homecluster.planner.problem import Pins
 from tests.builders import cluster, device, model, node
 
 

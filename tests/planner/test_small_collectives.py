@@ -14,10 +14,10 @@ from homecluster.domain.small_collectives import SmallCollectives, all_reduce_li
 from homecluster.domain.topology import Cluster
 from homecluster.domain.workload import Serve
 from homecluster.planner import exchange, network, priors
-from homecluster.planner.candidates import Pins
 from homecluster.planner.estimate import Estimator
 from homecluster.planner.network import Fabric
 from homecluster.planner.plan import plan
+from homecluster.planner.problem import Pins
 from tests.builders import cluster, device, link, model, node
 
 CPU, CUDA = DeviceKind.CPU, DeviceKind.CUDA

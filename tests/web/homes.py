@@ -9,7 +9,7 @@ from typing import Any
 from homecluster.domain.ids import DeviceId, NodeId
 from homecluster.domain.topology import Cluster
 from homecluster.domain.workload import Goal, Serve
-from homecluster.planner.candidates import Pins
+from homecluster.planner.problem import Pins
 from homecluster.store.cluster_document import load_cluster
 from homecluster.store.models import find_model
 from homecluster.web.facts import saved_facts

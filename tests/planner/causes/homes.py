@@ -21,8 +21,8 @@ from homecluster.domain.signs import (
 from homecluster.domain.topology import Cluster, Link
 from homecluster.domain.units import GIB
 from homecluster.domain.workload import Goal, Serve
-from homecluster.planner.candidates import Pins
 from homecluster.planner.diagnosis import diagnose
+from homecluster.planner.problem import Pins
 from tests.builders import cluster, device, link, model, node
 
 A, B = NodeId("a"), NodeId("b")

@@ -10,8 +10,8 @@ import pytest
 from homecluster.domain.hardware import Provenance, WslMode
 from homecluster.domain.signs import InterfaceSigns, Signs
 from homecluster.domain.workload import Goal, Serve
-from homecluster.planner.candidates import Pins
 from homecluster.planner.diagnosis import diagnose_signs
+from homecluster.planner.problem import Pins
 from tests.planner.causes.homes import (
     HOMES,
     ONE,

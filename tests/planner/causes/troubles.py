@@ -10,7 +10,7 @@ from homecluster.domain.member import Health
 from homecluster.domain.signs import InterfaceSigns, LinkFailure, LostWorker, StaleProcess
 from homecluster.domain.units import GIB
 from homecluster.domain.workload import Goal, Serve
-from homecluster.planner.candidates import Pins
+from homecluster.planner.problem import Pins
 from tests.planner.causes.homes import (
     ONE,
     TENSOR,
