@@ -33,8 +33,8 @@ class Served:
 def closed_loop(copy: Copy, workload: Serve, *, concurrent: float, kv_cache_tokens: int) -> Served:
     """`concurrent` clients that each send the next request when the last is answered.
 
-    A round: the prompts of all running requests are read in chunks of the engine's token budget, then
-    every request gets its remaining tokens. Rate = requests / round. Where the KV cache holds fewer
+    A round: the prompts of all running requests are read, the first one's in a step of its own and the others'
+    in chunks of the engine's token budget, then every request gets its remaining tokens. Rate = requests / round. Where the KV cache holds fewer
     requests than there are, the rest wait for a place. Requests are counted on average, not whole:
     a copy that shares the load with others holds 2.5 of them as well as 2.
     """
@@ -45,21 +45,15 @@ def closed_loop(copy: Copy, workload: Serve, *, concurrent: float, kv_cache_toke
     decodes = workload.output_tokens - 1
     round_s = reading.total_s + decodes * interval.total_s
     requests_per_s = inside / round_s
-    if decodes == 0:
-        return Served(
-            requests_per_s=requests_per_s,
-            first_token_s=concurrent / requests_per_s
-            if inside < concurrent
-            else reading.mean_first_s,
-            token_interval_s=interval.total_s,
-            terms=interval,
-            running_requests=inside,
-        )
-    # What others' prompts take from a request between its own tokens.
-    waiting_s = max(0.0, reading.total_s - reading.mean_first_s)
-    share = waiting_s / decodes / reading.path.total_s if reading.path.total_s else 0.0
-    terms = interval.plus(reading.path.scaled(share))
+    terms = interval
+    if decodes and reading.path.total_s:  # what others' prompts take between a request's own tokens
+        waiting_s = max(0.0, reading.total_s - reading.mean_first_s)
+        terms = interval.plus(reading.path.scaled(waiting_s / decodes / reading.path.total_s))
     first_token_s = concurrent / requests_per_s - decodes * terms.total_s
+    if (
+        not decodes and inside == concurrent
+    ):  # nobody queues, and the round ends with the last one's token
+        first_token_s = reading.mean_first_s
     return Served(
         requests_per_s=requests_per_s,
         first_token_s=first_token_s,
@@ -84,11 +78,10 @@ def response_of(copy: Copy, workload: Serve, kv_cache_tokens: int) -> Response:
 
 def knots(driver: Device, ranks: int, workload: Serve, kv_cache_tokens: int) -> list[float]:
     """Numbers of requests at which a copy's response is computed; in between it is a straight line."""
-    limits = engine_limits(driver, ranks)
     most = float(workload.concurrent_requests)
     if workload.request_rate_per_s is not None:
-        most = float(limits.sequences)
-    together = max(1.0, limits.batched_tokens // workload.prompt_tokens)
+        most = float(engine_limits(driver, ranks).sequences)
+    together = float(chunk_of(driver, ranks, workload))
     full = running(driver, ranks, workload, most, kv_cache_tokens)
     powers = [2.0**power for power in range(int(math.log2(most)) + 1)]
     return sorted({*powers, full, min(together, most), most})
@@ -117,25 +110,48 @@ def running(
     return float(min(concurrent, room, engine_limits(driver, ranks).sequences))
 
 
-def _batched_tokens(copy: Copy) -> int:
-    return engine_limits(copy.driver, len(copy.devices)).batched_tokens
+def chunk_of(driver: Device, ranks: int, workload: Serve) -> int:
+    """Prompts that the engine's token budget lets be read in one step."""
+    return max(1, engine_limits(driver, ranks).batched_tokens // workload.prompt_tokens)
+
+
+def after_the_first(requests: float, chunk: int) -> tuple[float, float]:
+    """(requests whose prompts are read after the first one's step, how many of them in a step)."""
+    others = requests - 1
+    return others, max(1.0, min(others, chunk))
 
 
 def _reading(copy: Copy, workload: Serve, requests: float) -> _Reading:
+    """The engine begins with whoever comes first, and reads the others, who come meanwhile, after that step.
+
+    One request has its first token early and then waits for the others' prompts.
+    """
+    chunk = chunk_of(copy.driver, len(copy.devices), workload)
+    if len(copy.stages) > 1:
+        return _piped_reading(copy, workload, requests, chunk)
+    others, together = after_the_first(requests, chunk)
+    first = step.prefill_step(copy, prompts=1, prompt_tokens=workload.prompt_tokens).path
+    next_s = step.prefill_step(
+        copy, prompts=together, prompt_tokens=workload.prompt_tokens
+    ).path.total_s
+    others_s = next_s * others / together
+    return _Reading(
+        path=first,
+        total_s=first.total_s + others_s,
+        mean_first_s=first.total_s + (next_s + others_s) / 2 * others / requests,
+    )
+
+
+def _piped_reading(copy: Copy, workload: Serve, requests: float, chunk: int) -> _Reading:
     """The first chunk's way through all stages, and after it what the busiest stage takes for the others.
 
-    The engine begins with whoever comes first, and reads the others, who come meanwhile, in its next step:
-    one request has its first token early and then waits for the others' prompts.
+    The others' prompts follow the first one's into the first stage as soon as that is free.
     """
-    together = min(requests, max(1, _batched_tokens(copy) // workload.prompt_tokens))
+    together = min(requests, chunk)
     group = step.prefill_step(copy, prompts=together, prompt_tokens=workload.prompt_tokens)
+    alone = step.prefill_step(copy, prompts=1, prompt_tokens=workload.prompt_tokens)
+    whole_s, alone_s = group.path.total_s, alone.path.total_s
     later_s = group.occupied_s * (requests / together - 1)
-    whole_s = group.path.total_s
-    alone_s = whole_s
-    if together > 1:
-        alone_s = step.prefill_step(
-            copy, prompts=1, prompt_tokens=workload.prompt_tokens
-        ).path.total_s
     return _Reading(
         path=group.path,
         total_s=whole_s + later_s,

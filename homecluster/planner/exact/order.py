@@ -17,7 +17,6 @@ from homecluster.planner.compute import Shard
 from homecluster.planner.exact.clock import Clock, Group
 from homecluster.planner.exact.pieces import Line, Load
 from homecluster.planner.load import Response, response
-from homecluster.planner.memory import engine_limits
 
 
 class _Stage(NamedTuple):
@@ -51,7 +50,7 @@ class Order:
     def __init__(self, clock: Clock, groups: Sequence[Group]) -> None:
         self.clock, self.groups = clock, tuple(groups)
         self._driver, self._ranks = groups[0][0], sum(map(len, groups))
-        self._batched = engine_limits(self._driver, self._ranks).batched_tokens
+        self._chunk = serving.chunk_of(self._driver, self._ranks, clock.workload)
         lines = [clock.edge(a, b) for a, b in pairwise(groups)]
         self._edges_s = sum(fixed for fixed, _ in lines), sum(each for _, each in lines)
         self._link_s = 0.0
@@ -127,10 +126,9 @@ class Order:
     def _loads_of(self, inside: float) -> tuple[Load, Load]:
         """A decode step's batch, and the prompts that are read together."""
         flights = min(float(len(self.groups)), inside)
-        together = min(inside, max(1, self._batched // self.clock.workload.prompt_tokens))
         return (
             Load(decode=True, sequences=inside / flights),
-            Load(decode=False, sequences=together),
+            Load(decode=False, sequences=min(inside, self._chunk)),
         )
 
     def _held(self, index: int, layers: int) -> int | None:
@@ -155,11 +153,20 @@ class Order:
         """The time in which every running request is answered once."""
         decode, prefill = self._loads_of(inside)
         way_s, busy_s = self._step_s(counts, decode)
+        decodes = self.clock.workload.output_tokens - 1
+        if len(counts) == 1:
+            return self._read_s(counts, inside) + decodes * way_s
         read_s, reading_s = self._step_s(counts, prefill)
         flights = min(float(len(counts)), inside)
         prompts_s = read_s + reading_s * (inside / prefill.sequences - 1)
-        decodes = self.clock.workload.output_tokens - 1
         return prompts_s + decodes * max(way_s, flights * busy_s)
+
+    def _read_s(self, counts: Sequence[int], inside: float) -> float:
+        """Of a single stage: the first request's prompt in a step of its own, then the others'."""
+        others, together = serving.after_the_first(inside, self._chunk)
+        first_s, _ = self._step_s(counts, Load(decode=False, sequences=1.0))
+        next_s, _ = self._step_s(counts, Load(decode=False, sequences=together))
+        return first_s + next_s * others / together
 
     def _step_s(self, counts: Sequence[int], load: Load) -> tuple[float, float]:
         """(seconds on the way through all stages, seconds the busiest stage or the host is taken)."""
