@@ -18,13 +18,14 @@ from homecluster.app.model_files import Tell, provide_folder
 from homecluster.app.offers import Offer, offer, strike_off
 from homecluster.app.train_command import Folders, train_command
 from homecluster.app.train_crew import Crew
+from homecluster.app.train_failure import DELIBERATE, failure_of
 from homecluster.app.train_job import TrainJob
 from homecluster.app.train_order import TrainOrder, settings_of
 from homecluster.app.train_ready import Ready, Run
 from homecluster.app.train_share_process import DATA_FILE, LIMIT_S
 from homecluster.app.training_packages import find_training
 from homecluster.domain.job import Command
-from homecluster.errors import HomeclusterError, InputError, LaunchError, MissingError
+from homecluster.errors import LaunchError
 from homecluster.launch.bounded_log import BoundedLog
 from homecluster.launch.engine_tool import Finished, run_tool
 from homecluster.launch.gang_fence import fenced
@@ -39,7 +40,6 @@ SETTINGS: Final = "settings.json"
 LOG: Final = "training.log"
 _KILL_WITHIN_S: Final = 10.0
 _OFFERED_FOR_S: Final = 24 * 3600.0
-_DELIBERATE: Final[dict[int, type[HomeclusterError]]] = {2: InputError, 3: MissingError}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,12 +78,12 @@ def attempt(home: Home, wanted: Attempt, job: TrainJob, tell: Tell) -> dict[str,
             ended = _run_own(order, command, wanted.output, job, tell)
             if ended.code == 0:
                 return _document(ended)
-            cause = None if ended.code in _DELIBERATE else crew.explain()
+            cause = None if ended.code in DELIBERATE else crew.explain()
             if cause is None:
-                raise _failure(ended)
+                raise failure_of(ended)
     if isinstance(cause, Lost):
         return cause
-    raise _DELIBERATE.get(cause.code, LaunchError)(f"{cause.name}: {cause.reason}")
+    raise DELIBERATE.get(cause.code, LaunchError)(f"{cause.name}: {cause.reason}")
 
 
 def _run_own(
@@ -152,18 +152,3 @@ def _document(ended: Finished) -> dict[str, Any]:
     document = json.loads(ended.output.strip().splitlines()[-1])
     assert isinstance(document, dict)
     return document
-
-
-def _failure(ended: Finished) -> HomeclusterError:
-    said = [line.strip() for line in ended.said if line.strip()]
-    errors = [line.removeprefix("error: ") for line in said if line.startswith("error: ")]
-    hints = [line.removeprefix("hint: ") for line in said if line.startswith("hint: ")]
-    message = errors[-1] if errors else f"training failed: {said[-1] if said else 'no word why'}"
-    kind = _DELIBERATE.get(ended.code, LaunchError)
-    return kind(message, hint=hints[-1] if hints else _advice(said))
-
-
-def _advice(said: list[str]) -> str | None:
-    if any("out of memory" in line.lower() or "can't allocate memory" in line.lower() for line in said):  # fmt: skip
-        return "use a shorter --sequence, --method lora, or a smaller --memory-utilization, which plans smaller micro-batches."
-    return None

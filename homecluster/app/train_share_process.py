@@ -18,6 +18,7 @@ from homecluster.app.job_process import Recorder
 from homecluster.app.model_files import Tell, local_folder
 from homecluster.app.shared_model import bring_model
 from homecluster.app.train_command import Folders, train_command
+from homecluster.app.train_failure import reason_of
 from homecluster.app.train_order import settings_of
 from homecluster.app.train_share import CODE_FILE, TRAININGS, share_launch
 from homecluster.app.training_packages import find_training
@@ -37,7 +38,6 @@ DATA_FILE: Final = "rows.txt"
 """Among the names that members may copy from each other."""
 LIMIT_S: Final = 30 * 24 * 3600.0
 _LEASE_PAUSE_S: Final = 1.0
-_KILLED = "its ranks were killed ({}): by someone, or by the kernel for lack of memory"
 
 
 class _AskedToStopError(Exception):
@@ -104,13 +104,8 @@ def _keep(log: BoundedLog, line: str) -> None:
 def _last_state(ended: Finished) -> JobState:
     if ended.code == 0:
         return Stopped(reason="finished")
-    if ended.code < 0:
-        reason = _KILLED.format(signal.Signals(-ended.code).name)
-        return Failed(node=own_node(), reason=reason)
-    said = [line.strip() for line in ended.said if line.strip()]
-    errors = [line.removeprefix("error: ") for line in said if line.startswith("error: ")]
-    reason = (errors or said or ["no word why"])[-1]
-    return Failed(node=own_node(), reason=reason, log_tail=ended.said[-30:])
+    log_tail = ended.said[-30:] if ended.code > 0 else ()
+    return Failed(node=own_node(), reason=reason_of(ended), log_tail=log_tail)
 
 
 def _raise(number: int, _frame: object) -> None:
