@@ -1,8 +1,8 @@
 """Figures of bundled recipes, kept: `python -m benchmarks.recipes data-feed-unequal zero-copy-bert`.
 
 Each is the recipe as `homecluster run NAME` carries it out, at its full size, once; its whole result goes to
-benchmarks/results/recipes/NAME.json with the time and the processors. Needs the CPU engine. `--table` prints what is
-kept.
+benchmarks/results/recipes/NAME.json with the time, how long it took, and the processors. Needs the CPU engine, and some
+recipes the training packages. `--table` prints what is kept, of all recipes unless some are named.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ def measure(name: str) -> None:
         "recipe": name,
         "arguments": dict(recipe.step.arguments),
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "took_s": ran.took_s,
         "processors": os.cpu_count(),
         "result": ran.document,
     }
@@ -71,22 +72,46 @@ def zero_copy_table(result: dict[str, Any]) -> str:
     return "\n".join(lines) + f"\n\n{memory}; same outputs: {result['same_outputs']}"
 
 
+def replica_table(result: dict[str, Any]) -> str:
+    lines = ["| replicas | response | requests/s | predicted |", "|---|---|---|---|"]
+    lines += [
+        f"| {row['replicas']} | {row['response_s']['p50']:.2f} s | {row['requests_per_s']:.2f} "
+        f"| {row['predicted_requests_per_s']:.2f} |"
+        for row in result["curve"]
+    ]
+    return "\n".join(lines) + f"\n\n{result['knee']['reason']}"
+
+
+def rows_table(result: dict[str, Any]) -> str:
+    """Of the recipes whose result is a table already."""
+    names = list(result["rows"][0])
+    lines = [f"| {' | '.join(names)} |", "|---" * len(names) + "|"]
+    for row in result["rows"]:
+        cells = (f"{one:.4g}" if isinstance(one, float) else str(one) for one in row.values())
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join([*lines, "", *result["remarks"]])
+
+
 _TABLES: Final[dict[str, Callable[[dict[str, Any]], str]]] = {
     "data-feed-unequal": feed_table,
     "zero-copy-bert": zero_copy_table,
+    "replica-sweep": replica_table,
 }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("recipes", nargs="*", default=tuple(_TABLES), help=" or ".join(_TABLES))
+    parser.add_argument("recipes", nargs="*", help="names of bundled ones that run a program")
     parser.add_argument("--table", action="store_true", help="only print what is kept")
     asked = parser.parse_args()
-    for name in asked.recipes:
+    kept_ones = sorted(path.stem for path in RESULTS.glob("*.json"))
+    for name in asked.recipes or kept_ones:
         if not asked.table:
             measure(name)
         kept = json.loads((RESULTS / f"{name}.json").read_text())
-        sys.stdout.write(f"{name}, {kept['at']}\n\n{_TABLES[name](kept['result'])}\n\n")
+        sys.stdout.write(
+            f"{name}, {kept['at']}\n\n{_TABLES.get(name, rows_table)(kept['result'])}\n\n"
+        )
 
 
 if __name__ == "__main__":
