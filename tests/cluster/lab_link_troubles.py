@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from tests.cluster.lab_pc_troubles import over
 from tests.cluster.lab_site import Site, Trouble, forget, probe
 from tests.lab.lab import Lab
 from tests.lab.link import Direction
@@ -110,6 +111,14 @@ def _as_planned(lab: Lab, host: str) -> None:
             queue_kib=old.queue_bytes / 1024,
             wakes_ms=old.wakes_s * 1e3,
         )
+
+
+@contextmanager
+def listed_as_wireless(site: Site) -> Iterator[tuple[str, ...]]:
+    """c's emulated radio is what the system calls one; an adapter on a cable does not sleep."""
+    uevent = {"": "DEVTYPE=wlan\nINTERFACE=wlan0\n"}
+    with over(site.pcs["c"].host, "/sys/class/net/wlan0/uevent", uevent):
+        yield ()
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from tests.cluster.lab_link_troubles import (
     got_worse,
     isolated,
     link,
+    listed_as_wireless,
     nft,
 )
 from tests.cluster.lab_pc_troubles import (
@@ -75,7 +76,7 @@ TROUBLES: Final[Mapping[str, tuple[str, Trouble]]] = MappingProxyType(
         "a full queue": ("bufferbloat", link(rate_mbit=20, queue_kib=1024)),
         "large packets vanish": ("mtu-blackhole", blackhole),
         "a link that got worse": ("link-got-worse", got_worse),
-        "Wi-Fi that sleeps": ("wifi-power-save", link(host="c", direction="down", wakes_ms=100)),
+        "Wi-Fi that sleeps": ("wifi-power-save", both(listed_as_wireless, link(host="c", direction="down", wakes_ms=100))),
         "tensor parallel over a link": ("latency-bound-tensor-parallel", planned("--model", "gpt2", *_TENSOR)),
         "long prompts over a thin link": ("thin-link", both(link(rate_mbit=20), planned("--model", "gpt2", *_TENSOR, *_LONG))),
         "a pipeline nobody needs": ("distributing-does-not-pay", planned("--model", "llama-2-7b", *_PIPE, "--concurrency", "8")),
