@@ -1,7 +1,9 @@
 """How fast the page of a large home is there, what its server takes, and how fast what-if is answered.
 
-`python -m benchmarks.dashboard [PCs]`. The server has an hour of history of each of its links; what-if is
-asked of eight PCs, as while a slider is dragged.
+    python -m benchmarks.dashboard              # 50 PCs, kept in results/dashboard.json; a minute, needs Chromium
+    python -m benchmarks.dashboard --pcs 8      # printed only
+
+The server has an hour of history of each of its links; what-if is asked of eight PCs, as while a slider is dragged.
 
 First paint is the browser's own figure; "drawn" is when graph, matrix and plans stand, from the moment
 the page was asked for.
@@ -9,18 +11,19 @@ the page was asked for.
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import combinations, product
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import psutil
 
@@ -28,6 +31,7 @@ from homecluster.app.link_watch import watch_file
 from homecluster.domain.ids import NodeId
 from homecluster.domain.workload import Goal, Serve
 from homecluster.store.cluster_document import parse_cluster
+from homecluster.store.files import write_json
 from homecluster.store.link_log import LinkPoint, add_point
 from homecluster.store.models import find_model
 from homecluster.store.paths import Paths
@@ -35,8 +39,11 @@ from homecluster.web.what_if import WhatIf
 from tests.ports import unused_port
 from tests.web.browser import opened
 
-_RUNS = 3
-_WHAT_IF_PCS = 8
+RESULTS: Final = Path(__file__).with_name("results") / "dashboard.json"
+SCHEMA: Final = "homecluster.bench-dashboard/1"
+_PCS: Final = 50
+_RUNS: Final = 3
+_WHAT_IF_PCS: Final = 8
 _PAINT = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
 
 
@@ -94,8 +101,8 @@ def what_if_s() -> float:
     )
 
 
-def main() -> None:
-    pcs = int(sys.argv[1]) if len(sys.argv) > 1 else 50
+def measure(pcs: int) -> dict[str, Any]:
+    """Seconds to the page, each time it was opened, and what its server holds then."""
     with tempfile.TemporaryDirectory() as folder:
         home = large_home(pcs)
         document = Path(folder) / "home.json"
@@ -103,30 +110,57 @@ def main() -> None:
         for point in hour_of_history(home):
             add_point(watch_file(Paths(home=Path(folder), engines=Path(folder))), point)
         began_s = time.monotonic()
-        server = subprocess.Popen(
-            [sys.executable, "-m", "homecluster", "dashboard", "--json", "--cluster", str(document),
-             "--port", str(unused_port()), "--links", str(_RUNS)],
-            stdout=subprocess.PIPE, text=True, env=os.environ | {"HOMECLUSTER_HOME": folder},
-        )  # fmt: skip
+        with served(document, Path(folder)) as (server, links):
+            start_s = time.monotonic() - began_s
+            paints, drawn = zip(*map(seconds_to_see, links), strict=True)
+            memory = psutil.Process(server.pid).memory_info().rss
+    return {
+        "pcs": pcs,
+        "directed_links": pcs * (pcs - 1),
+        "start_s": round(start_s, 1),
+        "first_paint_s": [round(one, 2) for one in paints],
+        "drawn_s": [round(one, 2) for one in drawn],
+        "server_memory_mib": round(memory / 2**20),
+        "what_if_pcs": _WHAT_IF_PCS,
+        "what_if_at_most_s": round(what_if_s(), 3),
+    }
+
+
+@contextmanager
+def served(document: Path, home: Path) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
+    """The dashboard's process, and a link for each time that the page is opened."""
+    server = subprocess.Popen(
+        [sys.executable, "-m", "homecluster", "dashboard", "--json", "--cluster", str(document),
+         "--port", str(unused_port()), "--links", str(_RUNS)],
+        stdout=subprocess.PIPE, text=True, env=os.environ | {"HOMECLUSTER_HOME": str(home)},
+    )  # fmt: skip
+    try:
         assert server.stdout is not None
         text = ""
         while not text.endswith("}\n"):
             text += server.stdout.readline()
-        print(f"{pcs} PCs, {pcs * (pcs - 1)} directed links")
-        print(f"start, planning included: {time.monotonic() - began_s:.1f} s")
-        paints, drawn = [], []
-        for link in json.loads(text)["login_links"]:
-            with opened(link) as seen:
-                seen.page.wait_for_selector("#matrix button")
-                drawn.append(float(seen.page.evaluate("performance.now()")) / 1000)
-                paints.append(float(seen.page.evaluate(_PAINT) or 0) / 1000)
-        memory = psutil.Process(server.pid).memory_info().rss / 2**20
+        yield server, json.loads(text)["login_links"]
+    finally:
         server.terminate()
         server.wait(30)
-    print(f"first paint: median {statistics.median(paints):.2f} s of {_RUNS}")
-    print(f"drawn:       median {statistics.median(drawn):.2f} s of {_RUNS}")
-    print(f"server:      {memory:.0f} MiB")
-    print(f"what-if:     {_WHAT_IF_PCS} PCs answered in {what_if_s() * 1e3:.0f} ms at most")
+
+
+def seconds_to_see(link: str) -> tuple[float, float]:
+    """(first paint, drawn) of a new browser."""
+    with opened(link) as seen:
+        seen.page.wait_for_selector("#matrix button")
+        drawn_s = float(seen.page.evaluate("performance.now()")) / 1000
+        return float(seen.page.evaluate(_PAINT) or 0) / 1000, drawn_s
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    parser.add_argument("--pcs", type=int)
+    asked = parser.parse_args()
+    found = measure(asked.pcs or _PCS)
+    if asked.pcs is None:
+        write_json(RESULTS, {"schema": SCHEMA, **found})
+    print(json.dumps(found, indent=1))
 
 
 if __name__ == "__main__":

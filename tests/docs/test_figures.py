@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from statistics import median
 from typing import Any
 
 from tests.docs.commands import ROOT
@@ -39,3 +40,15 @@ def test_what_a_diagnosis_costs_the_job_that_it_watches() -> None:
     shares = [one["diagnosed_tokens_per_s"] / one["alone_tokens_per_s"] for one in pairs]
     told = page("diagnose.md")
     assert [share for share in shares if f"{share:.2f}" not in told] == []
+
+
+def test_how_fast_the_page_of_a_large_home_is() -> None:
+    found = kept("dashboard.json")
+    told = (
+        f"with {found['pcs']} PCs, {found['directed_links']} links and an hour of history",
+        f"the first paint after {median(found['first_paint_s'])} s",
+        f"everything drawn after {median(found['drawn_s'])} s",
+        f"{found['server_memory_mib']} MiB in the server",
+        f"answered within {found['what_if_at_most_s']} s",
+    )
+    assert [words for words in told if words not in page("page.md")] == []
