@@ -36,7 +36,10 @@ def show_engines(engines: Iterable[Engine], places: str) -> None:
     if table.row_count:
         out.print(table)
     else:
-        out.print(f"no engine in {escape(places)}; homecluster engine install", soft_wrap=True)
+        out.print(
+            f"no engine in {escape(places)}; install one: homecluster engine install",
+            soft_wrap=True,
+        )
 
 
 class SaysProgress(Protocol):

@@ -23,7 +23,7 @@ def show_links(links: Sequence[Link], history: Sequence[LinkPoint]) -> None:
     out = console()
     out.print()
     if not links:
-        out.print("no link was measured yet; homecluster probe measures them")
+        out.print("no link was measured yet; measure them: homecluster probe")
         return
     titles = ("link", "round trip", "bandwidth", "shares", "round trip over time")
     table = plain_table(*titles, right=titles[1:3], folds=("link", "round trip over time"))

@@ -10,8 +10,9 @@ from rich.table import Table
 
 from homecluster.app.what_if import Supposed
 from homecluster.cli.render_console import console, plain_table
+from homecluster.cli.render_verdict import counted, show_left_out, show_verdict
 from homecluster.domain.estimate import Estimate, Interval
-from homecluster.domain.plan import Plan, PlanSet, Rejection, Verdict, VerdictKind
+from homecluster.domain.plan import Plan, PlanSet, Rejection
 from homecluster.domain.units import format_bytes, format_rate, format_seconds
 from homecluster.planner.explain import layout_label
 from homecluster.planner.weights import parameter_count
@@ -24,14 +25,6 @@ SHOWN = 6
 """Plans and refusals shown unless all are asked for."""
 
 _AS_GOOD = 0.02
-
-_HEADLINES = {
-    VerdictKind.SINGLE_NODE: ("one PC is best", "bold green"),
-    VerdictKind.REPLICAS: ("a whole copy on each of several PCs is best", "bold cyan"),
-    VerdictKind.MULTI_NODE_WORTH_IT: ("one copy over several PCs is worth it", "bold cyan"),
-    VerdictKind.MULTI_NODE_REQUIRED: ("only several PCs together hold it", "bold yellow"),
-    VerdictKind.CANNOT_RUN: ("it cannot run here", "bold red"),
-}
 
 
 def show(plans: PlanSet, supposed: Sequence[Supposed] = (), *, show_all: bool = False) -> None:
@@ -47,24 +40,25 @@ def show(plans: PlanSet, supposed: Sequence[Supposed] = (), *, show_all: bool = 
         f"[bold]{escape(spec.name)}[/] ({parameter_count(spec) / 1e9:.3g} B parameters), "
         f"{workload.prompt_tokens} tokens in, {workload.output_tokens} out, {load}"
     )
-    show_verdict(out, plans.verdict)
+    show_verdict(out, plans.verdict, "one copy")
     if plans.plans:
         out.print()
         shown = plans.plans if show_all else plans.plans[:SHOWN]
         out.print(_plan_table(shown, narrow=out.width < WIDE))
-        _more(out, len(plans.plans), SHOWN, show_all=show_all, what="plan")
+        show_left_out(out, len(plans.plans), len(shown), "plan")
         _show_best(out, plans.plans[0])
         _show_gap(out, plans.gap)
     if plans.rejections and (show_all or not plans.plans):
         out.print()
-        out.print(_rejection_table(plans.rejections if show_all else plans.rejections[:SHOWN]))
-        _more(out, len(plans.rejections), SHOWN, show_all=show_all, what="refusal")
+        refused = plans.rejections if show_all else plans.rejections[:SHOWN]
+        out.print(_rejection_table(refused))
+        show_left_out(out, len(plans.rejections), len(refused), "refusal")
     elif plans.rejections:
-        out.print(f"[dim]{_counted(len(plans.rejections), 'layout')} refused; --all shows why[/]")
+        out.print(f"[dim]{counted(len(plans.rejections), 'layout')} refused; --all shows why[/]")
     for one in supposed:
         out.print()
         out.print(f"[bold]what if {escape(one.name)}[/]")
-        show_verdict(out, one.plans.verdict)
+        show_verdict(out, one.plans.verdict, "one copy")
         if one.plans.plans:
             out.print(f"  best: {escape(one.plans.plans[0].reason)}")
 
@@ -77,11 +71,6 @@ def _show_gap(out: Console, gap: float | None) -> None:
         out.print(f"[dim]  searched: no layout here delivers more than {gap:.1%} more[/]")
     else:
         out.print(f"[dim]  searched: another layout could deliver up to {gap:.0%} more[/]")
-
-
-def show_verdict(out: Console, verdict: Verdict) -> None:
-    headline, style = _HEADLINES[verdict.kind]
-    out.print(f"[{style}]{verdict.kind.value}: {headline}.[/] {escape(verdict.reason)}.")
 
 
 def _plan_table(plans: Sequence[Plan], *, narrow: bool) -> Table:
@@ -148,15 +137,6 @@ def _rejection_table(rejections: Sequence[Rejection]) -> Table:
         shape = f"TP={one.tensor_parallel} PP={one.pipeline_parallel}"
         table.add_row(shape, escape(", ".join(one.nodes)), one.rule, escape(one.detail))
     return table
-
-
-def _more(out: Console, count: int, shown: int, *, show_all: bool, what: str) -> None:
-    if count > shown and not show_all:
-        out.print(f"[dim]and {_counted(count - shown, what)} more; --all shows all[/]")
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def interval_text(interval: Interval) -> str:

@@ -11,23 +11,17 @@ from rich.table import Table
 
 from homecluster.app.plan_training import SupposedTraining
 from homecluster.cli.render_console import console, plain_table
-from homecluster.domain.plan import Verdict, VerdictKind
+from homecluster.cli.render_verdict import counted, show_left_out, show_verdict
 from homecluster.domain.training import Offload, TrainPlan, TrainPlanSet, TrainRejection
 from homecluster.domain.units import format_bytes, format_rate, format_seconds, format_traffic
 from homecluster.planner.training.model_states import ZeroMemory
 
-_HEADLINES = {
-    VerdictKind.SINGLE_NODE: ("one PC is best", "bold green"),
-    VerdictKind.REPLICAS: ("several PCs are worth it", "bold green"),
-    VerdictKind.MULTI_NODE_WORTH_IT: ("training over several PCs is worth it", "bold green"),
-    VerdictKind.MULTI_NODE_REQUIRED: ("only several PCs together can", "bold yellow"),
-    VerdictKind.CANNOT_RUN: ("nothing here can train it", "bold red"),
-}
 SHOWN = 8
 _COLUMNS = ("", "on", "ZeRO", "samples", "samples/s", "low - high", "step", "mostly")
 _WIDE = 100
 """Columns from which a row has room for every figure."""
 _GB = 1e9
+_BILLION = 10**9
 
 
 def show_training(
@@ -38,22 +32,26 @@ def show_training(
     workload = plans.workload
     out.print(
         f"[bold]{escape(plans.model.name)}[/], {workload.method} training of "
-        f"{plans.trainable_parameters / 1e6:.4g} M parameters, "
+        f"{_parameters(plans.trainable_parameters)} parameters, "
         f"{workload.global_batch} samples of {workload.sequence_tokens} tokens per step"
     )
-    _show_verdict(out, plans.verdict)
+    show_verdict(out, plans.verdict, "training")
     if plans.plans:
         out.print()
         shown = plans.plans if show_all else plans.plans[:SHOWN]
         out.print(_table(shown, narrow=out.width < _WIDE))
-        if len(plans.plans) > SHOWN and not show_all:
-            out.print(f"[dim]and {len(plans.plans) - SHOWN} more; --all shows all[/]")
+        show_left_out(out, len(plans.plans), len(shown), "plan")
         _show_best(out, plans.plans[0])
     _show_refused(out, plans, show_all=show_all)
     for one in supposed:
         out.print()
         out.print(f"[bold]what if {escape(one.name)}[/]")
-        _show_verdict(out, one.plans.verdict)
+        show_verdict(out, one.plans.verdict, "training")
+
+
+def _parameters(count: int) -> str:
+    """`124.4 M`, `69 B`."""
+    return f"{count / 1e9:.3g} B" if count >= _BILLION else f"{count / 1e6:.4g} M"
 
 
 def show_zero_memory(parameters: float, devices: int, rows: Sequence[ZeroMemory]) -> None:
@@ -97,11 +95,6 @@ def show_trained(document: dict[str, Any]) -> None:
         out.print(f"[yellow]without {escape(one['node'])} at the end:[/] {escape(one['reason'])}")
     out.print(f"the trained model: {escape(measured['model'])}")
     out.print(f"[dim]homecluster up --model {escape(measured['model'])} serves it[/]")
-
-
-def _show_verdict(out: Console, verdict: Verdict) -> None:
-    headline, style = _HEADLINES[verdict.kind]
-    out.print(f"[{style}]{verdict.kind.value}: {headline}.[/] {escape(verdict.reason)}.")
 
 
 def _table(plans: Sequence[TrainPlan], *, narrow: bool) -> Table:
@@ -164,10 +157,13 @@ def _show_refused(out: Console, plans: TrainPlanSet, *, show_all: bool) -> None:
     if not plans.rejections:
         return
     if plans.plans and not show_all:
-        out.print(f"[dim]{len(plans.rejections)} sets of devices refused; --all shows why[/]")
+        sets = counted(len(plans.rejections), "set")
+        out.print(f"[dim]{sets} of devices refused; --all shows why[/]")
         return
     out.print()
-    out.print(_rejection_table(plans.rejections if show_all else plans.rejections[:SHOWN]))
+    refused = plans.rejections if show_all else plans.rejections[:SHOWN]
+    out.print(_rejection_table(refused))
+    show_left_out(out, len(plans.rejections), len(refused), "refusal")
 
 
 def _rejection_table(rejections: Sequence[TrainRejection]) -> Table:
