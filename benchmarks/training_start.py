@@ -94,7 +94,7 @@ class Start:
         line = self._ranks[0].stdout.readline()
         if not line:
             raise RuntimeError("rank 0 ended; its words are above")
-        told = json.loads(line)
+        told: dict[str, Any] = json.loads(line)
         return told | {"step_s": told["step_s"][1:]}
 
     def _tell(self, order: dict[str, Any]) -> None:

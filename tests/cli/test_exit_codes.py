@@ -6,7 +6,7 @@ import pytest
 
 from tests.cli.shell import run
 
-TRAIN = ("up", "--train", "--random-weights", "--data", __file__, "--output", "tuned")
+TRAIN = ("up", "--train", "--random-weights", "--data", "rows.jsonl", "--output", "tuned")
 UNFIT = "llama-2-70b"
 
 
@@ -14,6 +14,8 @@ UNFIT = "llama-2-70b"
 def _a_pc_with_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOMECLUSTER_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("HOMECLUSTER_ENGINES", str(tmp_path / "engines"))
+    monkeypatch.chdir(tmp_path)
+    Path("rows.jsonl").write_text('{"prompt": "1 plus ", "completion": "1"}\n' * 60)
 
 
 @pytest.mark.parametrize("typed", [("down",), ("bench",), ("logs",), ("logs", "--follow")])
