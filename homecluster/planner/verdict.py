@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -21,13 +20,13 @@ from homecluster.planner.network import Fabric
 from homecluster.planner.problem import Pins, Problem
 from homecluster.planner.ranking import MULTI_PC_MARGIN
 from homecluster.planner.rules import Refusal
+from homecluster.planner.threshold import largest_that_wins
 from homecluster.planner.what_if import with_links
 
 NO_BREAK_EVEN: Final = BreakEven(state=BreakEvenState.NEVER, rtt_s=None, bandwidth_bytes_per_s=None)
 
 _FASTEST_RTT_S, SLOWEST_RTT_S = 1e-6, 100.0
 SLOWEST_RATE, _FASTEST_RATE = 1e2, 1e13
-_BISECTIONS = 24
 _PAIR = 2
 
 
@@ -90,10 +89,10 @@ def break_even(
         return NO_BREAK_EVEN
     if rate.at(SLOWEST_RTT_S, SLOWEST_RATE) >= baseline_rate:
         return BreakEven(state=BreakEvenState.ALWAYS, rtt_s=None, bandwidth_bytes_per_s=None)
-    slowest_rtt = _crossing(
+    slowest_rtt = largest_that_wins(
         lambda rtt_s: rate.at(rtt_s, None) >= baseline_rate, _FASTEST_RTT_S, SLOWEST_RTT_S
     )
-    least_rate = _crossing(
+    least_rate = largest_that_wins(
         lambda inverse: rate.at(None, 1 / inverse) >= baseline_rate,
         1 / _FASTEST_RATE,
         1 / SLOWEST_RATE,
@@ -130,21 +129,6 @@ def _only(cluster: Cluster, nodes: Sequence[NodeId]) -> Cluster:
         nodes=tuple(node for node in cluster.nodes if node.id in nodes),
         links=tuple(link for link in cluster.links if link.src in nodes and link.dst in nodes),
     )
-
-
-def _crossing(wins: Callable[[float], bool], low: float, high: float) -> float | None:
-    """The largest value that still wins, between `low` and `high`; None if not even `low` does."""
-    if not wins(low):
-        return None
-    if wins(high):
-        return high
-    for _ in range(_BISECTIONS):
-        middle = math.sqrt(low * high)
-        if wins(middle):
-            low = middle
-        else:
-            high = middle
-    return low
 
 
 def _best(found: Sequence[Found]) -> Found | None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from homecluster.domain.model import ModelSpec
@@ -13,6 +12,7 @@ from homecluster.domain.training import Train
 from homecluster.domain.units import format_bytes, format_link_rate, format_rate, format_seconds
 from homecluster.planner.ranking import MULTI_PC_MARGIN
 from homecluster.planner.rules import Refusal
+from homecluster.planner.threshold import largest_that_wins
 from homecluster.planner.training.estimate import describe
 from homecluster.planner.training.groups import Group
 from homecluster.planner.training.trainer import Trainer, Way
@@ -22,7 +22,6 @@ _PAIR: Final = 2
 _FASTEST_RTT_S, _SLOWEST_RTT_S = 1e-6, 100.0
 _SLOWEST_RATE, _FASTEST_RATE = 1e2, 1e13
 """Bytes per second."""
-_BISECTIONS: Final = 30
 _NEVER: Final = BreakEven(state=BreakEvenState.NEVER, rtt_s=None, bandwidth_bytes_per_s=None)
 _ALWAYS: Final = BreakEven(state=BreakEvenState.ALWAYS, rtt_s=None, bandwidth_bytes_per_s=None)
 
@@ -90,8 +89,12 @@ def _break_even(
         return _NEVER
     if wins(_SLOWEST_RTT_S, _SLOWEST_RATE):
         return _ALWAYS
-    slowest_rtt_s = _largest(lambda rtt_s: wins(rtt_s, None), _FASTEST_RTT_S, _SLOWEST_RTT_S)
-    inverse = _largest(lambda value: wins(None, 1 / value), 1 / _FASTEST_RATE, 1 / _SLOWEST_RATE)
+    slowest_rtt_s = largest_that_wins(
+        lambda rtt_s: wins(rtt_s, None), _FASTEST_RTT_S, _SLOWEST_RTT_S
+    )
+    inverse = largest_that_wins(
+        lambda value: wins(None, 1 / value), 1 / _FASTEST_RATE, 1 / _SLOWEST_RATE
+    )
     return BreakEven(
         state=BreakEvenState.AT,
         rtt_s=slowest_rtt_s,
@@ -102,21 +105,6 @@ def _break_even(
 def _beats(trainer: Trainer, group: Group, baseline: Way) -> bool:
     way = trainer.best(group)
     return way is not None and way.step_s <= baseline.step_s
-
-
-def _largest(wins: Callable[[float], bool], low: float, high: float) -> float | None:
-    """The largest value that still wins, between `low` and `high`; None if not even `low` does."""
-    if not wins(low):
-        return None
-    if wins(high):
-        return high
-    for _ in range(_BISECTIONS):
-        middle = math.sqrt(low * high)
-        if wins(middle):
-            low = middle
-        else:
-            high = middle
-    return low
 
 
 def _speed(way: Way, workload: Train) -> str:
