@@ -22,13 +22,13 @@ from homecluster.domain.plan import PlanSet
 from homecluster.domain.recipe import JobStep, PlanStep, Recipe
 from homecluster.domain.topology import Cluster
 from homecluster.domain.training import Train, TrainPlanSet
-from homecluster.errors import InputError, LaunchError
+from homecluster.errors import InputError, LaunchError, MissingError
 from homecluster.launch.engine_tool import Finished, run_tool
 from homecluster.planner.problem import Pins
 from homecluster.store.engine_store import Engine, find_engine
 from homecluster.store.files import read_json, write_json, write_private
 from homecluster.store.paths import Paths
-from homecluster.store.recipes import TRAINING_JOBS
+from homecluster.store.recipes import TRAINING_JOBS, install_command
 
 SCHEMA: Final = "homecluster.recipe-run/1"
 JOBS: Final = "homecluster.jobs"
@@ -96,7 +96,10 @@ def run_job(paths: Paths, recipe: Recipe, step: JobStep, tell: Tell) -> JobRun:
         InputError: an argument is not what the program takes.
         LaunchError: it failed; the hint names its log.
     """
-    engine = refresh_own_code(find_engine(paths.engines, DeviceKind.CPU))
+    try:
+        engine = refresh_own_code(find_engine(paths.engines, DeviceKind.CPU))
+    except MissingError as missing:
+        raise MissingError(missing.message, hint=install_command(recipe)) from missing
     begin = time.monotonic()
     ended = run_tool(
         job_argv(str(engine.python), step),

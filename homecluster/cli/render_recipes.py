@@ -15,7 +15,8 @@ from homecluster.app.what_if import Supposed
 from homecluster.cli import render_plan, render_train
 from homecluster.cli.render_console import console, plain_table
 from homecluster.domain.plan import PlanSet
-from homecluster.domain.recipe import Recipe
+from homecluster.domain.recipe import PlanStep, Recipe
+from homecluster.domain.training import Train
 from homecluster.domain.units import format_bytes, format_rate, format_seconds
 from homecluster.store.recipes import install_command
 
@@ -50,8 +51,10 @@ def show_dry_run(recipe: Recipe, commands: Sequence[Sequence[str]]) -> None:
     out.print(f"takes about {recipe.minutes:g} min, downloads {escape(recipe.downloads)}")
     for argv in commands:
         out.print(f"in the engine environment: {escape(shlex.join(argv))}", soft_wrap=True)
-    if not commands:
-        out.print("plans from documents alone; starts nothing")
+    if isinstance(recipe.step, PlanStep):
+        what = "training" if isinstance(recipe.step.workload, Train) else "serving"
+        where = recipe.step.cluster or "this PC"
+        out.print(f"plans {what} {escape(recipe.step.model)} on {escape(where)}; starts nothing")
 
 
 def show_planned(planned: Planned) -> None:

@@ -60,7 +60,10 @@ def test_a_dry_run_says_the_command_and_starts_nothing() -> None:
     (command,) = ran.document["commands"]
     assert command["argv"][1:4] == ["-m", "homecluster.jobs.feed_unequal", "--samples"]
     assert "700" in command["argv"]
-    assert "homecluster.jobs.feed_unequal" in run("run", "data-feed-unequal", "--dry-run").out
+    shown = run("run", "data-feed-unequal", "--dry-run").out
+    for words in ("homecluster.jobs.feed_unequal", "homecluster engine install --cpu", "downloads nothing"):  # fmt: skip
+        assert words in shown
+    assert "plans training llama-3-8b on" in run("run", "lora-8b-plan", "--dry-run").out
 
 
 @pytest.mark.parametrize(("reference", "words"), [("data-feed", "did you mean"), ("none.toml", "cannot read")])  # fmt: skip
@@ -75,6 +78,6 @@ def test_without_the_engine_the_way_to_get_it_is_told(
 ) -> None:
     monkeypatch.setenv("HOMECLUSTER_HOME", str(tmp_path))
     monkeypatch.delenv("HOMECLUSTER_ENGINES", raising=False)
-    ran = run("run", "zero-copy-bert", "--small")
+    ran = run("run", "train-zero", "--small")
     assert ran.code == 3
-    assert "homecluster engine install" in ran.err
+    assert "homecluster engine install --cpu --training" in ran.err
