@@ -14,12 +14,12 @@ from homecluster.app.plan import only
 from homecluster.app.train_job import TrainJob
 from homecluster.app.train_ready import Ready, Run, make_ready
 from homecluster.app.train_run import Attempt, attempt
+from homecluster.app.training_packages import engine_that_trains
 from homecluster.domain.ids import NodeId
 from homecluster.domain.topology import Cluster
 from homecluster.domain.training import Method, TrainPlan, TrainPlanSet
 from homecluster.errors import HomeclusterError, InputError
 from homecluster.launch.train_cause import Lost
-from homecluster.store.engine_store import find_engine
 from homecluster.store.files import write_json
 from homecluster.store.train_document import train_plan_table
 from homecluster.store.train_rows import read_rows
@@ -109,8 +109,8 @@ def _to_the_end(
         plan = choose(plans, home.here.node.id, asked.nodes)
         ready = make_ready(home, plans, plan, asked.run)
         check_trust(home.here.paths, ready.open_on, declared=asked.trust_network)
+        engine = engine_that_trains(home.here.paths.engines, ready.order.kind)
         tell(_beginning(ready, plan))
-        engine = find_engine(home.here.paths.engines, ready.order.kind)
         job.begin(ready, plan, asked.run, engine.name)
         wanted = Attempt(
             ready=ready, run=asked.run, data=asked.data, output=asked.output, resume=resume

@@ -13,7 +13,7 @@ from homecluster.app.ports import Members
 from homecluster.app.shared_model import shape_of, shared_name
 from homecluster.app.train_crew import Brought, Mate, ask_all
 from homecluster.app.train_order import TrainOrder
-from homecluster.app.training_packages import find_training
+from homecluster.app.training_packages import engine_that_trains
 from homecluster.domain.hardware import DeviceKind, DType
 from homecluster.domain.ids import NodeId
 from homecluster.domain.plan import Backend
@@ -25,7 +25,7 @@ from homecluster.inventory.software import engine_versions, own_versions
 from homecluster.launch.gang_fence import can_fence
 from homecluster.launch.gang_ports import free_ports
 from homecluster.planner.training.training_rules import has_bf16
-from homecluster.store.engine_store import Engine, find_engine
+from homecluster.store.engine_store import Engine
 from homecluster.store.models import FoundModel
 
 SEED: Final = 0
@@ -74,8 +74,7 @@ def make_ready(home: Home, plans: TrainPlanSet, plan: TrainPlan, run: Run) -> Re
     brought: tuple[Brought, ...] = ()
     if len(nodes) > 1:
         members = members_of(home)
-        engine = find_engine(home.here.paths.engines, kind)
-        find_training(engine)
+        engine = engine_that_trains(home.here.paths.engines, kind)
         addresses = tuple(one.address for one in seat(nodes, members.members()))
         brought = _ask(members, nodes, addresses, kind, run)
         _check_parity(home, engine, brought)

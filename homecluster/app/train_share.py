@@ -13,7 +13,7 @@ from homecluster.app.gang_share_report import log_since
 from homecluster.app.share_folder import LEASE_S, ShareKind, renew
 from homecluster.app.shared_model import is_model_here
 from homecluster.app.train_order import TrainOrder, order_table, read_order
-from homecluster.app.training_packages import find_training
+from homecluster.app.training_packages import engine_that_trains
 from homecluster.domain.hardware import DeviceKind
 from homecluster.domain.job import Command, JobId, LaunchSpec, Running
 from homecluster.domain.order_reader import number, text
@@ -21,7 +21,7 @@ from homecluster.engines.vllm_gang_document import MODEL, SHAPE
 from homecluster.inventory.software import engine_versions, own_versions
 from homecluster.launch.gang_fence import can_fence
 from homecluster.launch.start import start_detached
-from homecluster.store.engine_store import Engine, find_engine
+from homecluster.store.engine_store import Engine
 from homecluster.store.files import read_json
 from homecluster.store.job_store import Launch, state_table, write_launch
 from homecluster.store.paths import Paths
@@ -47,8 +47,8 @@ def check(paths: Paths, body: Body) -> dict[str, Any]:
     Raises:
         InputError, MissingError: the engine, its training packages or the address is not here.
     """
-    engine = find_engine(paths.engines, DeviceKind(text(body, "kind", re.compile("cpu|cuda"))))
-    find_training(engine)
+    kind = DeviceKind(text(body, "kind", re.compile("cpu|cuda")))
+    engine = engine_that_trains(paths.engines, kind)
     interface_of(text(body, "address", _ADDRESS))
     name, shape = text(body, "model", MODEL), text(body, "shape", SHAPE)
     random_weights = body.get("random_weights") is True
@@ -70,8 +70,7 @@ def start(paths: Paths, asker: str, body: Body) -> dict[str, Any]:
     order = read_order(body.get("order"))
     if TRAININGS.is_begun(paths, order):
         return {"share": order.share_id}
-    engine = find_engine(paths.engines, order.kind)
-    find_training(engine)
+    engine = engine_that_trains(paths.engines, order.kind)
     interface_of(order.addresses[order.share])
     folder = TRAININGS.begin(paths, order, asker, number(body, "lease_s", *LEASE_S))
     nothing = Command(node=own_node(), argv=(), env=(), ready_when="its model and data are here")

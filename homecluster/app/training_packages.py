@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Final
 
 from homecluster.app.engine_install import Progress, Step
+from homecluster.domain.hardware import DeviceKind
 from homecluster.errors import MissingError
 from homecluster.launch.pip_step import install
 from homecluster.store import engine_store
 from homecluster.store.engine_lock import EngineLock, parse_lock
 from homecluster.store.engine_store import Engine
 
+_INSTALL: Final = "homecluster engine install --{} --training"
 _SOURCES: Final = ("--no-build-isolation", "--no-binary", "deepspeed")
 """It is published as source only, and its set-up reads the engine's torch."""
 
@@ -27,6 +29,20 @@ def training_folder(engine: Engine) -> Path:
     return engine.path.with_name(f"training-{training_lock().sha256[:8]}-{engine.name}")
 
 
+def engine_that_trains(engines: Path, kind: DeviceKind) -> Engine:
+    """The engine with the training packages beside it.
+
+    Raises:
+        MissingError: one of them is not there; the hint brings both.
+    """
+    try:
+        engine = engine_store.find_engine(engines, kind)
+    except MissingError as missing:
+        raise MissingError(missing.message, hint=_INSTALL.format(kind)) from missing
+    find_training(engine)
+    return engine
+
+
 def find_training(engine: Engine) -> Path:
     """The installed packages.
 
@@ -37,7 +53,7 @@ def find_training(engine: Engine) -> Path:
     if not folder.is_dir():
         raise MissingError(
             "the training packages (DeepSpeed) are not installed",
-            hint=f"homecluster engine install --{engine.manifest.kind} --training",
+            hint=_INSTALL.format(engine.manifest.kind),
         )
     return folder
 

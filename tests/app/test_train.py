@@ -12,7 +12,12 @@ from homecluster.app.plan_training import make_train_plans
 from homecluster.app.train_command import Folders, train_argv
 from homecluster.app.train_order import TrainOrder, settings_of
 from homecluster.app.train_ready import Run, mates_of, order_of
-from homecluster.app.training_packages import find_training, training_folder, training_lock
+from homecluster.app.training_packages import (
+    engine_that_trains,
+    find_training,
+    training_folder,
+    training_lock,
+)
 from homecluster.domain.hardware import DeviceKind
 from homecluster.domain.ids import NodeId
 from homecluster.domain.training import Method, Train
@@ -109,10 +114,11 @@ def test_what_is_only_planned_is_said() -> None:
         use_case.choose(plans, A)
 
 
-def test_missing_training_packages_name_the_command(tmp_path: Path) -> None:
-    with pytest.raises(MissingError) as caught:
-        find_training(engine(tmp_path))
-    assert caught.value.hint == "homecluster engine install --cpu --training"
+def test_whatever_is_missing_one_command_brings_engine_and_packages(tmp_path: Path) -> None:
+    for missing in (lambda: find_training(engine(tmp_path)), lambda: engine_that_trains(tmp_path, DeviceKind.CPU)):  # fmt: skip
+        with pytest.raises(MissingError) as caught:
+            missing()
+        assert caught.value.hint == "homecluster engine install --cpu --training"
 
 
 def test_training_packages_go_with_their_engine(tmp_path: Path) -> None:

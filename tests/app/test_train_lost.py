@@ -52,7 +52,9 @@ def test_the_others_go_on_from_the_checkpoint(
 
     monkeypatch.setattr(use_case, "make_ready", ready)
     monkeypatch.setattr(use_case, "attempt", attempt)
-    monkeypatch.setattr(use_case, "find_engine", lambda *_asked: SimpleNamespace(name="engine-1"))
+    monkeypatch.setattr(
+        use_case, "engine_that_trains", lambda *_asked: SimpleNamespace(name="engine-1")
+    )
     monkeypatch.setattr(use_case, "check_trust", lambda *_args, **_flags: None)
     (tmp_path / "rows.jsonl").write_text('{"text": "row"}')
     home = Home(
