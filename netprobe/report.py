@@ -21,6 +21,9 @@ from netprobe.types import (
 
 SCHEMA: Final = "netprobe.report/1"
 
+_LARGEST: Final = 1e15
+"""Seconds, bytes or bytes/s: what is larger was not measured; sums and products within stay finite."""
+
 Json = dict[str, Any]  # Any: a JSON document's values are of every kind
 
 
@@ -130,7 +133,7 @@ def _report(document: Mapping[str, Any]) -> Report:
         dst_address=_text(document["dst_address"]),
         plan=str(document["plan"]),
         started_at=str(document["started_at"]),
-        duration_s=float(document["duration_s"]),
+        duration_s=_number(document["duration_s"]),
         interface=_near_interface(document),
         far_interface=parse_interface(document["far_interface"]),
         round_trip=_round_trip(document["round_trip"]),
@@ -147,7 +150,7 @@ def _report(document: Mapping[str, Any]) -> Report:
             for one in document["failures"]
         ),
         samples={
-            str(name): tuple(float(value) for value in values)
+            str(name): tuple(_number(value) for value in values)
             for name, values in document["samples"].items()
         },
     )
@@ -175,12 +178,12 @@ def _round_trip(one: Mapping[str, Any] | None) -> RoundTrip | None:
     if one is None:
         return None
     return RoundTrip(
-        min_s=float(one["min_s"]),
-        p50_s=float(one["p50_s"]),
-        p95_s=float(one["p95_s"]),
-        p99_s=float(one["p99_s"]),
-        sent=int(one["sent"]),
-        lost=int(one["lost"]),
+        min_s=_number(one["min_s"]),
+        p50_s=_number(one["p50_s"]),
+        p95_s=_number(one["p95_s"]),
+        p99_s=_number(one["p99_s"]),
+        sent=_count(one["sent"]),
+        lost=_count(one["lost"]),
         via=str(one["via"]),
     )
 
@@ -208,26 +211,38 @@ def _loaded_round_trip(one: Mapping[str, Any] | None) -> LoadedRoundTrip | None:
 
 
 def _loaded(one: Mapping[str, Any] | None) -> Loaded | None:
-    return None if one is None else Loaded(p50_s=float(one["p50_s"]), p95_s=float(one["p95_s"]))
+    return None if one is None else Loaded(p50_s=_number(one["p50_s"]), p95_s=_number(one["p95_s"]))
 
 
 def _curve(points: Iterable[Mapping[str, Any]]) -> tuple[CurvePoint, ...]:
     return tuple(
         CurvePoint(
-            size_bytes=int(point["bytes"]),
-            p50_s=float(point["p50_s"]),
+            size_bytes=_count(point["bytes"]),
+            p50_s=_number(point["p50_s"]),
             mean_s=_float(point.get("mean_s")),
         )
         for point in points
     )
 
 
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _LARGEST:
+        raise ValueError("a figure that nobody can have measured")
+    return float(value)
+
+
+def _count(value: Any) -> int:
+    if not isinstance(value, int):
+        raise ValueError("a count that is no whole number")  # noqa: TRY004 - as any other wrong value
+    return int(_number(value))
+
+
 def _float(value: Any) -> float | None:
-    return None if value is None else float(value)
+    return None if value is None else _number(value)
 
 
 def _int(value: Any) -> int | None:
-    return None if value is None else int(value)
+    return None if value is None else _count(value)
 
 
 def _text(value: Any) -> str | None:

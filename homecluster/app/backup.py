@@ -106,7 +106,7 @@ def _succeeding(
 def _document(file: Path) -> dict[str, object]:
     try:
         document = json.loads(read_secret(file, "backup", MAX_STATE_BYTES))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{file} is no backup of a cluster") from error
     if not isinstance(document, dict) or document.get("schema") != SCHEMA:
         raise InputError(f"{file} is no backup of a cluster")

@@ -33,7 +33,7 @@ from homecluster.store.device_table import (
     assumed_cpu,
     read_devices,
 )
-from homecluster.store.fields import Fields, member, one_of, positive, text, whole_number
+from homecluster.store.fields import Fields, list_of, member, one_of, positive, text, whole_number
 from homecluster.store.files import parse_json, read_text
 
 SCHEMA: Final = "homecluster.cluster/1"
@@ -123,7 +123,7 @@ def _node(name: str, table: Fields) -> Node:
         devices=tuple(devices),
         interconnect=_interconnect(fields.child("interconnect")),
         wsl_mode=fields.get("wsl_mode", member(WslMode), None),
-        addresses=fields.get("addresses", _texts, ()),
+        addresses=fields.get("addresses", list_of(text), ()),
         versions=tuple((key, versions.need(key, text)) for key in versions.table)
         if versions
         else (),
@@ -179,7 +179,7 @@ def _links(root: Fields, known: set[NodeId]) -> tuple[Link, ...]:
 
 
 def _ends(fields: Fields, known: set[NodeId]) -> tuple[NodeId, NodeId]:
-    names = fields.need("between", _texts)
+    names = fields.need("between", list_of(text))
     if len(names) != 2:  # noqa: PLR2004 - a link has two ends
         raise fields.error("between", "names two PCs, such as ['desk', 'laptop']")
     for name in names:
@@ -218,9 +218,3 @@ def _curve(fields: Fields, key: str) -> Curve:
             raise table.error(size, str(error)) from error
         points[message_bytes] = table.need(size, positive(parse_seconds))
     return tuple(sorted(points.items()))
-
-
-def _texts(value: object) -> tuple[str, ...]:
-    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise UnitError(f"{shown(value)} must be a list of texts")
-    return tuple(value)

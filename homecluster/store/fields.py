@@ -15,6 +15,9 @@ from homecluster.store.config_fields import shown
 T = TypeVar("T")
 Choice = TypeVar("Choice", bound=StrEnum)
 
+MOST = 1_000_000
+"""Of anything that is counted in a document: beyond it nothing is real, and arithmetic takes for ever."""
+_LONGEST_LIST = 4096
 _LONGEST = 80
 """Characters of a name that a message repeats, and that are compared with known names."""
 
@@ -104,9 +107,18 @@ def text(value: object) -> str:
 
 
 def whole_number(value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise UnitError(f"{shown(value)} must be a whole number of at least 1")
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MOST:
+        raise UnitError(f"{shown(value)} must be a whole number, at least 1 and at most {MOST}")
     return value
+
+
+def list_of(parse: Callable[[object], T]) -> Callable[[object], tuple[T, ...]]:
+    def parsed(value: object) -> tuple[T, ...]:
+        if not isinstance(value, list) or len(value) > _LONGEST_LIST:
+            raise UnitError(f"{shown(value)} must be a list of at most {_LONGEST_LIST}")
+        return tuple(map(parse, value))
+
+    return parsed
 
 
 def one_of(names: tuple[str, ...]) -> Callable[[object], str]:

@@ -53,9 +53,11 @@ def read_text(path: Path, what: str) -> str:
     try:
         if path.is_dir():
             raise InputError(f"{path} is a folder, not a {what}")
-        with path.open(
-            "rb"
-        ) as file:  # bounded here, since a pipe or a device does not tell its size
+        # Without O_NONBLOCK, a pipe that nobody writes to is waited for; with it, it is empty.
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        with os.fdopen(handle, "rb") as file:
+            os.set_blocking(handle, True)
+            # Bounded here, since a pipe or a device does not tell its size.
             content = file.read(MAX_DOCUMENT_BYTES + 1)
         if len(content) > MAX_DOCUMENT_BYTES:
             raise InputError(
@@ -69,6 +71,8 @@ def read_text(path: Path, what: str) -> str:
             f"cannot read {what} {path}: {error.strerror or error}",
             hint=f"it is looked for in {path.absolute().parent}",
         ) from error
+    except ValueError as error:
+        raise InputError(f"cannot read {what} {path}: {error}") from error
 
 
 def read_json(path: Path, what: str) -> Any:

@@ -52,7 +52,7 @@ def plan_of(tmp_path: Path, text: str, name: str = "home.toml") -> Ran:
         (PAIR + LINK + LINK, ("given twice",)),
         (PAIR + LINK + LINK.replace('"desk", "laptop"', '"laptop", "desk"'), ("given twice",)),
         (PAIR + LINK.replace('"desk", "laptop"', '"desk"'), ("names two PCs",)),
-        (PAIR + LINK.replace('["desk", "laptop"]', "7"), ("between", "list of texts")),
+        (PAIR + LINK.replace('["desk", "laptop"]', "7"), ("between", "must be a list")),
         (PAIR + LINK.replace("1 Gbit/s", "0 Gbit/s"), ("bandwidth", "more than zero")),
         (PAIR + LINK.replace("1 ms", "-1 ms"), ("rtt", "negative")),
         (PAIR + LINK.replace('"1 ms"', "nan"), ("rtt", "number with its unit")),

@@ -21,7 +21,8 @@ names = st.text(max_size=10)
 curves = st.lists(
     st.builds(CurvePoint, size_bytes=st.integers(1, 2**30), p50_s=times), max_size=3
 ).map(tuple)
-maybe_count = st.none() | st.integers(0, 10**9)
+counts = st.integers(0, 10**9)
+maybe_count = st.none() | counts
 reports = st.builds(
     Report,
     src=names,
@@ -34,7 +35,16 @@ reports = st.builds(
     interface=st.none() | st.builds(Interface, name=names, reason=names),
     far_interface=st.none() | st.builds(Interface, name=names, reason=names),
     round_trip=st.none()
-    | st.builds(RoundTrip, min_s=times, p50_s=times, p95_s=times, p99_s=times, via=names),
+    | st.builds(
+        RoundTrip,
+        min_s=times,
+        p50_s=times,
+        p95_s=times,
+        p99_s=times,
+        sent=counts,
+        lost=counts,
+        via=names,
+    ),  # fmt: skip
     idle_first_packet_s=st.none() | times,
     throughput=st.none()
     | st.builds(
