@@ -10,7 +10,8 @@ from homecluster.domain.model import ModelSpec
 from homecluster.errors import InputError
 from homecluster.planner.weights import parameter_count
 from homecluster.store.config_fields import Fields, shown
-from homecluster.store.model_families import ARCHITECTURE_OF_TYPE, FAMILIES, Identity
+from homecluster.store.model_families import ARCHITECTURE_OF_TYPE, FAMILIES
+from homecluster.store.model_identity import Identity
 from homecluster.store.model_quantization import parse_quantization
 
 LARGEST_PARAMETERS: Final = 10**14
