@@ -44,7 +44,7 @@ reports = st.builds(
         sent=counts,
         lost=counts,
         via=names,
-    ),  # fmt: skip
+    ),
     idle_first_packet_s=st.none() | times,
     throughput=st.none()
     | st.builds(
