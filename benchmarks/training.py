@@ -104,7 +104,7 @@ def main() -> None:
     asked = parser.parse_args()
     wanted = cells(asked)
     if asked.table:
-        print(table([cell for cell in wanted if cell.hosts > 1]))
+        print(table([cell for cell in wanted if cell.hosts > 1 or cell.stage == 0]))
         print(module_cost([cell for cell in wanted if cell.hosts == 1]))
         return
     engine = refresh_own_code(find_engine(paths_from(os.environ).engines, DeviceKind.CPU))
