@@ -248,6 +248,27 @@ def test_more_memory_never_turns_a_plan_into_a_rejection(
 
 
 @LAW
+@given(clusters(), models(), WORKLOADS, st.integers(0, 20))
+def test_one_more_pc_never_makes_the_fastest_plan_slower(
+    cluster: Cluster, spec: ModelSpec, workload: Serve, which: int
+) -> None:
+    assume(len(cluster.nodes) > 1)
+    gone = cluster.nodes[which % len(cluster.nodes)].id
+    fewer = Cluster(
+        nodes=tuple(node for node in cluster.nodes if node.id != gone),
+        links=tuple(link for link in cluster.links if gone not in (link.src, link.dst)),
+    )
+    workload = replace(workload, goal="throughput")
+    assert fastest(cluster, spec, workload) >= fastest(fewer, spec, workload) * (1 - 1e-9)
+
+
+def fastest(cluster: Cluster, spec: ModelSpec, workload: Serve) -> float:
+    """Tokens/s of the fastest plan; 0 where nothing fits."""
+    plans = planned(cluster, spec, workload).plans
+    return max((one.estimate.output_tokens_per_s.mid for one in plans), default=0.0)
+
+
+@LAW
 @given(clusters(), models(), WORKLOADS)
 def test_the_verdict_agrees_with_the_plans(
     cluster: Cluster, spec: ModelSpec, workload: Serve
