@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from homecluster.agent.verbs import Asked, Body, Verb
@@ -11,34 +12,36 @@ from homecluster.domain.member import Role
 from homecluster.store.paths import Paths, paths_from
 
 
-def _check(asked: Asked, body: Body) -> Mapping[str, Any]:
-    from homecluster.app import copy_share  # noqa: PLC0415 - the table is read before anybody asks
+def _copy(word: str, asked: Asked, body: Body) -> Mapping[str, Any]:
+    from homecluster.app import copy_share  # noqa: PLC0415 - an agent that runs no copy stays small
 
-    return copy_share.check(_paths(asked), body)
-
-
-def _preview(asked: Asked, body: Body) -> Mapping[str, Any]:
-    from homecluster.app import copy_share  # noqa: PLC0415 - as above
-
-    return copy_share.preview(_paths(asked), body)
-
-
-def _start(asked: Asked, body: Body) -> Mapping[str, Any]:
-    from homecluster.app import copy_share  # noqa: PLC0415 - as above
-
-    return copy_share.start(_paths(asked), asked.asker, body)
-
-
-def _look(asked: Asked, body: Body) -> Mapping[str, Any]:
-    from homecluster.app import copy_share  # noqa: PLC0415 - as above
-
-    return copy_share.look(_paths(asked), body)
+    paths = _paths(asked)
+    match word:
+        case "check":
+            return copy_share.check(paths, body)
+        case "preview":
+            return copy_share.preview(paths, body)
+        case "start":
+            return copy_share.start(paths, asked.asker, body)
+        case "look":
+            return copy_share.look(paths, body)
+        case _:
+            return copy_share.stop(paths, body)
 
 
-def _stop(asked: Asked, body: Body) -> Mapping[str, Any]:
-    from homecluster.app import copy_share  # noqa: PLC0415 - as above
+def _files(word: str, asked: Asked, body: Body) -> Mapping[str, Any]:
+    from homecluster.app import file_share  # noqa: PLC0415 - as above
 
-    return copy_share.stop(_paths(asked), body)
+    paths = _paths(asked)
+    match word:
+        case "list":
+            return file_share.listed(paths, asked.asker, body)
+        case "read":
+            return file_share.read(paths, asked.asker, body)
+        case "digest":
+            return file_share.digest(paths, asked.asker, body)
+        case _:
+            return file_share.done(paths, asked.asker, body)
 
 
 def _stop_job(asked: Asked, body: Body) -> Mapping[str, Any]:
@@ -47,51 +50,26 @@ def _stop_job(asked: Asked, body: Body) -> Mapping[str, Any]:
     return copies_down.end_here(_paths(asked), body)
 
 
-def _list_files(asked: Asked, body: Body) -> Mapping[str, Any]:
-    from homecluster.app import file_share  # noqa: PLC0415 - as above
-
-    return file_share.listed(_paths(asked), asked.asker, body)
-
-
-def _read_file(asked: Asked, body: Body) -> Mapping[str, Any]:
-    from homecluster.app import file_share  # noqa: PLC0415 - as above
-
-    return file_share.read(_paths(asked), asked.asker, body)
-
-
-def _digest_file(asked: Asked, body: Body) -> Mapping[str, Any]:
-    from homecluster.app import file_share  # noqa: PLC0415 - as above
-
-    return file_share.digest(_paths(asked), asked.asker, body)
-
-
-def _done_with_files(asked: Asked, body: Body) -> Mapping[str, Any]:
-    from homecluster.app import file_share  # noqa: PLC0415 - as above
-
-    return file_share.done(_paths(asked), asked.asker, body)
-
-
 def _offer_engine(asked: Asked, body: Body) -> Mapping[str, Any]:
     from homecluster.app import engine_peers  # noqa: PLC0415 - as above
 
     return engine_peers.offer_wheels(_paths(asked), asked.asker, body)
 
 
+def _paths(asked: Asked) -> Paths:
+    return paths_from({**os.environ, "HOMECLUSTER_HOME": str(asked.home)})
+
+
 VERBS = (
-    Verb(name="copy.check", needs=Role.OPERATOR, handle=_check),
-    Verb(name="copy.preview", needs=Role.OPERATOR, handle=_preview),
-    Verb(name="copy.start", needs=Role.OPERATOR, handle=_start),
-    Verb(name="copy.look", needs=Role.OPERATOR, handle=_look),
-    Verb(name="copy.stop", needs=Role.OPERATOR, handle=_stop),
+    *(
+        Verb(name=f"copy.{word}", needs=Role.OPERATOR, handle=partial(_copy, word))
+        for word in ("check", "preview", "start", "look", "stop")
+    ),
     Verb(name="copies.stop", needs=Role.OPERATOR, handle=_stop_job),
     # Every member may ask: files are given to the PCs of a job while it lives, an engine's for a day at most.
     Verb(name="engine.offer", needs=Role.WORKER, handle=_offer_engine),
-    Verb(name="files.list", needs=Role.WORKER, handle=_list_files),
-    Verb(name="files.read", needs=Role.WORKER, handle=_read_file),
-    Verb(name="files.digest", needs=Role.WORKER, handle=_digest_file),
-    Verb(name="files.done", needs=Role.WORKER, handle=_done_with_files),
+    *(
+        Verb(name=f"files.{word}", needs=Role.WORKER, handle=partial(_files, word))
+        for word in ("list", "read", "digest", "done")
+    ),
 )
-
-
-def _paths(asked: Asked) -> Paths:
-    return paths_from({**os.environ, "HOMECLUSTER_HOME": str(asked.home)})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from homecluster.agent.verbs import Asked, Body, Verb
@@ -11,25 +12,22 @@ from homecluster.domain.member import Role
 from homecluster.store.paths import paths_from
 
 
-def _answer(name: str, asked: Asked, body: Body) -> Mapping[str, Any]:
+def _train(word: str, asked: Asked, body: Body) -> Mapping[str, Any]:
     from homecluster.app import train_share  # noqa: PLC0415 - an agent that trains nothing stays small
 
     paths = paths_from({**os.environ, "HOMECLUSTER_HOME": str(asked.home)})
-    match name:
-        case "train.check":
+    match word:
+        case "check":
             return train_share.check(paths, body)
-        case "train.start":
+        case "start":
             return train_share.start(paths, asked.asker, body)
-        case "train.look":
+        case "look":
             return train_share.look(paths, body)
         case _:
             return train_share.stop(paths, body)
 
 
-def _verb(name: str) -> Verb:
-    return Verb(
-        name=name, needs=Role.OPERATOR, handle=lambda asked, body: _answer(name, asked, body)
-    )
-
-
-VERBS = tuple(_verb(f"train.{word}") for word in ("check", "start", "look", "stop"))
+VERBS = tuple(
+    Verb(name=f"train.{word}", needs=Role.OPERATOR, handle=partial(_train, word))
+    for word in ("check", "start", "look", "stop")
+)
