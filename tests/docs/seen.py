@@ -36,10 +36,12 @@ def first_run(engines: Path) -> str:
         env = {"HOMECLUSTER_HOME": home, "HOMECLUSTER_ENGINES": str(engines), "COLUMNS": str(COLUMNS)}  # fmt: skip
         ran = subprocess.run(
             ("bash", "scripts/first-run.sh", str(Path(sys.executable).parent)),
-            cwd=ROOT, env=os.environ | env, timeout=_FIRST_RUN_WITHIN_S, check=True,
+            cwd=ROOT, env=os.environ | env, timeout=_FIRST_RUN_WITHIN_S, check=False,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
         said = plain(ran.stdout).replace(home, _HOME)
+    if ran.returncode:
+        raise SystemExit(said)
     return said[said.index("== 4/6") : said.index("== 6/6")].strip()
 
 
