@@ -2,78 +2,27 @@
 
     python -m benchmarks.published_rows [--markdown] ROWS.jsonl ...
 
-Two kinds of rows. Servers: {"model", "gpu", "tp", "pp", "workload": {"in_tokens", "out_tokens", "qps", "concurrency",
-"replicas"}, "req_s", "tok_s" (input and output), "ttft_ms", "tpot_ms"}; where the load is a request rate, the
-requests inside are taken from the row itself by Little's law. Home clusters: {"system", "model", "devices", "n_nodes",
-"parallelism", "batch", "context", "decode_tok_s"}: a fixed batch, judged by its decode steps.
-
-Which rows can be judged, and why the others cannot, is decided here row by row and listed in docs/published-rows.md.
+Which rows can be judged is decided row by row in `benchmarks.published_judging` and listed in docs/published-rows.md.
 """
 
 from __future__ import annotations
 
 import json
-import math
 import sys
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from itertools import permutations
 from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
-from homecluster.domain.estimate import Terms
-from homecluster.domain.model import ModelSpec, Quantization
-from homecluster.domain.plan import Plan
-from homecluster.domain.workload import Serve
-from homecluster.errors import InputError
-from homecluster.planner.plan import plan
-from homecluster.planner.problem import Pins
-from homecluster.store.cluster_document import parse_cluster
-from homecluster.store.models import find_model
+from benchmarks.published_judging import Compared, judge
 
-SAME_SHAPE: Final = {
-    "deepseek-r1-distill-llama-8b": "llama-3.1-8b",
-    "deepseek-r1-distill-llama-70b": "llama-3.1-70b",
-    "deepseek-r1-distill-qwen-7b": "qwen2.5-7b",
-    "deepseek-r1-distill-qwen-14b": "qwen2.5-14b",
-    "deepseek-r1-distill-qwen-32b": "qwen2.5-32b",
-    "qwen3-coder-30b-a3b-instruct-awq": "qwen3-30b-a3b",
-    "meta-llama-3.3-70b-instruct-awq-int4": "llama-3.3-70b",
-    "meta-llama-3.1-8b-instruct-fp8": "llama-3.1-8b",
-    "llama-3.1-8b-instruct-fp8": "llama-3.1-8b",
-    "qwen2.5-7b-instruct": "qwen2.5-7b",
-    "qwen3-8b bf16": "qwen3-8b",
-}
-"""Fine-tunes and quantised checkpoints that have the shape of a catalogue model."""
-FOUNDERS: Final = {"in_tokens": 220, "out_tokens": 237, "concurrency": 256}
-"""The load of the founders' tool, which their rows leave out."""
-NCCL_TCP: Final = (
-    '{ "1 KiB" = "133 us", "8 KiB" = "166 us", "64 KiB" = "372 us", "1 MiB" = "1810 us" }'
-)
-"""Measured beside the rows over 10 GbE, and told in their notes."""
-_LIMIT_NOT_LOAD: Final = 8192
+Pair = tuple[Compared, Compared]
+
 _WORST: Final = 8
 _MOST_PER_PAIR: Final = 1.10
 """Layouts whose rates differ by less are as good as one another."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Compared:
-    group: tuple[object, ...]
-    label: str
-    tokens_per_s: tuple[float, float]
-    """Measured, predicted."""
-    interval_s: tuple[float, float] | None
-    terms: Terms
-    """Of the predicted time between tokens."""
-
-    @property
-    def off(self) -> float:
-        """How many times too fast or too slow, as a logarithm."""
-        measured, predicted = self.tokens_per_s
-        return abs(math.log(predicted / measured))
 
 
 def main() -> None:
@@ -102,13 +51,14 @@ def line(one: Compared) -> str:
 
 
 def summary(compared: Sequence[Compared], rows: int) -> str:
-    right, all_pairs = orderings(compared)
     rates = error([one.tokens_per_s for one in compared])
     intervals = error([one.interval_s for one in compared if one.interval_s])
+    alike, every = pairs(compared), faster_first(compared)
     return (
         f"\n{len(compared)} of {rows} rows can be judged.\n"
         f"Median error: {rates:.1%} in tokens/s, {intervals:.1%} in the time between tokens.\n"
-        f"{right} of {all_pairs} pairs that differ by more than 10 % are in the measured order."
+        f"{len(every) - len(wrong(every))} of {len(every)} pairs of rows that differ by more than 10 % are in the measured order; "
+        f"of one model, card and load {len(alike) - len(wrong(alike))} of {len(alike)}."
     )
 
 
@@ -122,7 +72,7 @@ def markdown(judged: Sequence[tuple[dict[str, Any], Compared | str]]) -> str:
             )
     compared = [one for _, one in judged if isinstance(one, Compared)]
     lines += ["", *by_term(sorted(compared, key=lambda one: -one.off)[:_WORST])]
-    lines += ["", *(f"- {a.label} before {b.label}" for a, b in wrong(compared))]
+    lines += ["", *(f"- {a.label} before {b.label}" for a, b in wrong(pairs(compared)))]
     lines += ["", "| row | left out because |", "|---|---|"]
     lines += [f"| {named(row)} | {one} |" for row, one in judged if isinstance(one, str)]
     return "\n".join(lines)
@@ -147,182 +97,29 @@ def named(row: dict[str, Any]) -> str:
     return f"{str(row.get('system'))[:40]}, {str(row.get('model'))[:40]}".replace("|", "/")
 
 
-def judge(row: dict[str, Any]) -> Compared | str:
-    """What a prediction makes of the row, or why it cannot be judged."""
-    return home_row(row) if "decode_tok_s" in row else server_row(row)
-
-
-def server_row(row: dict[str, Any]) -> Compared | str:
-    load = row["workload"] or {}
-    if row["system"].endswith("benchmark_throughput"):
-        load = FOUNDERS
-    reason = unusable(row, load)
-    if reason:
-        return reason
-    concurrency = load.get("concurrency") or inside(row, load)
-    if not isinstance(concurrency, int | float):
-        return "the requests in flight are not known, and do not follow from the row"
-    count = row["tp"] * row["pp"] * load.get("replicas", 1)
-    server = (
-        'schema = "homecluster.cluster/1"\n[nodes.server]\nram = "256 GiB"\n[[nodes.server.devices]]\n'
-        f'kind = "cuda"\nname = "{card(row["gpu"])}"\ncount = {count}\n'
-    )
-    workload = Serve(
-        prompt_tokens=round(load["in_tokens"]),
-        output_tokens=round(load["out_tokens"]),
-        concurrent_requests=max(1, round(concurrency)),
-    )
-    pins = Pins(
-        tensor_parallel=row["tp"],
-        pipeline_parallel=row["pp"],
-        replicas=load.get("replicas", 1),
-    )
-    predicted = best(row, server, workload, pins)
-    if isinstance(predicted, str):
-        return predicted
-    estimate, measured_s = predicted.estimate, row["tpot_ms"] and row["tpot_ms"] / 1e3
-    shape = f"TP={row['tp']} x{load.get('replicas', 1)} c={concurrency:.0f}"
-    return Compared(
-        group=(row["model"], row["gpu"], load.get("qps"), load.get("concurrency")),
-        label=f"{row['model'].split('/')[-1][:30]} {row['gpu'][-14:]} {shape}",
-        tokens_per_s=(row["tok_s"], estimate.total_tokens_per_s.mid),
-        interval_s=(measured_s, estimate.token_interval_s.mid) if measured_s else None,
-        terms=estimate.terms,
-    )
-
-
-def unusable(row: dict[str, Any], load: dict[str, Any]) -> str | None:
-    """Why not even a question can be put to the planner."""
-    if not row["gpu"]:
-        return "the cards are not named"
-    if not row["tok_s"]:
-        return "no tokens/s: a ratio, an out-of-memory or a prefill only"
-    if " + " in row["gpu"]:
-        return "a group of two kinds of cards, which the planner refuses"
-    if "MTP" in row["model"] or "MTP" in row["system"]:
-        return "drafts several tokens at once (MTP), which is not modelled"
-    if load.get("kv_cache_dtype"):
-        return "an 8-bit KV cache, which is not modelled"
-    numbers = (load.get("in_tokens"), load.get("out_tokens"))
-    if not all(isinstance(number, int | float) for number in numbers):
-        return "the lengths of prompts or answers are not told"
-    return None
-
-
-def home_row(row: dict[str, Any]) -> Compared | str:
-    """A fixed batch on cards: its decode steps alone, around the context in the middle of long answers."""
-    names = [device["name"] for device in row["devices"] or []]
-    if not str(row["system"]).startswith("vLLM"):
-        return "not vLLM: another engine with other messages"
-    if len(set(names)) != 1:
-        return "a group of two kinds of cards, which the planner refuses"
-    if not row["decode_tok_s"] or not row["batch"] or not row["context"]:
-        return "batch, context or decode rate are not told"
-    if row["batch"] > 1 and row["context"] >= _LIMIT_NOT_LOAD:
-        return "the context is the engine's limit, not what each request held"
-    if row["n_nodes"] > 1 and "NCCL" not in (row["notes"] or ""):
-        return "neither round trip nor message times of the link are told"
-    size = len(names)
-    workload = Serve(
-        prompt_tokens=1, output_tokens=2 * row["context"], concurrent_requests=row["batch"]
-    )
-    pins = Pins(
-        tensor_parallel=size if row["parallelism"] == "tp" else 1,
-        pipeline_parallel=size if row["parallelism"] == "pp" else 1,
-        replicas=1,
-    )
-    predicted = best(row, home_of(names, row["n_nodes"]), workload, pins)
-    if isinstance(predicted, str):
-        return predicted
-    told_s = predicted.estimate.token_interval_s.mid
-    seen_s = row["batch"] / row["decode_tok_s"]
-    return Compared(
-        group=(row["model"], names[0], row["batch"], row["context"]),
-        label=f"{row['model'][:30]} {names[0][-14:]} {row['parallelism']} x{size} b={row['batch']} {row['context']}",
-        tokens_per_s=(row["decode_tok_s"], row["batch"] / told_s),
-        interval_s=(seen_s, told_s),
-        terms=predicted.estimate.terms,
-    )
-
-
-def home_of(names: Sequence[str], pcs: int) -> str:
-    """The PCs as a document: all cards in one, or one in each with the link that the rows were measured over."""
-    head = 'schema = "homecluster.cluster/1"\n'
-    device = f'kind = "cuda"\nname = "{card(names[0])}"\n'
-    if pcs == 1:
-        return (
-            f'{head}[nodes.a]\nram = "64 GiB"\n[[nodes.a.devices]]\n{device}count = {len(names)}\n'
-        )
-    nodes = "".join(
-        f'[nodes.{name}]\nram = "64 GiB"\n[[nodes.{name}.devices]]\n{device}' for name in "ab"
-    )
-    link = (
-        '[[links]]\nbetween = ["a", "b"]\nrtt = "120 us"\n'
-        'bandwidth = { forward = "3.61 Gbit/s", back = "9.41 Gbit/s" }\n'
-        f"all_reduce = {NCCL_TCP}\n"
-    )
-    return head + nodes + link
-
-
-def card(name: str) -> str:
-    """As the catalogue spells it."""
-    return name.replace("-", " ").removesuffix(" 24GB")
-
-
-def inside(row: dict[str, Any], load: dict[str, Any]) -> float | None:
-    """Requests in the engine on average: rate x time of a request (Little's law)."""
-    if not (row["req_s"] and row["ttft_ms"] and row["tpot_ms"] and load.get("out_tokens")):
-        return None
-    inside_ms = row["ttft_ms"] + (load["out_tokens"] - 1) * row["tpot_ms"]
-    return float(row["req_s"] * inside_ms / 1e3)
-
-
-def best(row: dict[str, Any], document: str, workload: Serve, pins: Pins) -> Plan | str:
-    name = row["model"].split("/")[-1].lower()
-    try:
-        spec = stored(find_model(SAME_SHAPE.get(name, name)).spec, name)
-        home = parse_cluster(document, file="row", as_json=False)
-    except InputError as unknown:
-        return f"{unknown.message}".replace("|", "/")
-    plans = plan(home, spec, workload, pins).plans
-    return plans[0] if plans else "the planner refuses it"
-
-
-def stored(spec: ModelSpec, name: str) -> ModelSpec:
-    """The model as the named checkpoint stores it."""
-    if "awq" in name:
-        return replace(spec, quantization=Quantization(method="awq", weight_bits=4, group_size=128))
-    if "fp8" in name:
-        return replace(
-            spec, quantization=Quantization(method="fp8", weight_bits=8, group_size=None)
-        )
-    return spec
-
-
 def error(seen: Sequence[tuple[float, float]]) -> float:
     """Median of |predicted / measured - 1|."""
     return median(abs(predicted / measured - 1) for measured, predicted in seen)
 
 
-def orderings(compared: Sequence[Compared]) -> tuple[int, int]:
-    """(right, all) pairs of the same model, card and load whose measured rates differ by more than 10 %."""
-    return len(pairs(compared)) - len(wrong(compared)), len(pairs(compared))
+def wrong(ordered: Sequence[Pair]) -> list[Pair]:
+    """Pairs that are predicted the other way round."""
+    return [(a, b) for a, b in ordered if a.tokens_per_s[1] <= b.tokens_per_s[1]]
 
 
-def wrong(compared: Sequence[Compared]) -> list[tuple[Compared, Compared]]:
-    """Pairs, the one measured faster first, that are predicted the other way round."""
-    return [(a, b) for a, b in pairs(compared) if a.tokens_per_s[1] <= b.tokens_per_s[1]]
-
-
-def pairs(compared: Sequence[Compared]) -> list[tuple[Compared, Compared]]:
-    """Rows of one group that differ by more than 10 %, the faster first."""
+def pairs(compared: Sequence[Compared]) -> list[Pair]:
+    """Rows that ask one question of two layouts: of the same model, card and load."""
     groups: defaultdict[tuple[object, ...], list[Compared]] = defaultdict(list)
     for one in compared:
         groups[one.group].append(one)
+    return [pair for members in groups.values() for pair in faster_first(members)]
+
+
+def faster_first(compared: Sequence[Compared]) -> list[Pair]:
+    """Any two rows whose measured rates differ by more than 10 %, the faster first."""
     return [
         (a, b)
-        for members in groups.values()
-        for a, b in permutations(members, 2)
+        for a, b in permutations(compared, 2)
         if a.tokens_per_s[0] > _MOST_PER_PAIR * b.tokens_per_s[0]
     ]
 

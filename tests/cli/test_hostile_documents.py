@@ -211,7 +211,7 @@ MODELS = st.sampled_from(("gpt2", "llama-3-8b", "qwen3-30b-a3b", "llama-3.1-70b"
 
 
 @settings(
-    max_examples=int(os.environ.get("LAW_EXAMPLES", "40")),
+    max_examples=int(os.environ.get("LAW_EXAMPLES", "25")),
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )
