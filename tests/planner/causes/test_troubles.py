@@ -10,6 +10,7 @@ import pytest
 from homecluster.domain.hardware import Provenance, WslMode
 from homecluster.domain.signs import InterfaceSigns, Signs
 from homecluster.domain.workload import Goal, Serve
+from homecluster.planner.causes.now import as_seen
 from homecluster.planner.diagnosis import diagnose_signs
 from homecluster.planner.problem import Pins
 from tests.planner.causes.homes import (
@@ -72,6 +73,23 @@ def test_a_rate_that_swung_in_a_quick_probe_accuses_no_uplink() -> None:
 
     assert "asymmetric-uplink" not in [cause.id for cause in diagnosis.causes]
     assert any("it swung in a quick probe" in gap for gap in diagnosis.gaps)
+
+
+def test_a_mended_link_is_not_held_against_curves_that_were_measured_on_the_thin_one() -> None:
+    """Else an engine that is quicker than the formula hides what its link costs it."""
+    rate = wifi().cluster.links[0].bandwidth_bytes_per_s
+    thin = link_is(back_too=False, bandwidth_bytes_per_s=rate / 8, usual_bandwidth_bytes_per_s=None)
+    home = asked(pins=TENSOR, workload=ONE)(thin(wifi()))
+    quick = ((1024, 1e-6), (1024**2, 1e-4))
+    links = tuple(
+        replace(link, all_reduce=quick, exchange=quick)
+        for link in as_seen(home.cluster, home.signs).links
+    )
+    measured = replace(home, cluster=replace(home.cluster, links=links))
+
+    (found,) = [one for one in measured.diagnose().causes if one.id == "asymmetric-uplink"]
+
+    assert found.effect_tokens_per_s > 0
 
 
 def test_a_slow_card_in_a_tensor_parallel_group_is_named() -> None:
