@@ -8,8 +8,8 @@ from typing import Final
 from homecluster.domain.ids import DeviceId, NodeId
 from homecluster.domain.layout import Copy
 from homecluster.planner.carving import Carving
-from homecluster.planner.findings import Findings, Ready
-from homecluster.planner.found import nodes_of
+from homecluster.planner.findings import Findings
+from homecluster.planner.found import Ready, nodes_of
 from homecluster.planner.pc_choices import growing
 
 _ROOMS: Final = (1, 4, 16, 64)

@@ -5,18 +5,13 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Sequence
 
 from homecluster.domain.ids import NodeId
-from homecluster.domain.layout import Copy, Layout
+from homecluster.domain.layout import Copy
 from homecluster.domain.plan import Rejection
-from homecluster.planner import exchange
 from homecluster.planner.backend_choice import choose_backend
 from homecluster.planner.estimate import Estimator
-from homecluster.planner.found import ENGINE, Found, Result, nodes_of
-from homecluster.planner.preparation import Prepared
+from homecluster.planner.found import Found, Ready, Result, nodes_of, side_by_side
 from homecluster.planner.problem import Problem
 from homecluster.planner.rules import Refusal
-
-Ready = tuple[Copy, Prepared]
-"""A copy that may run, and what it takes."""
 
 
 class Findings:
@@ -51,16 +46,7 @@ class Findings:
         signature = tuple(sorted((self._signature(copy) for copy, _ in copies), key=repr))
         if signature in self._found or self.problem.pins.replicas not in {None, len(copies)}:
             return
-        layout = Layout(
-            engine=ENGINE,
-            replicas=tuple(copy for copy, _ in copies),
-            small_collectives=exchange.choice([prepared.copy for _, prepared in copies]),
-        )
-        self._found[signature] = Found(
-            layout=layout,
-            nodes=tuple(nodes_of(layout.replicas)),
-            estimate=self.estimator.combine([prepared for _, prepared in copies]),
-        )
+        self._found[signature] = side_by_side(self.estimator, copies)
 
     def fastest_first(self, copies: Sequence[Ready]) -> list[Ready]:
         """By what each delivers with the whole load."""

@@ -11,10 +11,8 @@ from homecluster.domain.layout import Layout
 from homecluster.domain.model import ModelSpec
 from homecluster.domain.topology import Cluster
 from homecluster.domain.workload import Goal, Serve
-from homecluster.planner import exchange
 from homecluster.planner.estimate import Estimator
-from homecluster.planner.found import Found, Result, nodes_of
-from homecluster.planner.preparation import Prepared
+from homecluster.planner.found import Found, Result, if_all_run
 from homecluster.planner.problem import Pins
 from homecluster.planner.search import search
 from homecluster.planner.what_if import with_links
@@ -45,20 +43,8 @@ def reprice(
 ) -> Result:
     """What those layouts do on this cluster; one that cannot run here is left out."""
     estimator = Estimator(cluster, spec, workload)
-    found = []
-    for layout in layouts:
-        ready = [estimator.prepare(copy) for copy in layout.replicas]
-        copies = [one for one in ready if isinstance(one, Prepared)]
-        if len(copies) == len(ready):
-            chosen = exchange.choice([one.copy for one in copies])
-            found.append(
-                Found(
-                    layout=replace(layout, small_collectives=chosen),
-                    nodes=tuple(nodes_of(layout.replicas)),
-                    estimate=estimator.combine(copies),
-                )
-            )
-    return Result(found=tuple(found), rejections=())
+    priced = (if_all_run(estimator, layout.replicas) for layout in layouts)
+    return Result(found=tuple(one for one in priced if one is not None), rejections=())
 
 
 def with_requests(workload: Serve, requests: int) -> Serve:

@@ -197,6 +197,30 @@ def test_one_request_at_a_time_takes_its_prompt_and_then_one_interval_per_token(
     assert 1 / served.requests_per_s == pytest.approx(read_s + 127 * interval_s)
 
 
+def test_who_comes_second_waits_for_the_first_ones_step() -> None:
+    """4 requests: the first is read alone in P(1), then the other three in P(3), and all wait for 127 intervals.
+    First tokens: one after P(1), three after P(1) + P(3). With 1.5 requests: P(1) once, and half of it again."""
+    home = cluster(node("a"), node("b"))
+    one = ready(home, (12, ("a/cuda:0", "b/cuda:0")))
+
+    def served(concurrent: float) -> serving.Served:
+        return serving.closed_loop(
+            one.copy, Serve(), concurrent=concurrent, kv_cache_tokens=one.kv_cache_tokens
+        )
+
+    def read_s(prompts: int) -> float:
+        return step.prefill_step(one.copy, prompts=prompts, prompt_tokens=512).path.total_s
+
+    def interval_s(sequences: float) -> float:
+        return step.decode_step(one.copy, sequences=sequences, context_tokens=576).path.total_s
+
+    whole_s = read_s(1) + read_s(3) + 127 * interval_s(4)
+    assert served(4).requests_per_s == pytest.approx(4 / whole_s)
+    assert served(4).first_token_s == pytest.approx(read_s(1) + 3 / 4 * read_s(3))
+    half_s = 1.5 * read_s(1) + 127 * interval_s(1.5)
+    assert served(1.5).requests_per_s == pytest.approx(1.5 / half_s)
+
+
 def test_requests_that_find_no_room_wait_for_a_place() -> None:
     """Room for 2 of 3 requests of 576 tokens: by Little's law 3 = rate x (first token + 127 intervals)."""
     one = ready(cluster(node("a")), (12, ("a/cuda:0",)))

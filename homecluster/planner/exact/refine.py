@@ -6,16 +6,14 @@ import math
 from dataclasses import replace
 
 from homecluster.domain.hardware import Device
-from homecluster.domain.layout import Layout
 from homecluster.domain.topology import Cluster
 from homecluster.domain.workload import Serve
-from homecluster.planner import exchange, rules
+from homecluster.planner import rules
 from homecluster.planner.ceiling import most_requests_per_s
 from homecluster.planner.estimate import Estimator
 from homecluster.planner.exact.packing import MOST_DEVICES
-from homecluster.planner.exact.prove import NOTHING_S, Proof, prove
-from homecluster.planner.found import ENGINE, Found, Result, nodes_of
-from homecluster.planner.preparation import Prepared
+from homecluster.planner.exact.prove import NOTHING_S, prove
+from homecluster.planner.found import Result, if_all_run
 from homecluster.planner.problem import Problem
 
 
@@ -36,7 +34,7 @@ def refine(problem: Problem, cluster: Cluster, result: Result) -> tuple[Result, 
     proof = prove(estimator, devices, _time_s(result, workload))
     if proof is None:
         return result, None
-    better = _found(estimator, proof)
+    better = if_all_run(estimator, proof.copies)
     if better is None:
         return result, proof.gap
     return replace(result, found=(*result.found, better)), proof.gap
@@ -59,20 +57,3 @@ def _time_s(result: Result, workload: Serve) -> float:
         or one.estimate.requests_per_s.mid >= workload.request_rate_per_s * (1 - 1e-9)
     ]
     return min(times, default=NOTHING_S)
-
-
-def _found(estimator: Estimator, proof: Proof) -> Found | None:
-    ready = [estimator.prepare(copy) for copy in proof.copies]
-    copies = [one for one in ready if isinstance(one, Prepared)]
-    if not copies:
-        return None
-    layout = Layout(
-        engine=ENGINE,
-        replicas=proof.copies,
-        small_collectives=exchange.choice([one.copy for one in copies]),
-    )
-    return Found(
-        layout=layout,
-        nodes=tuple(nodes_of(layout.replicas)),
-        estimate=estimator.combine(copies),
-    )
