@@ -22,7 +22,7 @@ def ray_wrapped(order: ShareOrder, *, python: str, server: tuple[str, ...]) -> t
 
 
 def ray_start_arguments(
-    *, own_address: str, head_address: str, port: int, units: int, folder: str | None
+    *, own_address: str, head_address: str, port: int, units: int, folder: str
 ) -> tuple[str, ...]:
     """Flags of `ray start`, all its ports pinned.
 
@@ -31,7 +31,7 @@ def ray_start_arguments(
         head_address: of the PC with share 0.
         port: where the head's control store listens.
         units: workers that vLLM may place here; told as GPUs, since vLLM asks Ray for those.
-        folder: short and private, for the head's sockets and logs; the others get the head's path.
+        folder: short, for this PC's sockets and logs; without one, Ray makes the head's path on every PC.
     """
     is_head = own_address == head_address
     role = (
@@ -39,7 +39,6 @@ def ray_start_arguments(
         if is_head
         else ("--address", f"{head_address}:{port}")
     )
-    place = ("--temp-dir", folder) if is_head and folder else ()
     pinned = (
         "--node-manager-port", str(port + 1),
         "--object-manager-port", str(port + 2),
@@ -52,7 +51,7 @@ def ray_start_arguments(
     )  # fmt: skip
     client = ("--ray-client-server-port", str(port + 7)) if is_head else ()
     return (
-        *("start", *role, *place, *pinned, *client),
+        *("start", *role, "--temp-dir", folder, *pinned, *client),
         *("--node-ip-address", own_address, "--num-gpus", str(units), "--num-cpus", str(units + 1)),
         *("--disable-usage-stats", "--block"),
     )

@@ -8,7 +8,6 @@ It ends with whichever of its children ends first, and takes the other one along
 from __future__ import annotations
 
 import argparse
-import hashlib
 import os
 import shutil
 import signal
@@ -22,8 +21,10 @@ from pathlib import Path
 
 from homecluster.engines.ray_command import ray_start_arguments
 
-LONGEST_FOLDER = 40
-"""A socket's path has 107 bytes at most, of which Ray's session takes 60 and more."""
+LONGEST_PLACE = 26
+"""A socket's path has 107 bytes at most, of which Ray's session takes 66, and our two folders 14."""
+RAYS_FOLDER = "r"
+"""Ray lets everybody write into its folder, so it gets one inside ours."""
 HEAD_WITHIN_S = 120.0
 GRACE_S = 5.0
 _PAUSE_S = 0.2
@@ -35,11 +36,11 @@ def main(arguments: list[str]) -> int:
     asked = _parser().parse_args(own)
     os.umask(0o077)
     signal.signal(signal.SIGTERM, _leave)
-    folder = short_folder(asked.address, asked.port)
+    folder = short_folder()
     is_head = asked.address == asked.head
     if not is_head:
         wait_for_port(asked.head, asked.port)
-    children = [_start_ray(asked, str(folder) if is_head else None)]
+    children = [_start_ray(asked, folder)]
     try:
         if server:
             wait_for_port(asked.address, asked.port)
@@ -51,13 +52,11 @@ def main(arguments: list[str]) -> int:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def short_folder(address: str, port: int) -> Path:
+def short_folder() -> Path:
     """A private folder for sockets and logs: in the job's own temporary folder if that is short enough."""
-    name = "r" + hashlib.sha256(f"{address}:{port}".encode()).hexdigest()[:8]
-    usual = Path(tempfile.gettempdir()) / name
-    folder = usual if len(str(usual)) <= LONGEST_FOLDER else Path("/tmp") / f"hc-{name}"  # noqa: S108 - made private below
-    folder.mkdir(mode=0o700)
-    return folder
+    usual = tempfile.gettempdir()
+    place = usual if len(usual) <= LONGEST_PLACE else "/tmp"  # noqa: S108 - mkdtemp makes it private
+    return Path(tempfile.mkdtemp(prefix="hc-", dir=place))
 
 
 def wait_for_port(address: str, port: int) -> None:
@@ -77,13 +76,13 @@ def wait_for_port(address: str, port: int) -> None:
     raise TimeoutError(f"Ray's head at {address} port {port} did not come up")
 
 
-def _start_ray(asked: argparse.Namespace, folder: str | None) -> subprocess.Popen[bytes]:
+def _start_ray(asked: argparse.Namespace, folder: Path) -> subprocess.Popen[bytes]:
     flags = ray_start_arguments(
         own_address=asked.address,
         head_address=asked.head,
         port=asked.port,
         units=asked.units,
-        folder=folder,
+        folder=str(folder / RAYS_FOLDER),
     )
     return subprocess.Popen((sys.executable, "-m", "ray.scripts.scripts", *flags))
 

@@ -12,7 +12,7 @@ from pathlib import Path
 def scratch_of(job_id: str) -> Path:
     """Short, because a socket's path has at most 107 bytes, and found again from the job's name."""
     name = hashlib.sha256(job_id.encode()).hexdigest()[:8]
-    return Path(tempfile.gettempdir()) / f"homecluster-{os.getuid()}-{name}"
+    return Path(tempfile.gettempdir()) / f"hc-{os.getuid()}-{name}"
 
 
 def make_scratch(job_id: str) -> tuple[tuple[str, str], ...]:
