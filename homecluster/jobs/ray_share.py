@@ -36,7 +36,7 @@ def main(arguments: list[str]) -> int:
     asked = _parser().parse_args(own)
     os.umask(0o077)
     signal.signal(signal.SIGTERM, _leave)
-    folder = short_folder()
+    folder = short_folder(tempfile.gettempdir())
     is_head = asked.address == asked.head
     if not is_head:
         wait_for_port(asked.head, asked.port)
@@ -52,9 +52,8 @@ def main(arguments: list[str]) -> int:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def short_folder() -> Path:
-    """A private folder for sockets and logs: in the job's own temporary folder if that is short enough."""
-    usual = tempfile.gettempdir()
+def short_folder(usual: str) -> Path:
+    """A new private folder for sockets and logs: in the job's temporary folder if that is short enough."""
     place = usual if len(usual) <= LONGEST_PLACE else "/tmp"  # noqa: S108 - mkdtemp makes it private
     return Path(tempfile.mkdtemp(prefix="hc-", dir=place))
 

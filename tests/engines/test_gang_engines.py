@@ -1,7 +1,9 @@
 """Orders and commands of a gang: what each PC is told, and what it refuses to be told."""
 
 import json
+import stat
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from homecluster.domain.hardware import DeviceKind
 from homecluster.domain.ids import NodeId
 from homecluster.domain.plan import Backend
 from homecluster.domain.small_collectives import SmallCollectives
+from homecluster.engines.ray_command import ray_start_arguments
 from homecluster.engines.vllm_gang_bytes import Spread, Traffic, planned_bytes
 from homecluster.engines.vllm_gang_command import share_command
 from homecluster.engines.vllm_gang_document import order_document, read_order
@@ -19,6 +22,7 @@ from homecluster.engines.vllm_gang_order import batch_tokens, tokens_of
 from homecluster.engines.vllm_gang_parity import mismatches
 from homecluster.engines.vllm_launch import Installation
 from homecluster.errors import InputError
+from homecluster.jobs.ray_share import RAYS_FOLDER, short_folder
 from tests.builders import cluster, copy_of, layout_of, model, node
 from tests.fakes.gangs import order
 
@@ -120,6 +124,25 @@ def test_ray_has_a_token_file_and_no_secret_in_argv_or_environment() -> None:
     assert "--nnodes" not in first.argv
     assert "--" in first.argv
     assert "--" not in command(backend=Backend.RAY, share=1, api_port=0).argv
+
+
+def test_ray_keeps_to_a_folder_of_its_own_on_every_pc() -> None:
+    for own in ("192.168.1.2", "192.168.1.3"):
+        started = ray_start_arguments(
+            own_address=own, head_address="192.168.1.2", port=20000, units=1, folder="/tmp/x/r"
+        )
+        assert started[started.index("--temp-dir") + 1] == "/tmp/x/r"
+
+
+def test_a_share_s_folder_is_new_private_and_short(tmp_path: Path) -> None:
+    left, new = (short_folder(str(tmp_path / ("long" * 9))) for _ in range(2))
+    try:
+        assert left != new
+        assert stat.S_IMODE(new.stat().st_mode) == 0o700
+        assert len(str(new / RAYS_FOLDER)) <= 40
+    finally:
+        left.rmdir()
+        new.rmdir()
 
 
 def test_only_a_gang_that_exchanges_small_messages_is_told_where_the_token_is() -> None:
