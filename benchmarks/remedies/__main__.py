@@ -18,7 +18,7 @@ from typing import Final
 from benchmarks.diagnosis import PAGE, write_between
 from benchmarks.founding_case import measure_devices
 from benchmarks.remedies.layouts import LAYOUTS
-from benchmarks.remedies.rows import kept, table
+from benchmarks.remedies.rows import RESULTS, kept, table
 from benchmarks.remedies.world import TROUBLE, cabled_home
 
 _MARKS: Final = ("<!-- remedies table -->", "<!-- end of remedies table -->")
@@ -50,7 +50,10 @@ def main() -> None:
     parser.add_argument(
         "--work", type=Path, default=_WORK, help="the PC's speeds and the model, kept between runs"
     )
+    parser.add_argument("--afresh", action="store_true", help="forget what was kept before")
     asked = parser.parse_args()
+    if asked.afresh:
+        RESULTS.unlink(missing_ok=True)
     if asked.seconds:
         run(asked.work, time.monotonic() + asked.seconds)
     if kept():

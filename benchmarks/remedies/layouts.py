@@ -25,7 +25,7 @@ from benchmarks.remedies.world import (
 _UP: Final = ("up", "--model", "gpt2", "--random-weights", "--prompt-tokens", "16", "--output-tokens", "16")  # fmt: skip
 _MANY: Final = 4
 _TROUBLE_NEEDS_S: Final = 40.0
-CUT: Final = ("layers cut 2,10", "the cut that it printed")
+CUT: Final = ("layers cut 11,1", "the cut that it printed")
 FEW: Final = ("one request for two stages", "four requests at a time")
 
 
@@ -74,7 +74,7 @@ def _lopsided(at: Home, end_s: float) -> None:
         with serving(at, *even):
             _pipeline(at, end_s)
         return
-    with serving(at, *_UP, *_pins(1, 2, 1, "--partition", "2,10"), *many), asking(at, _MANY) as now:
+    with serving(at, *_UP, *_pins(1, 2, 1, "--partition", "11,1"), *many), asking(at, _MANY) as now:
         said, before = diagnosed(at), now.settled_rate(SPAN_S)
     cause = said.cause("uneven-split")
     with serving(at, *(cause["remedy"]["argv"][1:] if cause else even)):

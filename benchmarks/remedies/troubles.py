@@ -6,8 +6,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from ipaddress import ip_interface
 from typing import Final
 
 from benchmarks.founding_case import Home
@@ -38,8 +39,8 @@ class Trouble:
     harm: Harm
     probed_by: tuple[str, ...] | None = None
     """How the harmed link is measured before it is asked; None: the trouble is not the link's."""
-    lasting: Way = CABLE
-    """The link before and after; a slow one is measured in full before the harm."""
+    lasting: Harm = nullcontext
+    """What is so before the harm and stays when it is undone."""
     by_cable: bool = False
     """The gain that is said beside the cause for an Ethernet cable."""
 
@@ -84,6 +85,28 @@ def download(at: Home) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def long_queues(at: Home) -> Iterator[None]:
+    """A slow link, measured in full; Cubic would leave its queue almost empty for the seconds of a probe."""
+    slow = Way(rate_mbit=20.0, queue_kib=1024.0)
+    with link(up=slow, down=slow)(at):
+        _control_congestion(at, "reno")
+        try:
+            probe(at)
+            yield
+        finally:
+            _control_congestion(at, at.lab.plan.congestion_control)
+
+
+def _control_congestion(at: Home, how: str) -> None:
+    """Of connections that are made from now on, by their route."""
+    for pc in (at.a, at.b):
+        one = at.lab.plan.interface(pc.name)
+        network = ip_interface(f"{one.address}/{one.prefix_bits}").network
+        route = ["ip", "route", "replace", str(network), "dev", one.name, "src", one.address]
+        pc.host.run([*route, "congctl", how], check=True)
+
+
 OVER_HOTSPOT: Final = "tensor parallel over a hotspot"
 ON_HOTSPOT: Final = Trouble(
     name=OVER_HOTSPOT, cause="latency-bound-tensor-parallel", remedy="an Ethernet cable",
@@ -104,8 +127,8 @@ OF_TENSOR: Final = (
 )  # fmt: skip
 OF_PIPELINE: Final = (
     Trouble(
-        name="a download through long queues", cause="bufferbloat", remedy="it ended",
-        harm=download, lasting=Way(rate_mbit=20.0, queue_kib=1024.0),
+        name="a download by Reno through long queues", cause="bufferbloat", remedy="it ended",
+        harm=download, lasting=long_queues,
     ),
 )  # fmt: skip
 
@@ -117,9 +140,9 @@ def is_kept(trouble: Trouble) -> bool:
 def applied(at: Home, trouble: Trouble) -> None:
     """One row; the link is a cable again afterwards, and known as that."""
     forget(at)
-    set_link(at, up=trouble.lasting, down=trouble.lasting)
     try:
-        rows.keep(_measured(at, trouble))
+        with trouble.lasting(at):
+            rows.keep(_measured(at, trouble))
     finally:
         set_link(at, up=CABLE, down=CABLE)
         forget(at)
@@ -127,8 +150,6 @@ def applied(at: Home, trouble: Trouble) -> None:
 
 
 def _measured(at: Home, trouble: Trouble) -> Row:
-    if trouble.lasting != CABLE:
-        probe(at)
     with trouble.harm(at):
         if trouble.probed_by is not None:
             probe(at, *trouble.probed_by)
