@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from ipaddress import ip_interface
 from typing import Final
 
 from benchmarks.founding_case import Home
@@ -39,7 +38,7 @@ class Trouble:
     harm: Harm
     probed_by: tuple[str, ...] | None = None
     """How the harmed link is measured before it is asked; None: the trouble is not the link's."""
-    lasting: Harm = nullcontext
+    lasting: Harm = lambda _: nullcontext()
     """What is so before the harm and stays when it is undone."""
     by_cable: bool = False
     """The gain that is said beside the cause for an Ethernet cable."""
@@ -87,24 +86,11 @@ def download(at: Home) -> Iterator[None]:
 
 @contextmanager
 def long_queues(at: Home) -> Iterator[None]:
-    """A slow link, measured in full; Cubic would leave its queue almost empty for the seconds of a probe."""
+    """A slow link, measured in full."""
     slow = Way(rate_mbit=20.0, queue_kib=1024.0)
     with link(up=slow, down=slow)(at):
-        _control_congestion(at, "reno")
-        try:
-            probe(at)
-            yield
-        finally:
-            _control_congestion(at, at.lab.plan.congestion_control)
-
-
-def _control_congestion(at: Home, how: str) -> None:
-    """Of connections that are made from now on, by their route."""
-    for pc in (at.a, at.b):
-        one = at.lab.plan.interface(pc.name)
-        network = ip_interface(f"{one.address}/{one.prefix_bits}").network
-        route = ["ip", "route", "replace", str(network), "dev", one.name, "src", one.address]
-        pc.host.run([*route, "congctl", how], check=True)
+        probe(at)
+        yield
 
 
 OVER_HOTSPOT: Final = "tensor parallel over a hotspot"
@@ -127,7 +113,7 @@ OF_TENSOR: Final = (
 )  # fmt: skip
 OF_PIPELINE: Final = (
     Trouble(
-        name="a download by Reno through long queues", cause="bufferbloat", remedy="it ended",
+        name="a download through long queues", cause="bufferbloat", remedy="it ended",
         harm=download, lasting=long_queues,
     ),
 )  # fmt: skip
