@@ -141,7 +141,9 @@ def test_an_interrupted_installation_looks_like_none_and_goes_on_where_it_stoppe
 def test_too_little_room_is_told_before_anything_is_written(
     paths: Paths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine_check.shutil, "disk_usage", lambda _: type("U", (), {"free": 1000})())
+    monkeypatch.setattr(
+        engine_check.shutil, "disk_usage", lambda _: type("U", (), {"free": 1000})()
+    )
     with pytest.raises(MissingError, match=r"needs 64 MiB in .*, and 1000 B is free"):
         install(paths)
     assert [path.name for path in paths.engines.iterdir()] == [".lock"]
