@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 
@@ -82,4 +84,5 @@ def tell_from_first(value: int, ranks: Ranks, device: Any) -> int:
 def _meeting_file() -> str:
     handle, path = tempfile.mkstemp(prefix="hc-meet-")
     os.close(handle)
+    atexit.register(Path(path).unlink, missing_ok=True)
     return f"file://{path}"
