@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from heapq import heapify, heapreplace
+from itertools import accumulate
 from typing import NamedTuple
 
 
@@ -62,15 +63,17 @@ def even_s(layers: float, layer_s: Sequence[float]) -> float:
 
 def within_memory_s(layers: float, layer_s: Sequence[float], caps: Sequence[int]) -> float:
     """The same where a stage that lacks the memory for its part takes the `caps` layers that it can."""
-    speed = sum([1 / one_s for one_s in layer_s])
-    left, busy_s = layers, 0.0
-    for full_s, one_s, cap in sorted(
+    soonest_full = sorted(
         [(cap * one_s, one_s, cap) for one_s, cap in zip(layer_s, caps, strict=True)]
-    ):
+    )
+    # Summed from the end: taking one stage's speed off the sum of all leaves nothing of a far slower one's.
+    speeds = list(accumulate([1 / one_s for _, one_s, _ in reversed(soonest_full)]))
+    left, busy_s = layers, 0.0
+    for (full_s, _, cap), speed in zip(soonest_full, reversed(speeds), strict=True):
         busy_s = left / speed
         if busy_s <= full_s:
             break
-        left, speed = left - cap, speed - 1 / one_s
+        left -= cap
     return busy_s
 
 
