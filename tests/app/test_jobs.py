@@ -12,7 +12,7 @@ import pytest
 from homecluster.app.job_end import end_damaged, stop
 from homecluster.app.jobs import JobView, choose, damaged, glance, look, look_at_all
 from homecluster.domain.job import Failed, Running, Starting, Stopped, is_over
-from homecluster.errors import InputError
+from homecluster.errors import InputError, MissingError
 from homecluster.store.job_store import read_launch
 from tests.fakes.jobs import FakeJob, start_fake
 
@@ -179,7 +179,7 @@ def test_one_living_job_needs_no_name_and_a_wrong_name_lists_the_known(
 
 
 def test_no_job_is_chosen_when_none_runs(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no job is running"):
+    with pytest.raises(MissingError, match="no job is running"):
         choose(look_at_all(tmp_path), None)
 
 
