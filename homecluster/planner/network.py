@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from homecluster.domain.hardware import Device, Provenance
+from homecluster.domain.hardware import Device, DeviceKind, Provenance
 from homecluster.domain.ids import NodeId
 from homecluster.domain.topology import Cluster, Curve
 from homecluster.planner import priors
@@ -156,12 +156,21 @@ def gather(fabric: Fabric, group: Sequence[Device], bytes_per_rank: float) -> Co
 def handover(
     fabric: Fabric, src: Sequence[Device], dst: Sequence[Device], payload_bytes: float
 ) -> Cost:
-    """A pipeline stage passes `payload_bytes` to the next; each rank of a tensor-parallel stage sends its share."""
+    """A pipeline stage passes `payload_bytes` to the next; each rank of a tensor-parallel stage sends its share.
+
+    A CPU prepares its stage's step once it knows the tensors' shapes, while the tensors are under way (vLLM
+    0.32, v1/worker/gpu_worker.py, execute_model): of its overhead a token waits for what they do not hide.
+    """
     a, b = src[0], dst[0]
     hop = fabric.hop(a.node_id, b.node_id)
-    trips = priors.HANDOVER_ROUND_TRIPS[a.kind] * fabric.round_trip(a.node_id, b.node_id)
+    rtt_s = fabric.round_trip(a.node_id, b.node_id)
+    trips_s = priors.HANDOVER_ROUND_TRIPS[a.kind] * rtt_s
+    preparing_s = 0.0
+    if b.kind is DeviceKind.CPU:
+        hidden_s = priors.HANDOVER_TENSOR_ROUND_TRIPS * rtt_s
+        preparing_s = max(0.0, b.step_overhead_s - hidden_s)
     return Cost(
-        latency_s=trips + priors.COLLECTIVE_LAUNCH_S[a.kind],
+        latency_s=trips_s + priors.COLLECTIVE_LAUNCH_S[a.kind] + preparing_s,
         transfer_s=payload_bytes / hop.bandwidth_bytes_per_s,
     )
 

@@ -112,6 +112,8 @@ HANDOVER_ROUND_TRIPS: Final = {
     DeviceKind.CUDA: 2.0,  # size and pickled metadata over gloo, then the tensors by NCCL
     DeviceKind.CPU: 2.5,  # the same, tensors over gloo; with scheduling 4 RTT per token, measured
 }
+HANDOVER_TENSOR_ROUND_TRIPS: Final = 1.0
+"""Of a CPU's, the last: gloo's receiver says that it is ready, then the tensors come."""
 STEP_ROUND_TRIPS: Final = {
     "tensor": 1.0,  # scheduler output to the far ranks, and they answer
     "pipeline": 1.5,  # the same, and the sampled tokens come back to the first stage

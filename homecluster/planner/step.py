@@ -127,7 +127,10 @@ def _step(
     )
     if len(copy.stages) == 1:
         return StepTime(path=path, occupied_s=path.total_s)
-    busiest = max(work.total_s + cost.total_s for work, cost in zip(slowest, inside, strict=True))
+    busiest = max(
+        work.total_s + cost.total_s + stage_host_seconds(copy.spec, stage, sequences=sampled)
+        for stage, work, cost in zip(copy.stages, slowest, inside, strict=True)
+    )
     whole_host_s = host_seconds(copy.spec, copy.driver, ranks, sampled)
     link_s = busiest_link_s(copy.fabric, copy.spec, copy.dtype, copy.groups, tokens=tokens)
     return StepTime(path=path, occupied_s=max(busiest, whole_host_s, link_s))
@@ -204,6 +207,21 @@ def host_seconds(spec: ModelSpec, driver: Device, ranks: int, sequences: float) 
     host_s += sequences * spec.vocab_size * _sampling_s_per_logit(driver)
     if ranks > 1:
         host_s += priors.EXECUTOR_STEP_S + sequences * priors.EXECUTOR_SEQUENCE_S
+    return host_s
+
+
+def stage_host_seconds(spec: ModelSpec, stage: Rank, *, sequences: float) -> float:
+    """What the host's work of a step takes of a pipeline's stage.
+
+    Each stage prepares every step, and the last one draws the tokens. A GPU computes meanwhile; a CPU does
+    one after the other.
+    """
+    device = stage.devices[0]
+    if device.kind is not DeviceKind.CPU:
+        return 0.0
+    host_s = device.step_overhead_s + (sequences - 1) * device.sequence_overhead_s
+    if stage.shard.last:
+        host_s += sequences * spec.vocab_size * _sampling_s_per_logit(device)
     return host_s
 
 

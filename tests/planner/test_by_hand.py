@@ -298,6 +298,29 @@ def test_memory_of_one_card_adds_up() -> None:
     assert use.kv_cache_bytes == use.capacity_bytes - taken
 
 
+@pytest.mark.parametrize(("rtt_ms", "left_ms"), [(1, 4), (10, 0)])
+def test_a_far_cpu_prepares_its_step_while_the_tensors_come(rtt_ms: float, left_ms: float) -> None:
+    """2.5 round trips, the launch, and what of 5 ms of overhead one round trip does not hide."""
+    cpus = [device(name, kind=CPU, step_overhead_s=5e-3) for name in "ab"]
+    home = cluster(*(node(one.node_id, one) for one in cpus), latency_s=rtt_ms / 2e3)
+    cost = network.handover(Fabric(home), cpus[:1], cpus[1:], 0)
+    assert cost.latency_s == pytest.approx((2.5 * rtt_ms + left_ms) / 1e3 + LAUNCH[CPU])
+
+
+def test_a_stage_on_a_cpu_is_busy_with_the_host_s_part_of_a_step() -> None:
+    """4 sequences: 5 ms and 3 x 1 ms; the last stage draws 4 x 50,257 tokens at 10 ns; a GPU computes meanwhile."""
+    told = {"step_overhead_s": 5e-3, "sequence_overhead_s": 1e-3, "sampling_s_per_logit": 1e-8}
+
+    def host_s(kind: DeviceKind, *, last: bool) -> float:
+        held = Shard(layers=6, first=not last, last=last, tensor_parallel=1)
+        stage = step.Rank(shard=held, devices=(device(kind=kind, **told),))
+        return step.stage_host_seconds(GPT2, stage, sequences=4)
+
+    assert host_s(CPU, last=False) == pytest.approx(8e-3)
+    assert host_s(CPU, last=True) == pytest.approx(8e-3 + 4 * 50_257 * 1e-8)
+    assert host_s(DeviceKind.CUDA, last=True) == 0
+
+
 def test_a_pipeline_of_llama_hands_over_twice_what_gpt2_does() -> None:
     """GPT-2: hidden states, 768 x 2 B; Llama: hidden states and residual, 2 x 4,096 x 2 B; at 100 MB/s."""
     home = cluster(node("a"), node("b"))

@@ -17,6 +17,7 @@ from homecluster.planner.compute import Shard
 from homecluster.planner.exact.clock import Clock, Group
 from homecluster.planner.exact.pieces import Line, Load
 from homecluster.planner.load import Response, response
+from homecluster.planner.step import Rank
 
 
 class _Stage(NamedTuple):
@@ -27,6 +28,8 @@ class _Stage(NamedTuple):
     sent_s: float
     """What its tensor parallel sends with one layer."""
     sent_more_s: float
+    host_s: float
+    """That a step takes of it besides computing and sending; a pipeline's next step waits for it."""
 
     def seconds(self, layers: int) -> float:
         sent_s = self.sent_s + (layers - 1) * self.sent_more_s
@@ -174,7 +177,8 @@ class Order:
         taken_s = [stage.seconds(count) for stage, count in zip(stages, counts, strict=True)]
         way_s = sum(taken_s) + fixed.messages_s
         if len(counts) > 1:
-            return way_s + fixed.host_s, max(fixed.host_s, fixed.link_s, *taken_s)
+            busy_s = [took_s + stage.host_s for stage, took_s in zip(stages, taken_s, strict=True)]
+            return way_s + fixed.host_s, max(fixed.host_s, fixed.link_s, *busy_s)
         way_s += step.shown_host_seconds(
             self.clock.spec,
             self._driver,
@@ -201,6 +205,9 @@ class Order:
                     lines=tuple(clock.pieces.line(device, one, load) for device in group),
                     sent_s=sent_s,
                     sent_more_s=clock.inside_s(group, two, load) - sent_s,
+                    host_s=step.stage_host_seconds(
+                        clock.spec, Rank(shard=one, devices=group), sequences=load.sequences
+                    ),
                 )
             )
         return made
