@@ -33,7 +33,9 @@ def main() -> None:
     what.add_argument("--report", action="store_true", help="Print predictions beside rows.")
     what.add_argument("--write", action="store_true", help="Write them into the docs.")
     parser.add_argument("--seconds", type=float, default=3600.0, help="Measure about so long.")
-    parser.add_argument("--only", default="", help="Starts whose name holds this.")
+    parser.add_argument(
+        "--only", default="", help="The start of this name, or those whose names hold it."
+    )
     asked = parser.parse_args()
     if asked.run:
         run.run(_engine(), seconds=asked.seconds, only=asked.only)

@@ -41,12 +41,16 @@ Phases = list[tuple[float, str]]
 
 
 def run(engine: Engine, *, seconds: float, only: str = "") -> None:
-    """Whatever is missing, in the grid's order, as long as `seconds` allow; starts whose name holds `only`."""
+    """Whatever is missing, in the grid's order, as long as `seconds` allow.
+
+    `only` is a start's name, or a part of several.
+    """
     end_s = time.monotonic() + seconds
     _probe_what_is_missing(engine, end_s)
     root = Path(tempfile.gettempdir())
-    for start in STARTS:
-        missing = facts.missing(start) if only in start.name else []
+    named = [start for start in STARTS if start.name == only]
+    for start in named or [start for start in STARTS if only in start.name]:
+        missing = facts.missing(start)
         if not missing or facts.failures(start) >= _MOST_FAILURES:
             continue
         if end_s - time.monotonic() < _START_NEEDS_S[start.backend]:
