@@ -51,16 +51,17 @@ def key_of(start: Start, link: str, load: Load) -> Row:
 
 def missing(start: Start) -> list[tuple[str, Load]]:
     """(link, load) of this start without a row, link by link."""
-    done = {_frozen(row) for row in rows()}
+    done = {cell_of(row) for row in rows()}
     return [
         (link, load)
         for link in links_of(start)
         for load in loads_of(start)
-        if _frozen(key_of(start, link, load)) not in done
+        if cell_of(key_of(start, link, load)) not in done
     ]
 
 
-def _frozen(row: Row) -> tuple[Any, ...]:
+def cell_of(row: Row) -> tuple[Any, ...]:
+    """What was measured, whenever that was."""
     return tuple(row[name] for name in ("start", "link", "requests", "prompt_tokens"))
 
 
@@ -71,4 +72,13 @@ def failures(start: Start) -> int:
 
 def newest(found: Iterable[Row]) -> list[Row]:
     """The last row of each cell that was measured."""
-    return list({_frozen(row): row for row in found if row["rounds"]}.values())
+    return list({cell_of(row): row for row in found if row["rounds"]}.values())
+
+
+def repeats(found: Iterable[Row]) -> list[tuple[Row, Row]]:
+    """Cells that were measured more than once, hours apart: (first, last)."""
+    runs: dict[tuple[Any, ...], list[Row]] = {}
+    for row in found:
+        if row["rounds"]:
+            runs.setdefault(cell_of(row), []).append(row)
+    return [(same[0], same[-1]) for same in runs.values() if len(same) > 1]

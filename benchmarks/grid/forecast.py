@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
 from statistics import fmean
 from typing import Any, Final
@@ -72,7 +73,7 @@ def known() -> Known:
         name: believed_links(parse_report({"samples": {}, **report}), *_PAIR, DeviceKind.CPU)
         for name, report in facts.known(facts.LINKS).items()
     }
-    rows = facts.newest(facts.rows())
+    rows = [row for row in facts.rows() if row["rounds"]]
     singles = tuple(row for row in rows if start_of(row).layout == "single")
     return Known(node=node, links=links, singles=singles)
 
@@ -89,27 +90,34 @@ class Forecaster:
     def __init__(self, before: Known, learned: Learned) -> None:
         self._before = before
         self._learned = learned
-        self._devices: dict[str, Device] = {}
+        self._devices: dict[tuple[str, ...], Device] = {}
 
     def forecast(self, row: Row) -> Estimate | Refusal:
         start = start_of(row)
         layout = layout_of(start)
-        cluster = self._cluster(start, row["link"])
+        cluster = self._cluster(start, row)
         workload = workload_of(row)
         return Estimator(cluster, spec_of(start.model), workload).estimate(layout)
 
-    def device(self, model: str) -> Device:
-        """The PC's only device as calibration leaves it for this model."""
-        if model not in self._devices:
-            self._devices[model] = self._calibrate(model)
-        return self._devices[model]
+    def device(self, model: str, measured_at: str) -> Device:
+        """The PC's only device as calibration leaves it for this model about that time.
 
-    def _calibrate(self, model: str) -> Device:
+        A shared machine is up to a quarter faster in one hour than in another, and `bench` refits the PC from
+        every run: of runs that were made several times, those nearest in time are learned from.
+        """
+        lessons = [row for row in self._before.singles if self._learns_from(row, model)]
+        runs = nearest(lessons, measured_at)
+        key = (model, *(row["measured_at"] for row in runs))
+        if key not in self._devices:
+            self._devices[key] = self._calibrate(runs)
+        return self._devices[key]
+
+    def _calibrate(self, lessons: Sequence[Row]) -> Device:
         (device,) = self._before.node.devices
-        runs = [run_of(row) for row in self._before.singles if self._learns_from(row, model)]
-        if not runs:
+        if not lessons:
             return device
         node = _named(device, "a", self._before.node)
+        runs = [run_of(row) for row in lessons]
         found = fit(node, DeviceKind.CPU, runs, Origin(fitted_at="", engine=""))
         return corrected(device, found)
 
@@ -123,8 +131,8 @@ class Forecaster:
             case Learned.NOTHING:
                 return False
 
-    def _cluster(self, start: Start, link: str) -> Cluster:
-        device = self.device(start.model)
+    def _cluster(self, start: Start, row: Row) -> Cluster:
+        device, link = self.device(start.model, row["measured_at"]), row["link"]
         nodes = tuple(_named(device, name, self._before.node) for name in start.hosts)
         links = tuple(
             replace(one, src=NodeId(src), dst=NodeId(dst), medium=one.medium and "air")
@@ -134,6 +142,17 @@ class Forecaster:
             for one in _ways(self._before.links[link], src, dst)
         )
         return Cluster(nodes=nodes, links=links)
+
+
+def nearest(rows: Iterable[Row], measured_at: str) -> list[Row]:
+    """Of each cell the run nearest in time."""
+    wanted = datetime.fromisoformat(measured_at)
+    found: dict[tuple[Any, ...], Row] = {}
+    for row in sorted(
+        rows, key=lambda row: abs(datetime.fromisoformat(row["measured_at"]) - wanted)
+    ):
+        found.setdefault(facts.cell_of(row), row)
+    return list(found.values())
 
 
 def _ways(links: Iterable[Link], src: str, dst: str) -> tuple[Link, ...]:

@@ -110,21 +110,27 @@ def regrets(judged: Iterable[Judged]) -> list[float]:
     """Of each model, link and load with several layouts: what the planner's choice gives away of the best's rate.
 
     One PC is a choice under every link. Rates are those of answers of equal length: slow links were given fewer
-    tokens.
+    tokens. Runs of the same cell, made at different hours, count by their mean.
     """
     cells = [one for one in judged if one.layout != "three"]
-    alone = {_question(one, ""): one for one in cells if one.layout == "single"}
+    alone = by((one for one in cells if one.layout == "single"), lambda one: _question(one, ""))
     found = []
     for group in by(
         (one for one in cells if one.layout != "single"),
-        lambda one: repr(_question(one, one.row["link"])),
+        lambda one: _question(one, one.row["link"]),
     ).values():
-        single = alone.get(_question(group[0], ""))
-        choices = [*group, *([single] if single else [])]
+        choices = by(
+            [*group, *alone.get(_question(group[0], ""), [])], lambda one: one.row["start"]
+        )
         if len(choices) > 1:
-            chosen = max(choices, key=lambda one: _pace(_mids(one)))
-            best = max(_pace(one.measured) for one in choices)
-            found.append(1 - _pace(chosen.measured) / best)
+            seen = {
+                name: fmean(_pace(one.measured) for one in runs) for name, runs in choices.items()
+            }
+            said = {
+                name: fmean(_pace(_mids(one)) for one in runs) for name, runs in choices.items()
+            }
+            chosen = max(said, key=lambda name: said[name])
+            found.append(1 - seen[chosen] / max(seen.values()))
     return found
 
 
@@ -137,6 +143,6 @@ def _pace(figures: dict[str, float]) -> float:
     return 1 / (figures[FIRST_TOKEN] + (_ANSWER_TOKENS - 1) * figures[TOKEN_TIME])
 
 
-def _question(one: Judged, link: str) -> tuple[str, str, int, int]:
+def _question(one: Judged, link: str) -> str:
     row = one.row
-    return forecast.start_of(row).model, link, row["requests"], row["prompt_tokens"]
+    return f"{forecast.start_of(row).model} {link} {row['requests']} x {row['prompt_tokens']}"

@@ -28,8 +28,8 @@ _TERMS: Final = {
 
 
 def judged_now(learned: Learned = Learned.OWN) -> list[Judged]:
-    """Today's predictions of the newest rows, whatever was learned from left out."""
-    rows = [row for row in facts.newest(facts.rows()) if not is_lesson(row)]
+    """Today's predictions of every run, whatever was learned from left out."""
+    rows = [row for row in facts.rows() if row["rounds"] and not is_lesson(row)]
     return judge(rows, Forecaster(forecast.known(), learned))
 
 
@@ -83,6 +83,11 @@ def totals(judged: Sequence[Judged]) -> str:
         "",
         f"Repeated rounds of one run differ by {spread:.1%} (median of the relative deviations of time per output token).",
     ]
+    if again := sorted(drift()):
+        lines.append(
+            f"{len(again)} cells were measured again hours later on the same shared machine: time per output token "
+            f"then differed by {median(again):.1%} (median), 90 % of them by less than {again[len(again) * 9 // 10]:.1%}."
+        )
     if off:
         lines.append(
             f"Bytes on the links: median error {median(off):.1%}, most {max(off):.1%}, over {len(off)} runs."
@@ -93,6 +98,15 @@ def totals(judged: Sequence[Judged]) -> str:
             f"lost on average, at most {max(lost):.1%}."
         )
     return "\n".join(lines)
+
+
+def drift() -> list[float]:
+    """How far the last run of a cell lies from its first, relative."""
+    took_s = [
+        [forecast.mean(row, "token_interval_s") for row in runs]
+        for runs in facts.repeats(facts.rows())
+    ]
+    return [abs(last_s / first_s - 1) for first_s, last_s in took_s]
 
 
 def grouped(judged: Iterable[Judged], name: str, key: Callable[[Judged], str]) -> str:

@@ -24,7 +24,8 @@ def predicted_s(row: Row) -> float:
     start = forecast.start_of(row)
     link = "none" if start.layout == "single" else row["link"]
     load = {"requests": 1, "prompt_tokens": 5, "output_tokens": 24}
-    told = _forecaster().forecast({"start": start.name, "link": link, **load})
+    asked = {"start": start.name, "link": link, "measured_at": row["measured_at"]}
+    told = _forecaster().forecast(asked | load)
     assert isinstance(told, Estimate)
     return told.start_up_s.mid + (priors.RAY_START_S if start.backend is Backend.RAY else 0.0)
 
