@@ -159,15 +159,25 @@ def _piped_reading(copy: Copy, workload: Serve, requests: float, chunk: int) -> 
     )
 
 
+def largest_batch(stages: int, requests: float) -> float:
+    """Requests in a step, of so many that run in a copy.
+
+    A pipeline keeps several batches in flight, but vLLM does not balance them: a step takes every request that
+    is in no other batch. Of requests that begin together the first is alone in a batch, all others come while it
+    is read and stay in the next one.
+    """
+    return max(1.0, requests if stages == 1 else requests - 1)
+
+
 def _decode_interval(copy: Copy, running: float, context_tokens: float) -> Terms:
     """Time between two tokens of one request.
 
-    A pipeline of p stages keeps m = min(p, requests) batches in flight: a batch comes round after the
-    longer of its own way through all stages and m times the busiest stage; the difference is idle.
+    A batch comes round after the longer of its own way through all stages and what the busiest stage takes
+    for everybody's; the difference is idle.
     """
-    flights = min(float(len(copy.stages)), running)
-    one = step.decode_step(copy, sequences=running / flights, context_tokens=context_tokens)
-    idle_s = max(0.0, flights * one.occupied_s - one.path.total_s)
+    largest = largest_batch(len(copy.stages), running)
+    one = step.decode_step(copy, sequences=largest, context_tokens=context_tokens)
+    idle_s = max(0.0, running / largest * one.occupied_s - one.path.total_s)
     return one.path.plus(
         Terms(
             compute_s=0,

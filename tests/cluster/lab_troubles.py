@@ -80,7 +80,7 @@ TROUBLES: Final[Mapping[str, tuple[str, Trouble]]] = MappingProxyType(
         "tensor parallel over a link": ("latency-bound-tensor-parallel", planned("--model", "gpt2", *_TENSOR)),
         "long prompts over a thin link": ("thin-link", both(link(rate_mbit=20), planned("--model", "gpt2", *_TENSOR, *_LONG))),
         "a pipeline nobody needs": ("distributing-does-not-pay", planned("--model", "llama-2-7b", *_PIPE, "--concurrency", "8")),
-        "a lopsided cut": ("uneven-split", planned("--model", "llama-2-13b", *_PIPE, "--concurrency", "8", "--prompt-tokens", "64", "--output-tokens", "64", "--partition", "26,14")),
+        "a lopsided cut": ("uneven-split", planned("--model", "llama-2-13b", *_PIPE, "--concurrency", "2", "--prompt-tokens", "64", "--output-tokens", "64", "--partition", "26,14")),
         "one request for two stages": ("too-little-concurrency", planned("--model", "llama-2-13b", *_PIPE, "--goal", "throughput")),
         "a model too large": ("cannot-run", planned("--model", "llama-2-70b", *_PIPE)),
         "more requests than cache": ("kv-cache-too-small", planned("--model", "llama-2-13b", *_PIPE, "--concurrency", "400")),

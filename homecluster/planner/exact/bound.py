@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from itertools import pairwise, permutations
 from typing import NamedTuple
 
-from homecluster.planner import step
+from homecluster.planner import serving, step
 from homecluster.planner.exact import room, sharing
 from homecluster.planner.exact.clock import Clock, Group
 from homecluster.planner.exact.pieces import Load
@@ -106,15 +106,15 @@ class Bound:
 
     def _round_s(self, requests: float, caps: Sequence[int]) -> tuple[float, bool]:
         """(least seconds in which so many are answered once, whether memory keeps layers from the quickest)."""
-        flights = min(float(len(self._paces)), requests)
-        decode, binds = self._step(Load(decode=True, sequences=requests / flights), caps)
+        largest = serving.largest_batch(len(self._paces), requests)
+        decode, binds = self._step(Load(decode=True, sequences=largest), caps)
         prompts_s = math.inf
         for chunk in self._chunks:
             together = min(requests, chunk)
             reading, _ = self._step(Load(decode=False, sequences=together), caps)
             prompts_s = min(prompts_s, reading.first_and_more_s(max(0.0, requests / together - 1)))
         decodes = self._clock.workload.output_tokens - 1
-        return prompts_s + decodes * decode.between_s(flights), binds
+        return prompts_s + decodes * decode.between_s(requests / largest), binds
 
     def _step(self, load: Load, caps: Sequence[int]) -> tuple[Step, bool]:
         """(what a step takes at least, whether memory binds)."""

@@ -110,12 +110,11 @@ class Order:
             return math.inf
         asked = self.clock.workload
         inside = serving.running(self._driver, self._ranks, asked, requests, tokens)
-        flights = min(float(len(self.groups)), inside)
         decode, prefill = self._loads_of(inside)
         decode_s, decode_way_s = self._least_way_s(index, layers, decode)
         prefill_s, prefill_way_s = self._least_way_s(index, layers, prefill)
         prompts_s = prefill_way_s + (inside / prefill.sequences - 1) * prefill_s
-        step_s = max(decode_way_s, flights * decode_s)
+        step_s = max(decode_way_s, inside / decode.sequences * decode_s)
         return requests * (prompts_s + (asked.output_tokens - 1) * step_s) / inside
 
     def _least_way_s(self, index: int, layers: int, load: Load) -> tuple[float, float]:
@@ -127,10 +126,9 @@ class Order:
         return taken_s, taken_s + rest_s + fixed.messages_s + fixed.host_s
 
     def _loads_of(self, inside: float) -> tuple[Load, Load]:
-        """A decode step's batch, and the prompts that are read together."""
-        flights = min(float(len(self.groups)), inside)
+        """The largest decode batch, and the prompts that are read together."""
         return (
-            Load(decode=True, sequences=inside / flights),
+            Load(decode=True, sequences=serving.largest_batch(len(self.groups), inside)),
             Load(decode=False, sequences=min(inside, self._chunk)),
         )
 
@@ -160,9 +158,8 @@ class Order:
         if len(counts) == 1:
             return self._read_s(counts, inside) + decodes * way_s
         read_s, reading_s = self._step_s(counts, prefill)
-        flights = min(float(len(counts)), inside)
         prompts_s = read_s + reading_s * (inside / prefill.sequences - 1)
-        return prompts_s + decodes * max(way_s, flights * busy_s)
+        return prompts_s + decodes * max(way_s, inside / decode.sequences * busy_s)
 
     def _read_s(self, counts: Sequence[int], inside: float) -> float:
         """Of a single stage: the first request's prompt in a step of its own, then the others'."""

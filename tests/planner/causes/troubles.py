@@ -154,7 +154,7 @@ TROUBLES: MappingProxyType[str, tuple[str, Trouble]] = MappingProxyType(
         ),
         "a lopsided cut": (
             "uneven-split",
-            asked(pins=Pins(tensor_parallel=1, pipeline_parallel=2, replicas=1, partition=(27, 13)), workload=Serve(concurrent_requests=8)),
+            asked(pins=Pins(tensor_parallel=1, pipeline_parallel=2, replicas=1, partition=(27, 13)), workload=Serve(concurrent_requests=2)),
         ),
         "one request for two stages": (
             "too-little-concurrency",
