@@ -39,8 +39,7 @@ def closed_loop(copy: Copy, workload: Serve, *, concurrent: float, kv_cache_toke
     a copy that shares the load with others holds 2.5 of them as well as 2.
     """
     inside = _running(copy, workload, concurrent, kv_cache_tokens)
-    context = workload.prompt_tokens + workload.output_tokens / 2
-    interval = _decode_interval(copy, inside, context)
+    interval = _decode_interval(copy, workload, inside)
     reading = _reading(copy, workload, inside)
     decodes = workload.output_tokens - 1
     round_s = reading.total_s + decodes * interval.total_s
@@ -159,23 +158,28 @@ def _piped_reading(copy: Copy, workload: Serve, requests: float, chunk: int) -> 
     )
 
 
-def largest_batch(stages: int, requests: float) -> float:
+def largest_batch(stages: int, requests: float, chunk: int) -> float:
     """Requests in a step, of so many that run in a copy.
 
     A pipeline keeps several batches in flight, but vLLM does not balance them: a step takes every request that
-    is in no other batch. Of requests that begin together the first is alone in a batch, all others come while it
-    is read and stay in the next one.
+    is in no other batch, and as many new prompts as a chunk holds. Of requests that begin together the first is
+    alone in a batch; the others come while it is read, and a chunk of them stays together. Where chunks are many,
+    they are dealt to all batches.
     """
-    return max(1.0, requests if stages == 1 else requests - 1)
+    if stages == 1:
+        return max(1.0, requests)
+    return max(1.0, min(requests - 1, max(chunk, requests / stages)))
 
 
-def _decode_interval(copy: Copy, running: float, context_tokens: float) -> Terms:
+def _decode_interval(copy: Copy, workload: Serve, running: float) -> Terms:
     """Time between two tokens of one request.
 
     A batch comes round after the longer of its own way through all stages and what the busiest stage takes
     for everybody's; the difference is idle.
     """
-    largest = largest_batch(len(copy.stages), running)
+    chunk = chunk_of(copy.driver, len(copy.devices), workload)
+    largest = largest_batch(len(copy.stages), running, chunk)
+    context_tokens = workload.prompt_tokens + workload.output_tokens / 2
     one = step.decode_step(copy, sequences=largest, context_tokens=context_tokens)
     idle_s = max(0.0, running / largest * one.occupied_s - one.path.total_s)
     return one.path.plus(

@@ -168,17 +168,18 @@ def test_a_pipeline_of_two_comes_round_after_two_turns_of_its_busiest_stage() ->
 
 
 def test_all_but_the_first_request_share_a_pipeline_s_batch() -> None:
-    """Sixteen requests on two stages: fifteen come round together, not eight and eight."""
+    """Sixteen prompts of 16 tokens on two stages: fifteen come round together, not eight and eight."""
     home = cluster(node("a"), node("b"))
-    load = Serve(output_tokens=10**6, concurrent_requests=16)
+    load = Serve(prompt_tokens=16, output_tokens=10**6, concurrent_requests=16)
     one = ready(home, (6, ("a/cuda:0",)), (6, ("b/cuda:0",)), workload=load)
     served = serving.closed_loop(one.copy, load, concurrent=16, kv_cache_tokens=10**9)
-    together = step.decode_step(one.copy, sequences=15, context_tokens=512 + 5 * 10**5)
+    together = step.decode_step(one.copy, sequences=15, context_tokens=16 + 5 * 10**5)
     assert served.terms.total_s == pytest.approx(
         max(together.path.total_s, 16 / 15 * together.occupied_s), rel=1e-3
     )
-    assert serving.largest_batch(1, 16) == 16
-    assert [serving.largest_batch(2, requests) for requests in (1, 1.5, 2)] == [1, 1, 1]
+    assert serving.largest_batch(1, 16, chunk=4) == 16
+    assert [serving.largest_batch(2, requests, chunk=4) for requests in (1, 1.5, 2)] == [1, 1, 1]
+    assert [serving.largest_batch(2, requests, chunk=4) for requests in (5, 6, 16)] == [4, 4, 8]
 
 
 def test_batches_in_flight_wait_for_the_air_that_their_hand_overs_share() -> None:

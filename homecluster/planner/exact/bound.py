@@ -106,15 +106,17 @@ class Bound:
 
     def _round_s(self, requests: float, caps: Sequence[int]) -> tuple[float, bool]:
         """(least seconds in which so many are answered once, whether memory keeps layers from the quickest)."""
-        largest = serving.largest_batch(len(self._paces), requests)
-        decode, binds = self._step(Load(decode=True, sequences=largest), caps)
-        prompts_s = math.inf
+        decodes = self._clock.workload.output_tokens - 1
+        least_s, any_binds = math.inf, False
         for chunk in self._chunks:
+            largest = serving.largest_batch(len(self._paces), requests, int(chunk))
+            decode, binds = self._step(Load(decode=True, sequences=largest), caps)
             together = min(requests, chunk)
             reading, _ = self._step(Load(decode=False, sequences=together), caps)
-            prompts_s = min(prompts_s, reading.first_and_more_s(max(0.0, requests / together - 1)))
-        decodes = self._clock.workload.output_tokens - 1
-        return prompts_s + decodes * decode.between_s(requests / largest), binds
+            round_s = reading.first_and_more_s(max(0.0, requests / together - 1))
+            round_s += decodes * decode.between_s(requests / largest)
+            least_s, any_binds = min(least_s, round_s), any_binds or binds
+        return least_s, any_binds
 
     def _step(self, load: Load, caps: Sequence[int]) -> tuple[Step, bool]:
         """(what a step takes at least, whether memory binds)."""

@@ -128,7 +128,10 @@ class Order:
     def _loads_of(self, inside: float) -> tuple[Load, Load]:
         """The largest decode batch, and the prompts that are read together."""
         return (
-            Load(decode=True, sequences=serving.largest_batch(len(self.groups), inside)),
+            Load(
+                decode=True,
+                sequences=serving.largest_batch(len(self.groups), inside, self._chunk),
+            ),
             Load(decode=False, sequences=min(inside, self._chunk)),
         )
 
