@@ -129,9 +129,9 @@ def test_ray_has_a_token_file_and_no_secret_in_argv_or_environment() -> None:
 def test_ray_keeps_to_a_folder_of_its_own_on_every_pc() -> None:
     for own in ("192.168.1.2", "192.168.1.3"):
         started = ray_start_arguments(
-            own_address=own, head_address="192.168.1.2", port=20000, units=1, folder="/tmp/x/r"
+            own_address=own, head_address="192.168.1.2", port=20000, units=1, folder="/job/tmp/r"
         )
-        assert started[started.index("--temp-dir") + 1] == "/tmp/x/r"
+        assert started[started.index("--temp-dir") + 1] == "/job/tmp/r"
 
 
 def test_a_share_s_folder_is_new_private_and_short(tmp_path: Path) -> None:
