@@ -151,11 +151,10 @@ def _outcome(line: str, ended: Ended, *, lacks: bool) -> str:
 
 
 @contextmanager
-def new_home(engines: Path | None, cores: float | None = None) -> Iterator[Desk]:
-    """Two PCs as after installing the tools of the README, with so many cores each."""
+def new_home(engines: Path | None) -> Iterator[Desk]:
+    """Two PCs of one core as after installing the tools of the README: engines of two share no core."""
     names = ("desk", "laptop")
-    cpu_cores = {} if cores is None else dict.fromkeys(names, cores)
-    with Lab(_named(home_named("wifi5", 2), names), cpu_cores=cpu_cores) as lab:
+    with Lab(_named(home_named("wifi5", 2), names), cpu_cores=dict.fromkeys(names, 1.0)) as lab:
         for host in lab.hosts.values():
             clone = ("git", "clone", "--quiet", ROOT, host.home / "homecluster")
             subprocess.run(clone, check=True)

@@ -47,7 +47,7 @@ def first_run(engines: Path) -> str:
 
 def typed_again(page: str, shown: str, engines: Path) -> str:
     """The block's lines typed on `desk`, in one cluster with `laptop` and probed, with what each printed."""
-    with new_home(engines, cores=1.0) as desk:
+    with new_home(engines) as desk:
         for line in _JOINED:
             _check(desk.type(page, line).outcome, line)
         parts = []
