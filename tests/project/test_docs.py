@@ -22,7 +22,7 @@ def test_every_cause_has_its_entry() -> None:
     rules = "".join(file.read_text() for file in ROOT.glob("homecluster/planner/causes/*.py"))
     causes = set(re.findall(r'(?:id=|[^.]found\(\s*)"([a-z-]+)"', rules))
 
-    documented = set(re.findall(r"^## ([a-z-]+)$", read("docs/diagnose.md"), flags=re.MULTILINE))
+    documented = set(re.findall(r"^### ([a-z-]+)$", read("docs/diagnose.md"), flags=re.MULTILINE))
 
     assert causes == documented
 
