@@ -9,6 +9,7 @@ CONTENT_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
+_USUAL_PORT: Final = 80
 HEADERS: Final = {
     "Content-Security-Policy": CONTENT_POLICY,
     "X-Content-Type-Options": "nosniff",
@@ -17,6 +18,7 @@ HEADERS: Final = {
     "Cache-Control": "no-store",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
+    "Server": "homecluster",
 }
 
 
@@ -51,6 +53,7 @@ def refusal(asked: Asked, hosts: frozenset[str]) -> str | None:
 
 def served_hosts(host: str, port: int) -> frozenset[str]:
     """The Host headers with which this server may be asked."""
-    shown = f"[{host}]" if ":" in host else host
+    shown = f"[{host}]" if ":" in host else host.lower()
     names = {shown, "localhost"} if host in {"127.0.0.1", "::1"} else {shown}
-    return frozenset(f"{name}:{port}" for name in names)
+    usual = names if port == _USUAL_PORT else set()  # browsers leave it out
+    return frozenset({f"{name}:{port}" for name in names} | usual)

@@ -22,6 +22,8 @@ COOKIE = "homecluster_session_{port}"
 """Browsers keep cookies by host, whatever the port: two pages of one PC must not throw out each other's guests."""
 _MOST_BYTES = 4096
 _MOST_STREAMS = 16
+_MOST_QUESTIONS = 2
+"""Searched at once: who drags wildly must not keep the page from being brought up to date."""
 _MOST_WORDS = 300
 log = logging.getLogger(__name__)
 _LOOK_EVERY_S = 1.0
@@ -53,21 +55,29 @@ class Dashboard:
     """Builds the aiohttp application; `serve` runs it."""
 
     def __init__(self, source: Source, doorkeeper: Doorkeeper, host: str, port: int) -> None:
+        self.guests: set[web.RequestHandler] = set()
+        """Connections that have shown a session."""
         self._source = source
         self._doorkeeper = doorkeeper
         self._hosts = served_hosts(host, port)
         self._cookie = COOKIE.format(port=port)
         self._latest: _Latest | None = None
         self._streams = 0
+        self._questions = asyncio.Semaphore(_MOST_QUESTIONS)
 
     def application(self) -> web.Application:
         app = web.Application(middlewares=[self._guard], client_max_size=_MOST_BYTES)
-        app.router.add_get("/", self._index)
-        app.router.add_get("/login", self._login)
-        app.router.add_get("/static/{name:.+}", self._static)
-        app.router.add_get("/api/page", self._page)
-        app.router.add_get("/api/stream", self._stream)
-        app.router.add_post("/api/what-if", self._what_if)
+        for method, path, handler in (
+            ("GET", "/", self._index),
+            ("GET", "/login", self._login),
+            ("GET", "/static/{name:.+}", self._static),
+            ("GET", "/api/page", self._page),
+            ("GET", "/api/stream", self._stream),
+            ("POST", "/api/what-if", self._what_if),
+            ("*", "/{anything:.*}", _nowhere),
+        ):
+            # aiohttp answers an Expect header before our guard is asked.
+            app.router.add_route(method, path, handler, expect_handler=_unexpected)
         app.cleanup_ctx.append(self._watching)
         return app
 
@@ -81,8 +91,9 @@ class Dashboard:
         )
         if (why := refusal(asked, self._hosts)) is not None:
             return web.Response(status=403, text=why, headers=HEADERS)
-        known = self._doorkeeper.knows(request.cookies.get(self._cookie, ""), time.monotonic())
-        if not known and not asked.is_login:
+        if self._knows(request):
+            self.guests.add(request.protocol)
+        elif not asked.is_login:
             return web.Response(
                 status=401, text=_LOGIN_PAGE, content_type="text/html", headers=HEADERS
             )
@@ -98,6 +109,9 @@ class Dashboard:
         if not response.prepared:
             response.headers.update(HEADERS)
         return response
+
+    def _knows(self, request: web.Request) -> bool:
+        return self._doorkeeper.knows(request.cookies.get(self._cookie, ""), time.monotonic())
 
     async def _login(self, request: web.Request) -> web.StreamResponse:
         session = secrets.token_urlsafe(32)
@@ -138,33 +152,36 @@ class Dashboard:
         if request.content_type != "application/json":
             raise web.HTTPUnsupportedMediaType
         try:
-            asked = json.loads(await request.text())
+            asked = json.loads(await request.read())
         except (ValueError, RecursionError) as error:
             raise InputError("the question is not JSON") from error
         if not isinstance(asked, dict):
             raise InputError("the question is not an object")
-        return web.json_response(await asyncio.to_thread(self._source.what_if, asked))
+        async with self._questions:
+            return web.json_response(await asyncio.to_thread(self._source.what_if, asked))
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:
         if self._streams >= _MOST_STREAMS:
             raise web.HTTPServiceUnavailable(text="too many pages are open")
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", **HEADERS})
-        await response.prepare(request)
         self._streams += 1
         number = 0
         try:
-            while True:
+            await response.prepare(request)
+            while self._knows(request):
                 try:
                     latest = await asyncio.wait_for(self._newest(after=number), _BEAT_EVERY_S)
+                    number = latest.number
+                    said = f"retry: 1000\nid: {number}\ndata: {latest.text}\n\n"
                 except TimeoutError:
-                    await response.write(b": still here\n\n")
-                    continue
-                number = latest.number
-                await response.write(f"retry: 1000\nid: {number}\ndata: {latest.text}\n\n".encode())
-        except ConnectionError:
-            return response  # the page was closed
+                    said = ": still here\n\n"
+                async with asyncio.timeout(_BEAT_EVERY_S):
+                    await response.write(said.encode())
+        except (ConnectionError, TimeoutError):
+            log.debug("a page was closed, or reads no more")
         finally:
             self._streams -= 1
+        return response
 
     async def _newest(self, *, after: int) -> _Latest:
         latest = self._latest
@@ -201,3 +218,13 @@ class Dashboard:
                     latest.changed.notify_all()
             took_s = time.monotonic() - began_s
             await asyncio.sleep(max(_LOOK_EVERY_S - took_s, took_s))
+
+
+async def _nowhere(request: web.Request) -> web.StreamResponse:
+    del request
+    raise web.HTTPNotFound
+
+
+async def _unexpected(request: web.Request) -> web.StreamResponse:
+    del request
+    return web.Response(status=417, headers=HEADERS)

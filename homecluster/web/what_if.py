@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -89,7 +88,7 @@ def _positive(asked: Mapping[str, Any], key: str) -> float | None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise InputError(f"{key} is not a number")
-    if not math.isfinite(value) or not 1e-9 < value < 1e15:  # noqa: PLR2004 - beyond anything a link can be
+    if not 1e-9 < value < 1e15:  # noqa: PLR2004 - beyond anything a link can be
         raise InputError(f"{key} is out of range")
     return float(value)
 

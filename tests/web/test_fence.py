@@ -46,3 +46,13 @@ def test_its_own_pages_are_answered(request_: Asked) -> None:
 )
 def test_others_are_refused(request_: Asked) -> None:
     assert refusal(request_, HOSTS) is not None
+
+
+def test_a_name_is_the_same_however_it_is_written() -> None:
+    assert refusal(asked("Media-PC.local:80"), served_hosts("media-pc.LOCAL", 80)) is None
+
+
+def test_browsers_leave_the_usual_port_out() -> None:
+    hosts = served_hosts("127.0.0.1", 80)
+    assert refusal(asked("localhost", origin="http://localhost"), hosts) is None
+    assert refusal(asked("localhost"), HOSTS) is not None

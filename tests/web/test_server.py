@@ -7,10 +7,10 @@ from typing import Any
 
 import aiohttp
 import pytest
-from aiohttp import web
 
 from homecluster.errors import InputError
 from homecluster.web.login import Doorkeeper
+from homecluster.web.serve import listening
 from homecluster.web.server import Dashboard
 from tests.ports import unused_port
 
@@ -41,22 +41,29 @@ def with_dashboard(talk: Talk, *, logged_in: bool = True) -> None:
         port = unused_port()
         door = Doorkeeper()
         door.offer(LINK, asyncio.get_running_loop().time())
-        application = Dashboard(Pages(), door, "127.0.0.1", port).application()
-        runner = web.AppRunner(application, shutdown_timeout=0.1)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", port).start()
         base = f"http://127.0.0.1:{port}"
-        try:
-            jar = aiohttp.CookieJar(unsafe=True)
-            async with aiohttp.ClientSession(cookie_jar=jar) as session:
-                if logged_in:
-                    async with session.get(f"{base}/login", params={"link": LINK}) as reply:
-                        assert reply.status == 200
-                await talk(session, base)
-        finally:
-            await runner.cleanup()
+        jar = aiohttp.CookieJar(unsafe=True)
+        async with (
+            listening(Dashboard(Pages(), door, "127.0.0.1", port), "127.0.0.1", port),
+            aiohttp.ClientSession(cookie_jar=jar) as session,
+        ):
+            if logged_in:
+                async with session.get(f"{base}/login", params={"link": LINK}) as reply:
+                    assert reply.status == 200
+            await talk(session, base)
 
     asyncio.run(play())
+
+
+async def _told(base: str, line: bytes) -> bytes:
+    """The answer to a request with that line among its headers."""
+    host = base.removeprefix("http://")
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(host.rpartition(":")[2]))
+    writer.write(b"GET / HTTP/1.1\r\nHost: " + host.encode() + b"\r\n" + line + b"\r\n\r\n")
+    async with asyncio.timeout(30):
+        told = await reader.read(4096)
+    writer.close()
+    return told
 
 
 @pytest.mark.parametrize("path", ["/", "/api/page", "/api/stream", "/static/page.js", "/nothing"])
@@ -73,6 +80,47 @@ def test_a_link_used_again_is_refused() -> None:
     async def talk(session: aiohttp.ClientSession, base: str) -> None:
         async with session.get(f"{base}/login", params={"link": LINK}) as reply:
             assert reply.status == 403
+
+    with_dashboard(talk)
+
+
+def test_a_preview_of_the_link_does_not_use_it_up() -> None:
+    async def talk(session: aiohttp.ClientSession, base: str) -> None:
+        async with session.head(f"{base}/login", params={"link": LINK}) as reply:
+            assert reply.status == 404
+        async with session.get(f"{base}/login", params={"link": LINK}) as reply:
+            assert reply.status == 200
+
+    with_dashboard(talk, logged_in=False)
+
+
+@pytest.mark.parametrize("expected", [b"100-continue", b"\xff", b"200-maybe"])
+def test_strangers_learn_nothing_by_an_expect_header(expected: bytes) -> None:
+    async def talk(session: aiohttp.ClientSession, base: str) -> None:
+        del session
+        told = await _told(base, b"Expect: " + expected)
+        assert told.startswith(b"HTTP/1.1 417")
+        assert b"Python" not in told
+        assert b"Content-Security-Policy" in told
+
+    with_dashboard(talk, logged_in=False)
+
+
+def test_no_http_is_answered_and_not_written_about(caplog: pytest.LogCaptureFixture) -> None:
+    async def talk(session: aiohttp.ClientSession, base: str) -> None:
+        del session
+        assert b" 400 " in await _told(base, b"no header")
+
+    with_dashboard(talk, logged_in=False)
+    assert caplog.records == []
+
+
+def test_pages_that_were_closed_make_room() -> None:
+    async def talk(session: aiohttp.ClientSession, base: str) -> None:
+        for _ in range(24):
+            async with session.get(f"{base}/api/stream") as reply:
+                assert reply.status == 200
+            await asyncio.sleep(0.02)
 
     with_dashboard(talk)
 
@@ -145,6 +193,15 @@ def test_a_question_is_answered_or_refused_with_the_reason(body: bytes, status: 
         headers = {"Content-Type": "application/json"}
         async with session.post(f"{base}/api/what-if", data=body, headers=headers) as reply:
             assert reply.status == status
+
+    with_dashboard(talk)
+
+
+def test_an_unknown_charset_is_no_fault_of_ours() -> None:
+    async def talk(session: aiohttp.ClientSession, base: str) -> None:
+        headers = {"Content-Type": "application/json; charset=rot13"}
+        async with session.post(f"{base}/api/what-if", data=b"{}", headers=headers) as reply:
+            assert reply.status == 200
 
     with_dashboard(talk)
 
