@@ -4,7 +4,7 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,8 @@ def children(pid):
     """Direct children of a process, of all its threads."""
     found = []
     for task in Path(f"/proc/{pid}/task").iterdir():
-        found += (task / "children").read_text().split()
+        with suppress(FileNotFoundError):  # a thread that ended meanwhile
+            found += (task / "children").read_text().split()
     return found
 
 
@@ -62,6 +63,7 @@ def serving(tmp_path, *options, env=None, prefix=()):
         env={**os.environ, **(env or {})},
         cwd=tmp_path,
     )
+    assert process.stderr is not None
     try:
         line = process.stderr.readline()
         assert line.startswith("serving "), line
