@@ -22,7 +22,7 @@ def device(
     node: str = "a", index: int = 0, kind: DeviceKind = DeviceKind.CUDA, **changes: Any
 ) -> Device:
     """A round 24 GiB card of 1 TB/s and 100 TFLOP/s, or a CPU of the same figures."""
-    values = {
+    values: dict[str, Any] = {
         "id": DeviceId(f"{node}/{kind.value}:{index}"),
         "node_id": NodeId(node),
         "kind": kind,
@@ -41,7 +41,7 @@ def device(
 
 def node(name: str = "a", *devices: Device, **changes: Any) -> Node:
     """A PC with one round card unless devices are given."""
-    values = {
+    values: dict[str, Any] = {
         "id": NodeId(name),
         "hostname": name,
         "os": "linux",
@@ -54,7 +54,7 @@ def node(name: str = "a", *devices: Device, **changes: Any) -> Node:
 
 def link(src: str = "a", dst: str = "b", **changes: Any) -> Link:
     """One direction of a cable of 1 ms round trip and 100 MB/s."""
-    values = {
+    values: dict[str, Any] = {
         "src": NodeId(src),
         "dst": NodeId(dst),
         "latency_s": 0.5e-3,

@@ -12,7 +12,7 @@ from homecluster.engines.deepspeed import BUCKET_ELEMENTS, deepspeed_config
 
 
 def config(**changes: Any) -> dict[str, Any]:
-    asked = {
+    asked: dict[str, Any] = {
         "kind": DeviceKind.CUDA,
         "dtype": DType.BF16,
         "zero_stage": 2,

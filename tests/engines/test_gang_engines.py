@@ -39,7 +39,7 @@ def test_an_order_survives_the_way_between_pcs() -> None:
         assert read_order(json.loads(json.dumps(order_document(one)))) == one
 
 
-BAD = (
+BAD: tuple[tuple[str, object], ...] = (
     ("job", "../x"), ("job", "a b"), ("share", 2), ("share", True), ("backend", "none"),
     ("tensor_parallel", 0), ("partition", []), ("partition", ["4"]), ("devices", [-1]),
     ("addresses", ["10.0.0.1"]), ("addresses", ["10.0.0.1", "host"]),

@@ -1,3 +1,5 @@
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -7,8 +9,13 @@ from homecluster.engines.vllm_environment import core_shares, engine_environment
 CORES = st.lists(st.integers(0, 63), min_size=1, max_size=32, unique=True).map(tuple)
 
 
-def cpu(**changes: object) -> dict[str, str]:
-    given = {"kind": DeviceKind.CPU, "ranks": 1, "cores": (0, 1, 2, 3), "weights_local": True}
+def cpu(**changes: Any) -> dict[str, str]:
+    given: dict[str, Any] = {
+        "kind": DeviceKind.CPU,
+        "ranks": 1,
+        "cores": (0, 1, 2, 3),
+        "weights_local": True,
+    }
     return dict(engine_environment(**(given | changes)))
 
 

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -64,7 +65,7 @@ def estimate(
 def spec(
     one_layout: Layout, one_node: Node, workload: Serve | None = None, **served: object
 ) -> LaunchSpec:
-    given = {
+    given: dict[str, Any] = {
         "spec": GPT2, "folder": "/m/gpt2", "is_local": True, "name": "gpt2",
         "host": "127.0.0.1", "port": 8000, "api_key_file": None,
     } | served  # fmt: skip

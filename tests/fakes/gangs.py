@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from homecluster.app import gang_share, job_end, jobs
 from homecluster.app.shared_model import shape_of
@@ -28,9 +29,9 @@ def new_job() -> str:
     return f"toy-8000-{secrets.token_hex(4)}"
 
 
-def order(**changes: object) -> ShareOrder:
+def order(**changes: Any) -> ShareOrder:
     """Share 0 of a tensor-parallel pair of CPUs."""
-    values = {
+    values: dict[str, Any] = {
         "job": "toy-8000-abcd", "share": 0, "backend": Backend.MP, "tensor_parallel": 2,
         "partition": (4,), "kind": DeviceKind.CPU, "devices": (0,),
         "addresses": (LOOPBACK, "127.0.0.2"), "meeting_port": 21000, "model": "toy", "shape": shape_of(CONFIG),
@@ -50,7 +51,7 @@ class FakeCluster:
 
     def parts(self) -> tuple[Part, ...]:
         meeting, api = unused_port(), unused_port()
-        common = {"job": new_job(), "meeting_port": meeting, "api_port": api}
+        common: dict[str, Any] = {"job": new_job(), "meeting_port": meeting, "api_port": api}
         first = order(**common)
         second = order(**(common | {"share": 1, "api_port": 0}))
         names = tuple(self.homes)

@@ -18,7 +18,7 @@ Handler = Callable[[Paths, Mapping[str, Any]], Mapping[str, Any]]
 
 def member(name: str, address: str = "127.0.0.1", **changes: Any) -> Member:
     """An operator's PC that is alive and called as its node is."""
-    values = {
+    values: dict[str, Any] = {
         "node": NodeId(name), "name": name, "role": Role.OPERATOR, "health": Health.ALIVE,
         "is_coordinator": False, "is_here": False, "address": address, "interface": "eth0",
         "can_be_dialled": True, "last_seen_s": 0.1,

@@ -22,6 +22,10 @@ GIB = 1024**3
 FREE = CgroupLimits(cpu_cores=None, memory_bytes=None, memory_available_bytes=None)
 
 
+def no_file(_: str) -> None:
+    """A PC of which nothing can be read."""
+
+
 @pytest.mark.parametrize(
     ("platform", "release", "name"),
     [
@@ -86,7 +90,7 @@ def test_no_limit_in_either_version_is_no_limit() -> None:
         "/sys/fs/cgroup/memory.max": "max",
     }
     assert read_limits(files.get) == FREE
-    assert read_limits({}.get) == FREE
+    assert read_limits(no_file) == FREE
     assert read_limits({"/proc/self/cgroup": "nonsense\n0::"}.get) == FREE
 
 
@@ -119,7 +123,7 @@ def test_hyper_threads_of_one_core_count_once() -> None:
     }
     assert one_cpu_per_core((0, 1, 4, 5), files.get) == (4, 5)
     assert one_cpu_per_core((0, 1), files.get) == (0, 1)
-    assert one_cpu_per_core((2, 3), {}.get) == (2, 3)  # no topology: every CPU is a core
+    assert one_cpu_per_core((2, 3), no_file) == (2, 3)  # no topology: every CPU is a core
 
 
 def test_the_processors_name_features_and_cache_are_the_kernels() -> None:
@@ -134,7 +138,7 @@ def test_the_processors_name_features_and_cache_are_the_kernels() -> None:
 
 
 def test_elsewhere_the_processor_has_its_fallback_name() -> None:
-    processor = read_processor({}.get, "Apple M3")
+    processor = read_processor(no_file, "Apple M3")
     assert (processor.name, processor.features, processor.last_level_cache_bytes) == ("Apple M3", frozenset(), None)  # fmt: skip
 
 

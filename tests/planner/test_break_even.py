@@ -2,7 +2,7 @@ import pytest
 
 from homecluster.domain.plan import BreakEvenState
 from homecluster.domain.workload import Serve
-from homecluster.planner import verdict
+from homecluster.planner import candidates, verdict
 from homecluster.planner.problem import Pins
 from homecluster.planner.search import search
 from tests.builders import cluster, model, node
@@ -14,6 +14,6 @@ def test_a_pair_whose_only_split_no_candidate_makes_still_has_a_break_even(
     """The exact search knows splits of layers that the candidates do not; it crashed for these."""
     home, spec, workload = cluster(node("a"), node("b")), model(), Serve()
     found = search(home, spec, workload, Pins()).found
-    monkeypatch.setattr(verdict.candidates, "spanning_copies", lambda _problem: ())
+    monkeypatch.setattr(candidates, "spanning_copies", lambda _problem: ())
     even = verdict.break_even(home, spec, workload, found, baseline_rate=1.0)
     assert even.state in set(BreakEvenState)

@@ -1,6 +1,7 @@
 """Small cases whose arithmetic stands in the comment."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -289,7 +290,7 @@ def test_a_cpu_starts_without_a_profiling_pass_and_a_gang_is_ready_with_its_firs
 
 def test_a_measured_start_replaces_the_priors_and_a_gang_waits_for_its_slowest_pc() -> None:
     """40 + 10 s on the first PC, 65 s on the other: 15 s of waiting, then 1.3 s and 70 round trips of 40 ms."""
-    times = {"worker_start_s": 10.0, "engine_ready_s": 4.0, "kind": CPU}
+    times: dict[str, Any] = {"worker_start_s": 10.0, "engine_ready_s": 4.0, "kind": CPU}
     marks = (("server_start_s", Provenance.MEASURED),)
     quick = device("a", **times, server_start_s=40.0, provenance=marks)
     slow = device("b", **times, server_start_s=65.0)
@@ -324,7 +325,11 @@ def test_a_far_cpu_prepares_its_step_while_the_tensors_come(rtt_ms: float, left_
 
 def test_a_stage_on_a_cpu_is_busy_with_the_host_s_part_of_a_step() -> None:
     """4 sequences: 5 ms and 3 x 1 ms; the last stage draws 4 x 50,257 tokens at 10 ns; a GPU computes meanwhile."""
-    told = {"step_overhead_s": 5e-3, "sequence_overhead_s": 1e-3, "sampling_s_per_logit": 1e-8}
+    told: dict[str, Any] = {
+        "step_overhead_s": 5e-3,
+        "sequence_overhead_s": 1e-3,
+        "sampling_s_per_logit": 1e-8,
+    }
 
     def host_s(kind: DeviceKind, *, last: bool) -> float:
         held = Shard(layers=6, first=not last, last=last, tensor_parallel=1)

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import Any
 
 from homecluster.domain.hardware import Device, DeviceKind
 from homecluster.domain.plan import PlanSet
@@ -21,7 +22,7 @@ def shapes(plans: PlanSet) -> set[tuple[int, int, int]]:
 
 
 def planned(
-    home: Cluster, name: str = "gpt2", workload: Serve | None = None, **pins: int
+    home: Cluster, name: str = "gpt2", workload: Serve | None = None, **pins: Any
 ) -> PlanSet:
     return plan(home, model(name), workload or Serve(), Pins(**pins))
 

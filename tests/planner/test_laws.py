@@ -3,6 +3,7 @@
 import math
 import os
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
@@ -14,7 +15,7 @@ from homecluster.domain.model import ModelSpec
 from homecluster.domain.plan import BreakEvenState, PlanSet, VerdictKind
 from homecluster.domain.topology import Cluster
 from homecluster.domain.units import GIB
-from homecluster.domain.workload import Serve
+from homecluster.domain.workload import Goal, Serve
 from homecluster.planner.estimate import Estimator
 from homecluster.planner.plan import plan
 from homecluster.planner.problem import Pins
@@ -212,7 +213,7 @@ def test_no_layout_gets_faster_when_a_device_gets_slower(
     never_faster(before, cost(worse, spec, workload, layout))
 
 
-def with_device(cluster: Cluster, device_id: str, **changes: object) -> Cluster:
+def with_device(cluster: Cluster, device_id: str, **changes: Any) -> Cluster:
     return replace(
         cluster,
         nodes=tuple(
@@ -258,7 +259,7 @@ def test_one_more_pc_never_makes_the_fastest_plan_slower(
         nodes=tuple(node for node in cluster.nodes if node.id != gone),
         links=tuple(link for link in cluster.links if gone not in (link.src, link.dst)),
     )
-    workload = replace(workload, goal="throughput")
+    workload = replace(workload, goal=Goal.THROUGHPUT)
     assert fastest(cluster, spec, workload) >= fastest(fewer, spec, workload) * (1 - 1e-9)
 
 
@@ -301,7 +302,7 @@ def test_the_verdict_agrees_with_the_plans(
 def test_the_best_plan_for_throughput_is_what_the_verdict_says(
     cluster: Cluster, spec: ModelSpec, workload: Serve
 ) -> None:
-    plans = planned(cluster, spec, replace(workload, goal="throughput"))
+    plans = planned(cluster, spec, replace(workload, goal=Goal.THROUGHPUT))
     assume(plans.plans)
     best = plans.plans[0]
     spans = any(

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -145,7 +146,7 @@ def test_key_and_value_heads_are_copied_where_ranks_outnumber_them() -> None:
 
 
 def test_a_middle_stage_of_llama_holds_layers_only_and_of_gpt2_the_ends_too() -> None:
-    middle = {"layers": 1, "first": False, "last": False, "tensor_parallel": 1}
+    middle: dict[str, Any] = {"layers": 1, "first": False, "last": False, "tensor_parallel": 1}
     assert stage_weight_bytes(LLAMA, **middle, dtype=DType.BF16) == 2 * 36_992
     ends = whole(GPT2) - 2 * layer_weight_bytes(GPT2, tensor_parallel=1, dtype=DType.BF16)
     assert stage_weight_bytes(GPT2, **middle, dtype=DType.BF16) == ends + layer_weight_bytes(

@@ -136,11 +136,14 @@ def read_or_refused(document: object) -> None:
     """Reading a document of any kind gives a cluster or a short message with its place."""
     text = document if isinstance(document, str) else json.dumps(document)
     try:
-        outcome = parse_cluster(text, file="home", as_json=not isinstance(document, str)).nodes
+        home = parse_cluster(text, file="home", as_json=not isinstance(document, str))
     except InputError as error:
-        outcome = error.message
-    assert outcome
-    assert not isinstance(outcome, str) or (outcome.startswith("home") and len(outcome) < 1000)
+        refusal = error.message
+    else:
+        assert home.nodes
+        return
+    assert refusal.startswith("home")
+    assert len(refusal) < 1000
 
 
 @MANY

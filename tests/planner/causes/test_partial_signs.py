@@ -30,7 +30,7 @@ def values(hint: Any) -> st.SearchStrategy[Any]:
         if parts[-1] is Ellipsis:
             return st.lists(values(parts[0]), max_size=2).map(tuple)
         return st.tuples(*map(values, parts))
-    if is_dataclass(hint):
+    if isinstance(hint, type) and is_dataclass(hint):
         hints = get_type_hints(hint)
         return st.fixed_dictionaries(
             {field.name: values(hints[field.name]) for field in fields(hint)}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from homecluster.domain.hardware import DeviceKind, DType
+from homecluster.domain.hardware import Device, DeviceKind, DType
 from homecluster.domain.plan import BreakEvenState, VerdictKind
 from homecluster.domain.topology import Cluster
 from homecluster.domain.training import Method, Offload, Train, TrainPlanSet
@@ -21,11 +22,11 @@ from tests.strategies import clusters, models
 FAST_RTT_S, FAST_RATE = 1e-6, 1e12
 
 
-def card(name: str, flop_per_s: float = 1e14, **changes: object) -> object:
+def card(name: str, flop_per_s: float = 1e14, **changes: Any) -> Device:
     return device(name, peak_flop_per_s=((DType.BF16, flop_per_s), (DType.FP16, flop_per_s)), **changes)  # fmt: skip
 
 
-def planned(home: Cluster, name: str = "gpt2", **asked: object) -> TrainPlanSet:
+def planned(home: Cluster, name: str = "gpt2", **asked: Any) -> TrainPlanSet:
     return plan_training(home, model(name), Train(**asked))
 
 
@@ -38,7 +39,9 @@ def test_a_slow_link_makes_one_pc_best_and_says_what_link_would_pay() -> None:
     even = plans.verdict.break_even.bandwidth_bytes_per_s
     assert even is not None
     better = with_links(cluster(node("a"), node("b")), rtt_s=None, bandwidth=even * 2)
-    assert planned(better).verdict.gain > 1
+    gain = planned(better).verdict.gain
+    assert gain is not None
+    assert gain > 1
 
 
 def test_adapters_make_the_same_link_worth_it() -> None:
