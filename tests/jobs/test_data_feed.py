@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
@@ -44,7 +45,9 @@ class Simulation:
         return self.now_s[0]
 
 
-def simulate(samples: int, sample_s: dict[str, float], **events: object) -> tuple[float, dict]:
+def simulate(
+    samples: int, sample_s: dict[str, float], **events: Any
+) -> tuple[float, dict[str, Any]]:
     now_s = [0.0]
     feed = DataFeed(samples, clock=lambda: now_s[0])
     seconds = Simulation(feed=feed, now_s=now_s, sample_s=sample_s, **events).run()

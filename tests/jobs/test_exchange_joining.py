@@ -1,4 +1,5 @@
 import threading
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +38,9 @@ def joined(environments: list[dict[str, str]]) -> list[Mesh | Exception | None]:
     """What each rank got, all at once; meshes are closed."""
     engine = Engine(len(environments))
     results = together(
-        [lambda rank=rank, environment=environment: join(
-            environment=environment, rank=rank, ranks=len(environments), group="tp:0",
-            address=HOST, all_gather=lambda mine: engine.all_gather(rank, mine),
+        [partial(
+            join, environment=environment, rank=rank, ranks=len(environments), group="tp:0",
+            address=HOST, all_gather=partial(engine.all_gather, rank),
         ) for rank, environment in enumerate(environments)]
     )  # fmt: skip
     for result in results:
@@ -129,9 +130,9 @@ def test_what_is_wrong_on_one_rank_is_told_by_all(
 def test_an_address_that_is_not_this_pcs_is_told_by_all() -> None:
     engine = Engine(2)
     results = together(
-        [lambda rank=rank, address=address: join(
-            environment=ON, rank=rank, ranks=2, group="tp:0", address=address,
-            all_gather=lambda mine: engine.all_gather(rank, mine),
+        [partial(
+            join, environment=ON, rank=rank, ranks=2, group="tp:0", address=address,
+            all_gather=partial(engine.all_gather, rank),
         ) for rank, address in enumerate((HOST, "192.0.2.1"))]
     )  # fmt: skip
     assert ["rank 1 at 192.0.2.1" in str(result) for result in results] == [True, True], results

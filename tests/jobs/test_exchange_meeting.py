@@ -3,6 +3,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
@@ -90,7 +91,7 @@ def test_every_rank_meets_every_other(ranks: int) -> None:
     group = meshes(ranks)
     sent = [bytes([rank]) * 8 for rank in range(ranks)]
     received = together(
-        [lambda mesh=mesh: mesh.swap("all-gather", "uint8", sent[mesh.rank]) for mesh in group]
+        [partial(mesh.swap, "all-gather", "uint8", sent[mesh.rank]) for mesh in group]
     )
     for rank, parts in enumerate(received):
         assert not isinstance(parts, Exception), parts

@@ -1,6 +1,8 @@
 import random
 import socket
 import threading
+from functools import partial
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -13,8 +15,13 @@ from tests.jobs.exchange_group import meshes, pair, together
 SOON_S = 0.2
 
 
-def frame(**changes) -> Frame:
-    facts = {"operation": "all-reduce", "dtype": "uint8", "payload_bytes": 4, "sequence": 0}
+def frame(**changes: Any) -> Frame:
+    facts: dict[str, Any] = {
+        "operation": "all-reduce",
+        "dtype": "uint8",
+        "payload_bytes": 4,
+        "sequence": 0,
+    }
     return Frame(**(facts | changes))
 
 
@@ -58,7 +65,7 @@ def test_all_receive_what_all_sent_message_after_message(ranks: int, sizes: list
             assert all(part == messages[peer][index] for peer, part in parts.items())
         return True
 
-    assert together([lambda mesh=mesh: run(mesh) for mesh in group]) == [True] * ranks
+    assert together([partial(run, mesh) for mesh in group]) == [True] * ranks
     for mesh in group:
         mesh.close()
 
@@ -74,7 +81,7 @@ def test_a_gather_goes_to_one_rank_only() -> None:
             }
         return dict(mesh.swap("gather", "uint8", own, to=(1,), of=()))
 
-    assert together([lambda mesh=mesh: run(mesh) for mesh in group]) == [
+    assert together([partial(run, mesh) for mesh in group]) == [
         {},
         {0: b"\0", 2: b"\2"},
         {},
@@ -101,7 +108,7 @@ def test_a_message_may_come_byte_by_byte() -> None:
 
     sender = threading.Thread(target=drip)
     sender.start()
-    assert mesh.swap("all-reduce", "uint8", b"mine")[1] == b"slow"
+    assert bytes(mesh.swap("all-reduce", "uint8", b"mine")[1]) == b"slow"
     sender.join()
     mesh.close()
 
@@ -162,13 +169,13 @@ def test_when_one_rank_dies_all_others_learn_it(ranks: int) -> None:
     """Each waits for the dead one or for one that has given up; none waits for the limit."""
     group = meshes(ranks)
     group[-1].close()
-    results = together([lambda mesh=mesh: mesh.swap("all-reduce", "uint8", b"mine") for mesh in group[:-1]])  # fmt: skip
+    results = together([partial(mesh.swap, "all-reduce", "uint8", b"mine") for mesh in group[:-1]])  # fmt: skip
     assert all(isinstance(result, ExchangeError) for result in results), results
 
 
 def test_a_stall_of_one_ends_all_within_the_limit() -> None:
     """Rank 2 lives but takes no part."""
     group = meshes(3, limit_s=SOON_S)
-    results = together([lambda mesh=mesh: mesh.swap("all-reduce", "uint8", b"mine") for mesh in group[:-1]])  # fmt: skip
+    results = together([partial(mesh.swap, "all-reduce", "uint8", b"mine") for mesh in group[:-1]])  # fmt: skip
     assert all(isinstance(result, ExchangeError) for result in results), results
     group[-1].close()

@@ -58,6 +58,11 @@ def garbage(connection):
     connection.close()
 
 
+def silent(connection):
+    connection.recv(1)
+    time.sleep(30)
+
+
 def endless(connection):
     try:
         while True:
@@ -87,7 +92,7 @@ def test_garbage_is_the_wrong_service(answer):
 
 
 def test_a_silent_stranger_times_out():
-    with stranger(lambda connection: connection.recv(1) and time.sleep(30)) as port:
+    with stranger(silent) as port:
         report = probed(port)
     assert kinds(report) == [FailureKind.TIMED_OUT]
     assert report.duration_s < 25
@@ -155,6 +160,7 @@ def test_an_interrupted_run_leaves_nothing_on_either_side(tmp_path, after_s):
             stderr=subprocess.PIPE,
             text=True,
         )
+        assert run.stderr is not None
         told = run.stderr.readline()  # it is on its way
         time.sleep(after_s)
         run.send_signal(signal.SIGINT)

@@ -39,7 +39,7 @@ def test_a_token_that_others_can_read_is_refused_with_the_remedy(tmp_path):
     path.chmod(0o644)
     with pytest.raises(InputError) as caught:
         read_token(path)
-    assert "chmod 600" in caught.value.hint
+    assert "chmod 600" in (caught.value.hint or "")
 
 
 @pytest.mark.parametrize("content", [b"", b"  \n", b"short", b"x" * 5000])

@@ -211,6 +211,7 @@ def test_a_stranger_cannot_reach_the_one_off_server_where_nft_may_fence_it():
         caller = lab.host("a").popen(
             [PYTHON, "-c", code, address], stdout=subprocess.PIPE, text=True
         )
+        assert caller.stdout is not None
         port = caller.stdout.readline().strip()
         try:
             argv = [
