@@ -334,7 +334,7 @@ def test_two_members_may_use_the_same_request_id(town: Town) -> None:
 
     answers = [
         town.do(
-            pc.agent.ask(
+            pc.its_agent.ask(
                 Ask(id="1", to=A, verb="agent.echo", body={"echo": pc.home.name}, deadline_s=30)
             )
         ).body
@@ -357,8 +357,8 @@ def test_a_request_id_acts_once_and_is_not_taken_for_another_request(town: Town)
     b = town.member("b", a, verbs=verbs)
     first = Ask(id="1", to=A, verb="test.count", body={"n": 1}, deadline_s=30)
 
-    answers = [town.do(b.agent.ask(first)) for _ in range(3)]
-    other = town.do(b.agent.ask(replace(first, body={"n": 2})))
+    answers = [town.do(b.its_agent.ask(first)) for _ in range(3)]
+    other = town.do(b.its_agent.ask(replace(first, body={"n": 2})))
 
     assert [answer.body for answer in answers] == [{"done": 1}] * 3
     assert other.error == "input"

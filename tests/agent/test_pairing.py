@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -199,8 +200,11 @@ steps = st.lists(
 
 @given(steps)
 @settings(max_examples=100)
-def test_law_a_token_makes_one_member_at_most_and_wrong_secrets_none(told: list) -> None:
-    state, now, made = EMPTY, NOW, {}
+def test_law_a_token_makes_one_member_at_most_and_wrong_secrets_none(
+    told: list[tuple[str, Any]],
+) -> None:
+    state, now = EMPTY, NOW
+    made: dict[str, str] = {}
     for kind, value in told:
         match kind:
             case "give":

@@ -266,7 +266,7 @@ def test_the_secret_stays_here_when_the_key_is_not_the_tokens(town: Town, tmp_pa
 
 @pytest.mark.parametrize("name", ["a\x1b[2J", "a\nThe owner can do nothing.", ""])
 def test_a_name_that_would_repaint_the_question_is_not_shown(town: Town, name: str) -> None:
-    keeper = town.coordinator().agent._keeper
+    keeper = town.coordinator().its_agent._keeper
     keeper.state = replace(keeper.state, name=name)
     with pytest.raises(PeerError, match="is no cluster: 'name' is missing or malformed"):
         ask_who("127.0.0.1", town.port)

@@ -37,6 +37,12 @@ class Pc:
     _lock: int = -1
 
     @property
+    def its_agent(self) -> Agent:
+        """The one that runs."""
+        assert self.agent is not None
+        return self.agent
+
+    @property
     def local(self) -> LocalAgent:
         return LocalAgent(self.home)
 

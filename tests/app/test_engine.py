@@ -1,12 +1,13 @@
 """Real pip into a real environment, with a lock of tiny wheels in place of gigabytes."""
 
+import shutil
 import sys
 from pathlib import Path
 
 import pytest
 
 from homecluster.app import engine as use_case
-from homecluster.app import engine_check, engine_install, engine_peers
+from homecluster.app import engine_install, engine_peers
 from homecluster.domain.hardware import DeviceKind
 from homecluster.errors import InputError, MissingError
 from homecluster.launch.pip_step import Fetching
@@ -141,9 +142,7 @@ def test_an_interrupted_installation_looks_like_none_and_goes_on_where_it_stoppe
 def test_too_little_room_is_told_before_anything_is_written(
     paths: Paths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        engine_check.shutil, "disk_usage", lambda _: type("U", (), {"free": 1000})()
-    )
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: type("U", (), {"free": 1000})())
     with pytest.raises(MissingError, match=r"needs 64 MiB in .*, and 1000 B is free"):
         install(paths)
     assert [path.name for path in paths.engines.iterdir()] == [".lock"]
@@ -153,7 +152,7 @@ def test_too_little_room_is_told_before_anything_is_written(
 def test_a_python_that_vllm_does_not_know_is_told_with_the_way_to_another(
     paths: Paths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine_check.sys, "version_info", (3, 15, 0, "final", 0))
+    monkeypatch.setattr(sys, "version_info", (3, 15, 0, "final", 0))
     with pytest.raises(MissingError, match=r"no wheels for Python 3\.15") as refused:
         install(paths)
     assert "uv venv" in str(refused.value.hint)

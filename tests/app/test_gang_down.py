@@ -1,15 +1,18 @@
 """Ending a gang's shares from any PC, also when nobody leads them any more."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from homecluster.app import gang_share
 from homecluster.app.gang_down import PlacedShare, end_shares, shares_of_job
+from homecluster.domain.ids import NodeId
 from homecluster.domain.job import Stopped
 from homecluster.domain.member import Health
 from homecluster.errors import InputError, LaunchError
 from homecluster.store.job_store import state_table
+from homecluster.store.paths import Paths
 from tests.fakes.gangs import fake_cluster
 from tests.fakes.members import FakeMembers, member
 
@@ -20,19 +23,25 @@ class Shares:
     def __init__(self, asks_needed: int) -> None:
         self.left = {"a": asks_needed, "b": asks_needed}
 
-    def listed(self, node: str, _: object):
+    def listed(self, paths: Paths, _: object) -> dict[str, Any]:
+        node = paths.home.name
         job = "job" if self.left[node] else "other"
         return {"shares": [{"share": f"{job}.{'ab'.index(node)}", "job": job, "led_by": "a"}]}
 
-    def stop(self, node: str, _: object):
+    def stop(self, paths: Paths, _: object) -> dict[str, Any]:
+        node = paths.home.name
         self.left[node] -= 1
         state = "starting" if self.left[node] > 0 else "stopped"
         return {"state": state, "phase": "p", "reason": "r"}
 
-    def members(self, **changes: object) -> FakeMembers:
+    def members(self, **changes: Any) -> FakeMembers:
         handlers = {"share.list": self.listed, "share.stop": self.stop}
         described = (member("a"), member("b", "127.0.0.2", **changes))
-        return FakeMembers({"a": "a", "b": "b"}, handlers, described)
+        return FakeMembers(
+            {name: Paths(home=Path(name), engines=Path("engines")) for name in "ab"},
+            handlers,
+            described,
+        )
 
 
 @pytest.fixture(autouse=True)
@@ -44,7 +53,10 @@ def test_the_shares_of_a_job_are_found_on_every_pc_and_ended() -> None:
     shares = Shares(asks_needed=2)
     members = shares.members()
     found = shares_of_job(members, "job")
-    assert found == (PlacedShare(node="a", share="job.0"), PlacedShare(node="b", share="job.1"))
+    assert found == (
+        PlacedShare(node=NodeId("a"), share="job.0"),
+        PlacedShare(node=NodeId("b"), share="job.1"),
+    )
     end_shares(members, found)
     assert shares.left == {"a": 0, "b": 0}
     assert shares_of_job(members, "job") == ()
@@ -63,7 +75,7 @@ def test_a_share_that_does_not_end_is_named(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("homecluster.app.gang_down.END_WITHIN_S", 0.05)
     members = Shares(asks_needed=10**9).members()
     with pytest.raises(LaunchError, match=r"job\.0 on a"):
-        end_shares(members, (PlacedShare(node="a", share="job.0"),))
+        end_shares(members, (PlacedShare(node=NodeId("a"), share="job.0"),))
 
 
 def test_stopped_is_what_ends_the_asking() -> None:

@@ -4,6 +4,7 @@ import shutil
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,15 +47,15 @@ def pcs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCluster
 class Case:
     """A tensor-parallel pair of CPUs, planned."""
 
-    def __init__(self, pcs: FakeCluster, **pins: object) -> None:
+    def __init__(self, pcs: FakeCluster, **pins: int) -> None:
         self.nodes = tuple(
             builders.node(name, builders.device(name, kind=DeviceKind.CPU)) for name in ADDRESSES
         )
         self.cluster = builders.cluster(*self.nodes)
         self.found = find_model(str(pcs.homes["a"].models / "toy"))
         workload = Serve(prompt_tokens=16, output_tokens=8)
-        pins = Pins(**({"tensor_parallel": 2, "pipeline_parallel": 1} | pins))
-        self.plans = make_plans(self.cluster, self.found.spec, workload, pins)
+        shape: dict[str, Any] = {"tensor_parallel": 2, "pipeline_parallel": 1} | pins
+        self.plans = make_plans(self.cluster, self.found.spec, workload, Pins(**shape))
         self.plan = next(plan for plan in self.plans.plans if gang_up.is_for_gang(plan))
         self.here = Here(paths=pcs.homes["a"], node=self.nodes[0], cores=(0,))
         self.wanted = Wanted(

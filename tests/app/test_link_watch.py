@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -97,10 +96,10 @@ def test_a_probe_leaves_its_figures_both_ways(paths: Paths) -> None:
 
 
 def series(values: list[float], field: str = "rtt_s", method: str = "agent") -> list[LinkPoint]:
-    empty = LinkPoint(at="", src=A, dst=B, method=method)
+    figures: list[dict[str, Any]] = [{field: value} for value in values]
     return [
-        replace(empty, at=f"2026-11-20T10:{i:02}:00+00:00", **{field: v})
-        for i, v in enumerate(values)
+        LinkPoint(at=f"2026-11-20T10:{i:02}:00+00:00", src=A, dst=B, method=method, **figure)
+        for i, figure in enumerate(figures)
     ]
 
 

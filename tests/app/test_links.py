@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from homecluster.app.links import believed_links
@@ -13,7 +15,7 @@ DESK, LAPTOP = NodeId("desk"), NodeId("laptop")
 
 
 def seen(**changes):
-    facts = {
+    facts: dict[str, Any] = {
         "src": "desk",
         "dst": "192.168.1.7",
         "plan": "full",

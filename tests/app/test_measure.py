@@ -8,6 +8,7 @@ import textwrap
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -55,7 +56,7 @@ GOOD = {
 }
 
 
-def gpu(name: str = "NVIDIA GeForce RTX 3060 Laptop GPU", **changes: object) -> Gpu:
+def gpu(name: str = "NVIDIA GeForce RTX 3060 Laptop GPU", **changes: Any) -> Gpu:
     return replace(
         Gpu(
             index=0,
@@ -77,7 +78,7 @@ def with_gpus(*gpus: Gpu) -> Inventory:
     )
 
 
-def speeds(**changes: object) -> DeviceSpeeds:
+def speeds(**changes: Any) -> DeviceSpeeds:
     known = DeviceSpeeds(
         fingerprint=Fingerprint(kind="cuda", name="x", cores=2, memory_bytes=0, driver="", vllm="", torch=""),
         measured_at="2026-11-21T12:00:00+00:00",

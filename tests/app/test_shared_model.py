@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -83,7 +84,12 @@ def test_an_offer_that_is_over_is_forgotten_with_what_was_made_for_it(
     paths: Paths, tmp_path: Path
 ) -> None:
     folder = make_model(tmp_path / "packed")
-    over = {"folder": folder, "to": (NodeId("b"),), "job": None, "until_s": time.time() - 1}
+    over: dict[str, Any] = {
+        "folder": folder,
+        "to": (NodeId("b"),),
+        "job": None,
+        "until_s": time.time() - 1,
+    }
     offers.offer(paths, offers.Offer(name="old", is_made_for_it=True, **over))
     with pytest.raises(InputError, match="not any more"):
         offers.folder_for(paths, "old", NodeId("b"))

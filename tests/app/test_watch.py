@@ -67,6 +67,7 @@ def test_this_pc_tells_its_load_and_memory(paths: Paths) -> None:
     assert own.cores is not None
     assert own.other_busy_cores is not None
     assert own.ram_total_bytes is not None
+    assert own.ram_available_bytes is not None
     assert own.ram_total_bytes > own.ram_available_bytes > 0
 
 
@@ -96,7 +97,7 @@ def test_half_of_the_members_gone_leaves_the_others_judged(paths: Paths) -> None
 
     assert {one.node for one in signs.nodes} == {"a", "b"}
     assert {node for node, _ in signs.unseen} == {"c", "d", "e"}
-    assert dict(signs.unseen)["c"] == "c does not answer"
+    assert dict(signs.unseen)[NodeId("c")] == "c does not answer"
     ids = [cause.id for cause in diagnose_signs(cable().cluster, signs).causes]
     assert {"member-gone", "clock-skew"} <= set(ids)
 

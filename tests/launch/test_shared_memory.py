@@ -1,8 +1,8 @@
-import multiprocessing
 import os
 import subprocess
 import sys
 import uuid
+from multiprocessing import resource_tracker
 from multiprocessing.shared_memory import SharedMemory
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def test_a_file_that_a_process_maps_is_found_and_removed_once_it_is_dead() -> No
     assert not path.exists()
     with pytest.raises(FileNotFoundError):
         memory.unlink()
-    multiprocessing.resource_tracker.unregister(memory._name, "shared_memory")
+    resource_tracker.unregister(f"/{memory.name}", "shared_memory")
 
 
 def test_killing_a_process_takes_its_shared_memory_along() -> None:

@@ -45,8 +45,13 @@ HEALTHY = Facts(
     shm_free_bytes=8 * GIB, iperf3="3.12", ephemeral_ports=(32768, 60999),
     firewalls=(FirewallFacts(name="ufw", is_active=False),),
 )  # fmt: skip
-NVIDIA = {"gpus": (CARD,), "engines": (CUDA,), "driver": "580.65", "cuda_driver": "13.0"}
-WSL = {
+NVIDIA: dict[str, Any] = {
+    "gpus": (CARD,),
+    "engines": (CUDA,),
+    "driver": "580.65",
+    "cuda_driver": "13.0",
+}
+WSL: dict[str, Any] = {
     "os": "wsl2",
     "wsl": WslFacts(mode=WslMode.MIRRORED, config="[wsl2]\nvmIdleTimeout=-1", windows_ram_bytes=40 * GIB, has_systemd=True),
 }  # fmt: skip
@@ -58,7 +63,7 @@ def check(name: str, **changes: Any) -> Check:
 
 
 def wsl(**changes: Any) -> dict[str, Any]:
-    return {"os": "wsl2", "wsl": replace(WSL["wsl"], **changes)}  # type: ignore[type-var] # of the dict above
+    return {"os": "wsl2", "wsl": replace(WSL["wsl"], **changes)}
 
 
 def test_a_healthy_pc_passes_every_check() -> None:
@@ -69,7 +74,7 @@ def test_a_healthy_pc_with_a_card_passes_every_check() -> None:
     assert worst(checks_of(replace(HEALTHY, **NVIDIA))) is Mark.PASS
 
 
-TROUBLES = {
+TROUBLES: dict[str, tuple[str, Mark, dict[str, Any], str]] = {
     "an old Python": ("python", Mark.FAIL, {"python": (3, 10, 12)}, "3.11"),
     "no engine": ("engine", Mark.WARN, {"engines": ()}, "homecluster engine install --cpu"),
     "a half installed engine": ("engine", Mark.FAIL, {"damaged_engines": (".partial-x",)}, "engine remove"),
