@@ -6,6 +6,7 @@ In the place of the agent, so that these tests are about gangs alone. It and all
 import json
 import os
 import sys
+from typing import Any
 
 from homecluster.errors import HomeclusterError
 from homecluster.store.paths import paths_from
@@ -18,7 +19,7 @@ def main() -> None:
     for line in sys.stdin:
         asked = json.loads(line)
         try:
-            answer = {"answer": HANDLERS[asked["verb"]](paths, asked["body"])}
+            answer: dict[str, Any] = {"answer": HANDLERS[asked["verb"]](paths, asked["body"])}
         except HomeclusterError as error:
             answer = {"error": error.message, "hint": error.hint}
         sys.stdout.write(json.dumps(answer) + "\n")

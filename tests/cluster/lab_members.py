@@ -37,13 +37,16 @@ class Desk:
             [sys.executable, "-m", "tests.cluster.desk", str(cpu)],
             env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
         )  # fmt: skip
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.asked, self.told = self.process.stdin, self.process.stdout
 
     def ask(self, verb: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
         with self._lock:
             try:
-                self.process.stdin.write(json.dumps({"verb": verb, "body": body}) + "\n")
-                self.process.stdin.flush()
-                line = self.process.stdout.readline()
+                self.asked.write(json.dumps({"verb": verb, "body": body}) + "\n")
+                self.asked.flush()
+                line = self.told.readline()
             except (OSError, ValueError) as error:
                 raise PeerError("the PC is gone") from error
         if not line:
@@ -54,9 +57,9 @@ class Desk:
         return told["answer"]
 
     def close(self) -> None:
-        self.process.stdin.close()
+        self.asked.close()
         self.process.wait(30)
-        self.process.stdout.close()
+        self.told.close()
 
 
 class LabMembers:

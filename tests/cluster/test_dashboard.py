@@ -41,6 +41,7 @@ def test_a_cut_link_is_seen_on_the_page() -> None:
             [sys.executable, "-m", "homecluster", "dashboard", "--json"],
             env=a.environment, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
+        assert server.stdout is not None
         text = ""
         while not text.endswith("}\n"):
             line = server.stdout.readline()
@@ -50,6 +51,7 @@ def test_a_cut_link_is_seen_on_the_page() -> None:
             [sys.executable, "-m", "tests.web.look", json.loads(text)["login_links"][0], "c"],
             stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
+        assert look.stdout is not None
         try:
             ready = told(look.stdout, "ready", True)
             assert (ready["nodes"], ready["cells"], ready["errors"]) == (3, 6, [])

@@ -8,6 +8,7 @@ import shutil
 import sys
 import threading
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
@@ -29,10 +30,14 @@ def home() -> Iterator[dict[str, Pc]]:
         yield {**pcs, "c": Pc(host=lab.host("c"))}
 
 
+def both_alive_to(pc: Pc) -> bool:
+    return pc.health() == {"a": "alive", "b": "alive"}
+
+
 def in_its_ways(pcs: dict[str, Pc]) -> None:
     """Both members are alive, and each says so of the other."""
     for pc in (pcs["a"], pcs["b"]):
-        within(20, lambda pc=pc: pc.health() == {"a": "alive", "b": "alive"}, pc.health)
+        within(20, partial(both_alive_to, pc), pc.health)
 
 
 @pytest.mark.timeout(3600)
@@ -42,7 +47,7 @@ def test_a_killed_coordinator_loses_no_token_that_it_gave(home: dict[str, Pc]) -
         given: list[str] = []
         writing = threading.Thread(target=_give_tokens, args=(a, given))
         writing.start()
-        within(20, lambda given=given: given)
+        within(20, given.copy)
         threading.Event().wait(random.Random(number).uniform(0, 0.5))
         a.kill_agent()
         writing.join()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ def test_three_pcs_join_by_typing_and_all_see_each_other() -> None:
     require_lab()
     with Lab("1gbe", hosts=3) as lab, cluster_of(lab, "a", "b", "c") as pcs:
         for pc in pcs.values():
-            seen_s = took_s(3, lambda pc=pc: sees_alive(pc, 3), pc.health)
+            seen_s = took_s(3, partial(sees_alive, pc, 3), pc.health)
             print(f"{pc.name} sees all after {seen_s:.1f} s")  # noqa: T201 - told, not asserted
         cluster, said, code = probed(pcs["b"])
         assert code == 0, said

@@ -10,6 +10,8 @@ from __future__ import annotations
 import subprocess
 import threading
 from collections.abc import Callable
+from functools import partial
+from typing import Literal
 
 import pytest
 
@@ -64,16 +66,16 @@ def test_tcp_reaches_the_ideal_rate_and_no_more(rate_mbit: float) -> None:
     ("direction", "expected"), [("up", (10, 40)), ("down", (40, 10))], ids=["up", "down"]
 )
 def test_each_direction_of_a_link_has_its_own_rate(
-    direction: str, expected: tuple[float, float]
+    direction: Literal["up", "down"], expected: tuple[float, float]
 ) -> None:
     """a's one direction has 10 Mbit/s, all else 40: what a sends, and what a gets."""
     home = switch_home(2, shape(rate_mbit=40, rtt_ms=2, queue_kib=128))
     with Lab(home) as lab:
-        lab.link("a").set(direction=direction, rate_mbit=10)  # type: ignore[arg-type]
-        for (source, target), rate_mbit in zip(["ab", "ba"], expected, strict=True):
+        lab.link("a").set(direction=direction, rate_mbit=10)
+        for (source, target), rate_mbit in zip([("a", "b"), ("b", "a")], expected, strict=True):
             ideal = rate_mbit * 1448 / 1514
             reached = nearest(
-                lambda pair=(source, target): tcp_mbit(lab, *pair),
+                partial(tcp_mbit, lab, source, target),
                 wanted=ideal,
                 tolerance=0.03 * ideal,
             )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
 
@@ -14,15 +16,13 @@ reason = availability.lab_unavailable_reason.__wrapped__
 
 
 def test_without_root_the_reason_is_root(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(availability.os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
     assert "root" in (reason() or "")
 
 
 def test_a_missing_tool_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(availability.os, "geteuid", lambda: 0)
-    monkeypatch.setattr(
-        availability.shutil, "which", lambda tool: None if tool == "nft" else f"/usr/bin/{tool}"
-    )
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(shutil, "which", lambda tool: None if tool == "nft" else f"/usr/bin/{tool}")
     assert "not installed: nft" in (reason() or "")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from typing import Literal
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -60,7 +61,7 @@ def test_mdns_is_multicast_but_arp_and_neighbour_discovery_are_not() -> None:
 
 
 @given(st.binary(max_size=200), st.sampled_from(["tap", "tun"]))
-def test_no_bytes_make_the_switch_stumble(data: bytes, kind: str) -> None:
+def test_no_bytes_make_the_switch_stumble(data: bytes, kind: Literal["tap", "tun"]) -> None:
     frame = parse_frame(data, kind)
     assert frame.data == data
     assert frame.packets >= 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import pairwise
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -74,6 +75,7 @@ shapes = st.builds(
     queue_bytes=st.integers(0, 20_000),
     largest_packet_bytes=st.none() | st.integers(200, 1500),
 )
+Script = list[tuple[int, int, float, int]]
 sends = st.lists(
     st.tuples(
         st.integers(0, 2),
@@ -91,7 +93,7 @@ rooms = st.builds(
 )
 
 
-def play(room: Room, script: list[tuple[int, int, float, int]]) -> float:
+def play(room: Room, script: Script) -> float:
     now_s = 0.0
     for number, (source, target, pause_s, size) in enumerate(script):
         now_s += pause_s
@@ -100,7 +102,7 @@ def play(room: Room, script: list[tuple[int, int, float, int]]) -> float:
 
 
 @given(rooms, sends)
-def test_every_byte_is_delivered_or_counted_as_dropped(room: Room, script: list) -> None:
+def test_every_byte_is_delivered_or_counted_as_dropped(room: Room, script: Script) -> None:
     play(room, script)
     room.until(1e6)
     for port in room.ports:
@@ -113,7 +115,7 @@ def test_every_byte_is_delivered_or_counted_as_dropped(room: Room, script: list)
 
 
 @given(rooms, sends)
-def test_frames_of_one_flow_never_overtake_each_other(room: Room, script: list) -> None:
+def test_frames_of_one_flow_never_overtake_each_other(room: Room, script: Script) -> None:
     play(room, script)
     room.until(1e6)
     for flow in {(frame.source, frame.destination) for _, _, frame in room.arrived}:
@@ -122,7 +124,7 @@ def test_frames_of_one_flow_never_overtake_each_other(room: Room, script: list) 
 
 
 @given(rooms, sends)
-def test_no_queue_ever_holds_more_than_its_bytes(room: Room, script: list) -> None:
+def test_no_queue_ever_holds_more_than_its_bytes(room: Room, script: Script) -> None:
     now_s = 0.0
     for number, (source, target, pause_s, size) in enumerate(script):
         now_s += pause_s
@@ -134,7 +136,7 @@ def test_no_queue_ever_holds_more_than_its_bytes(room: Room, script: list) -> No
 
 
 @given(st.floats(1e4, 1e7), sends)
-def test_no_interval_carries_more_than_the_rate(rate: float, script: list) -> None:
+def test_no_interval_carries_more_than_the_rate(rate: float, script: Script) -> None:
     down = Shape(rate_bytes_per_s=rate, queue_bytes=10**6)
     room = Room(*[(Shape(), down)] * 3)
     play(room, script)
@@ -147,7 +149,7 @@ def test_no_interval_carries_more_than_the_rate(rate: float, script: list) -> No
 
 @given(rooms, sends, st.floats(0.001, 1.0))
 def test_waking_up_late_changes_neither_what_arrives_nor_its_order(
-    room: Room, script: list, step_s: float
+    room: Room, script: Script, step_s: float
 ) -> None:
     lazy = LateRoom(*[(port.up.shape, port.down.shape) for port in room.ports], seed=0)
     prompt = Room(*[(port.up.shape, port.down.shape) for port in room.ports], seed=0)
@@ -160,7 +162,9 @@ def test_waking_up_late_changes_neither_what_arrives_nor_its_order(
 
 
 @given(shapes, sends)
-def test_a_frame_arrives_within_delay_and_jitter_of_an_idle_link(side: Shape, script: list) -> None:
+def test_a_frame_arrives_within_delay_and_jitter_of_an_idle_link(
+    side: Shape, script: Script
+) -> None:
     """Without rate and loss: up and down each add delay ± jitter, order can only lengthen it."""
     plain = Shape(delay_s=side.delay_s, jitter_s=side.jitter_s)
     room = Room(*[(plain, plain)] * 3)
@@ -177,7 +181,9 @@ def test_a_frame_arrives_within_delay_and_jitter_of_an_idle_link(side: Shape, sc
         assert took_s <= 2 * (side.delay_s + side.jitter_s) + 1e-9
 
 
-def saturate(room: Room, pairs: list[tuple[int, int]], *, seconds: float, rate: float) -> dict:
+def saturate(
+    room: Room, pairs: list[tuple[int, int]], *, seconds: float, rate: float
+) -> dict[tuple[int, int], float]:
     """Delivered bytes/s by pair when each source always has frames waiting."""
     gap_s = FRAME_BYTES / rate
     steps = int(seconds / gap_s)
@@ -368,7 +374,7 @@ def test_a_host_that_moves_to_another_port_is_found_there() -> None:
         {"queue_bytes": -1},
     ],
 )
-def test_a_link_that_cannot_be_is_refused(wrong: dict) -> None:
+def test_a_link_that_cannot_be_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="must"):
         Shape(**wrong)
 

@@ -7,6 +7,8 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import torch
 from torch import distributed
@@ -23,26 +25,26 @@ def main() -> None:
     distributed.init_process_group("gloo", store=store, rank=rank, world_size=ranks)
     from homecluster.jobs.vllm_plugin import communicator  # noqa: PLC0415 - imports vLLM
 
-    communicator.shared_memory_identity = lambda: f"PC {rank}"
     group = distributed.group.WORLD
-    made = communicator.HomeCommunicator(
-        cpu_group=group, device=torch.device("cpu"), device_group=group, unique_name="tp:0"
-    )
+    with mock.patch.object(communicator, "shared_memory_identity", return_value=f"PC {rank}"):
+        made = communicator.HomeCommunicator(
+            cpu_group=group, device=torch.device("cpu"), device_group=group, unique_name="tp:0"
+        )
     facts = {"exchanges": made._exchange is not None, "agrees": compare(made, rank, ranks)}
     made.destroy()
     sys.stdout.write("\n" + json.dumps(facts) + "\n")
 
 
-def compare(made: object, rank: int, ranks: int) -> bool:
+def compare(made: Any, rank: int, ranks: int) -> bool:
     """Small and large tensors; integers in floats, so that every order of adding gives the same."""
     right = True
     for count in (5, 768, 200_000):
         own = [torch.arange(count, dtype=torch.float32).remainder(97).view(1, -1) + each for each in range(ranks)]  # fmt: skip
-        summed = made.all_reduce(own[rank].clone())  # type: ignore[attr-defined]  # vLLM's
+        summed = made.all_reduce(own[rank].clone())
         right &= torch.equal(summed, sum(own[1:], own[0]))
-        everywhere = made.all_gather(own[rank])  # type: ignore[attr-defined]
+        everywhere = made.all_gather(own[rank])
         right &= torch.equal(everywhere, torch.cat(own, dim=-1))
-        at_last = made.gather(own[rank], ranks - 1)  # type: ignore[attr-defined]
+        at_last = made.gather(own[rank], ranks - 1)
         right &= (at_last is None) == (rank != ranks - 1)
         right &= at_last is None or torch.equal(at_last, torch.cat(own, dim=-1))
     return bool(right)

@@ -42,6 +42,7 @@ def swapping(lab: Lab, limit_s: float) -> Iterator[dict[str, Process]]:
             for rank, name in enumerate(NAMES)
         }  # fmt: skip
         for process in ranks.values():
+            assert process.stdout is not None
             assert process.stdout.readline() == "met\n"
         yield ranks
 
@@ -79,7 +80,7 @@ def test_every_rank_left_ends_and_says_why(
         left = [ranks["a"], ranks["b"]]
         within(limit_s, lambda: all(rank.poll() is not None for rank in left))
         assert [rank.returncode for rank in left] == [BROKEN, BROKEN]
-        said = [rank.stdout.read() for rank in left]
+        said = [rank.stdout.read() for rank in left if rank.stdout is not None]
         assert any("rank 2" in line for line in said), said
         listening = lab.host("a").run(["ss", "-Hltn"]).stdout
         assert listening.strip() == ""

@@ -13,7 +13,7 @@ from homecluster.jobs.shared_weights import ends_by_signal
 from homecluster.jobs.zero_copy import put_together, taken_apart
 
 
-class Odd(nn.Module):
+class Odd(nn.Module):  # type: ignore[misc] # torch is not installed here
     """What real models have: a tied head, a buffer, a plain tensor, and a module that another one knows."""
 
     def __init__(self) -> None:
