@@ -14,6 +14,7 @@ from homecluster.app.calibrate import SECONDS_EACH, calibration_table, loads, re
 from homecluster.app.copies_bench import count_links
 from homecluster.app.launching import home_of
 from homecluster.cli import render_bench
+from homecluster.cli.aside import progress
 from homecluster.cli.output import print_document
 from homecluster.cli.workload_options import serve_from, workload_options
 
@@ -76,9 +77,9 @@ def bench(
             paths,
             view,
             use_case.Request(changes=changes, seconds=each_s),
-            find_cluster=lambda: home_of(wiring.here(), members, _say).cluster,
+            find_cluster=lambda: home_of(wiring.here(), members, progress).cluster,
             spec=spec,
-            tell=_say,
+            tell=progress,
             count_links=count_links(members, view.folder),
         )
         if calibrate and not as_json:
@@ -92,7 +93,3 @@ def bench(
     else:
         render_bench.show(document)
     return 0
-
-
-def _say(line: str) -> None:
-    click.echo(f"  {line}", err=True)

@@ -6,11 +6,12 @@ import errno
 import re
 import sys
 from collections.abc import Callable
+from difflib import get_close_matches
 from typing import Final
 
 import click
 
-from homecluster.cli.output import harmless
+from homecluster.cli.aside import aside
 from homecluster.errors import HomeclusterError, MissingError
 
 INTERRUPTED = 130
@@ -33,20 +34,20 @@ def run(command: Callable[[], object]) -> int:
     try:
         result = command()
     except HomeclusterError as error:
-        click.echo(f"error: {harmless(without_tokens(error.message))}", err=True)
+        aside(f"error: {without_tokens(error.message)}")
         if error.hint:
-            click.echo(f"  hint: {harmless(error.hint)}", err=True)
+            aside(f"  hint: {error.hint}")
         return error.exit_code
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return error.exit_code
     except click.ClickException as error:
-        told = error.format_message().removesuffix(".")
-        click.echo(f"error: {told[:1].lower()}{without_tokens(told[1:])}", err=True)
-        click.echo(f"  hint: {_hint(error)}", err=True)
+        told = _message(error).removesuffix(".")
+        aside(f"error: {told[:1].lower()}{without_tokens(told[1:])}")
+        aside(f"  hint: {_hint(error)}")
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted", err=True)
+        aside("interrupted")
         return INTERRUPTED
     except (BrokenPipeError, ReaderGoneError):
         sys.stderr.close()  # the reader went away: the interpreter must not complain at exit
@@ -54,16 +55,31 @@ def run(command: Callable[[], object]) -> int:
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
-        click.echo("error: the output cannot be written: no space left on the disk", err=True)
+        aside("error: the output cannot be written: no space left on the disk")
         return MissingError.exit_code
     return result if isinstance(result, int) else 0
+
+
+def _message(error: click.ClickException) -> str:
+    """Without what click guesses was meant: that is our hint."""
+    return error.message if _meant(error) else error.format_message()
+
+
+def _meant(error: click.ClickException) -> list[str]:
+    """Options or commands of nearly that name, the nearest first; click 8.2 and 8.3 name no command."""
+    context, command = getattr(error, "ctx", None), getattr(error, "command_name", "")
+    if context is not None and command:
+        return get_close_matches(command, context.command.list_commands(context))
+    return list(getattr(error, "possibilities", None) or ())
 
 
 def _hint(error: click.ClickException) -> str:
     if _JOIN_WORD.search(error.message):
         return _SEEN_BY_ALL
     context = error.ctx if isinstance(error, click.UsageError) else None
-    return f"{context.command_path if context else 'homecluster'} --help"
+    shown = f"{context.command_path if context else 'homecluster'} --help"
+    meant = _meant(error)
+    return f"did you mean {' or '.join(meant[:2])}? {shown} lists all" if meant else shown
 
 
 def without_tokens(text: str) -> str:

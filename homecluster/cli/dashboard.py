@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from homecluster import wiring
+from homecluster.cli.aside import aside
 from homecluster.cli.output import print_document
 from homecluster.cli.workload_options import serve_from, workload_options
 from homecluster.errors import InputError
@@ -76,9 +77,8 @@ def _check_host(host: str) -> None:
             hint="name the address of the home network, as `ip address` shows it",
         )
     if not is_loopback(host):
-        click.echo(
-            "warning: the page goes over this network unencrypted; whoever can listen there can see it",
-            err=True,
+        aside(
+            "warning: the page goes over this network unencrypted; whoever can listen there can see it"
         )
 
 
@@ -94,4 +94,4 @@ def _tell(address: str, login_links: list[str], *, as_json: bool) -> None:
         return
     for link in login_links:
         click.echo(f"open  {link}")
-    click.echo("each link works once, within 15 minutes; Ctrl-C ends the dashboard", err=True)
+    aside("each link works once, within 15 minutes; Ctrl-C ends the dashboard")

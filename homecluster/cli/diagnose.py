@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from homecluster import wiring
+from homecluster.cli.aside import progress
 from homecluster.cli.output import print_document
 from homecluster.cli.workload_options import (
     node_names,
@@ -78,7 +79,7 @@ def diagnose(*, as_json: bool, **flags: Any) -> int:
         find_model=lambda name: wiring.model(name).spec,
         find_cluster=wiring.cluster,
         members=wiring.members(),
-        tell=lambda line: click.echo(f"  {line}", err=True),
+        tell=progress,
     )
     found = what_holds_back(question, sources)
     if as_json:

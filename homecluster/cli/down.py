@@ -8,6 +8,7 @@ from homecluster import wiring
 from homecluster.app import gang_down, job_end, jobs
 from homecluster.app.copies_down import end_copies, end_elsewhere
 from homecluster.cli import render_jobs
+from homecluster.cli.aside import aside
 from homecluster.cli.output import print_document
 from homecluster.domain.job import is_over
 from homecluster.store import copies_store, gang_store
@@ -35,9 +36,7 @@ def down(*, job: str | None, everything: bool, as_json: bool) -> int:
     ended = tuple(_stop(view) for view in chosen)
     for name, wrong in jobs.damaged(wiring.paths().jobs) if everything else ():
         processes = job_end.end_damaged(name)
-        click.echo(
-            f"warning: {name} cannot be told ({wrong}); {processes} processes of it ended", err=True
-        )
+        aside(f"warning: {name} cannot be told ({wrong}); {processes} processes of it ended")
     if as_json:
         print_document({"schema": STATUS_SCHEMA, "jobs": [jobs.document(view) for view in ended]})
         return 0
@@ -59,7 +58,7 @@ def _stop(view: jobs.JobView) -> jobs.JobView:
             gang_down.end_shares(members, gang_down.shares_of_record(record))
     if copies_store.has_copies(view.folder) and not was_led:
         for left in end_copies(view.folder, wiring.paths(), wiring.members()):
-            click.echo(f"warning: {left}", err=True)
+            aside(f"warning: {left}")
     return ended
 
 

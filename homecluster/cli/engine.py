@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 
 import click
@@ -15,6 +14,7 @@ from homecluster.app import engine_peers
 from homecluster.app.engine_install import install_engine
 from homecluster.app.training_packages import install_training
 from homecluster.cli import render_engines
+from homecluster.cli.aside import aside
 from homecluster.cli.output import print_document
 from homecluster.domain.hardware import DeviceKind
 from homecluster.domain.units import format_bytes
@@ -42,16 +42,15 @@ def engine() -> None:
 )
 @_json
 def install(*, is_cpu: bool, is_cuda: bool, training: bool, from_peers: bool, as_json: bool) -> int:
-    """Install the engine: for CUDA where there is an NVIDIA GPU, else for the CPU.
+    """Install the engine for this PC's GPU, or its CPU.
 
-    A second call is instant; an interrupted one goes on where it stopped.
+    For CUDA where there is an NVIDIA GPU, else for the CPU. A second call is instant; an interrupted one goes on where it stopped.
     """
     wanted = _kind(is_cpu=is_cpu, is_cuda=is_cuda)
     lock = bundled_lock(wanted)
     room = format_bytes(lock.disk_bytes)
-    click.echo(
-        f"the {wanted} engine, vLLM {lock.vllm_version}: reused if it is there, else minutes and up to {room}",
-        err=True,
+    aside(
+        f"the {wanted} engine, vLLM {lock.vllm_version}: reused if it is there, else minutes and up to {room}"
     )
     with render_engines.installing() as tell:
         wheels = _wheels_of_peers(wanted) if from_peers else None
@@ -81,8 +80,7 @@ def _wheels_of_peers(kind: DeviceKind) -> Callable[[], Path]:
     members = wiring.members()
     if members is None:
         raise MissingError("this PC is in no cluster", hint="homecluster join makes it a member.")
-    say = partial(click.echo, err=True)
-    return lambda: engine_peers.pull_wheels(wiring.paths(), kind, members, say)
+    return lambda: engine_peers.pull_wheels(wiring.paths(), kind, members, aside)
 
 
 @engine.command("list")
@@ -102,7 +100,10 @@ def list_(*, as_json: bool) -> int:
 @click.argument("name")
 @_json
 def remove(*, name: str, as_json: bool) -> int:
-    """Delete the engine NAME (or `cpu`, `cuda`, or `partial`: what interrupted installations left)."""
+    """Delete the engine NAME.
+
+    NAME may be `cpu`, `cuda`, or `partial`: what interrupted installations left.
+    """
     paths = wiring.paths()
     use_case.remove_engine(paths, name)
     if as_json:

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from homecluster import wiring
+from homecluster.cli.aside import aside
 from homecluster.cli.output import print_document
 from homecluster.errors import HomeclusterError, InputError, PeerError
 from homecluster.store.cluster_state import ClusterState
@@ -20,11 +21,11 @@ DEFAULT_PORT = 7433
 @click.command()
 @click.option("--new", "is_new", is_flag=True, help="Make a new cluster with this PC as its coordinator.")  # fmt: skip
 @click.option("--name", metavar="N", help="This PC's name in the cluster (default: its host name).")
-@click.option("--token-file", type=click.Path(path_type=Path), metavar="F", help="The join token; `-` reads it from standard input.")  # fmt: skip
+@click.option("--token-file", type=click.Path(path_type=Path), metavar="FILE", help="The join token; `-` reads it from standard input.")  # fmt: skip
 @click.option("--address", metavar="HOST:PORT", help="Where the coordinator listens, if it is not found by itself.")  # fmt: skip
 @click.option("--interface", metavar="IF", help="The network interface to use; a VPN only if it is named here.")  # fmt: skip
 @click.option("--port", type=click.IntRange(1024, 65535), default=DEFAULT_PORT, show_default=True, help="With --new: where the coordinator listens.")  # fmt: skip
-@click.option("--from-backup", type=click.Path(path_type=Path), metavar="F", help="With --new: take over the cluster of a backup made by `homecluster token --backup`.")  # fmt: skip
+@click.option("--from-backup", type=click.Path(path_type=Path), metavar="FILE", help="With --new: take over the cluster of a backup made by `homecluster token --backup`.")  # fmt: skip
 @click.option("--foreground/--background", default=False, help="Keep the agent in this terminal, or start it behind (default).")  # fmt: skip
 @click.option("--yes", is_flag=True, help="Do not ask before trusting the cluster.")
 @click.option("--json", "as_json", is_flag=True, help="Print one document.")
@@ -51,7 +52,7 @@ def join(
     if is_new and token_file is not None:
         raise InputError(
             "--new makes a cluster and --token-file joins one: choose one of the two",
-            hint="homecluster join --token-file F",
+            hint="homecluster join --token-file FILE",
         )
     state = known = use_case.current_state(home)
     if state is not None and (is_new or token_file is not None):
@@ -72,9 +73,7 @@ def join(
             yes=yes,
         )
     if foreground:
-        click.echo(
-            f"agent of {state.node} in the cluster of {state.name}; Ctrl-C ends it", err=True
-        )
+        aside(f"agent of {state.node} in the cluster of {state.name}; Ctrl-C ends it")
         use_case.run_agent_here(home)
     use_case.start_agent(home)
     if known is not None and address is not None:
@@ -111,24 +110,24 @@ def _become_member(
     if from_backup is not None:
         if not is_new:
             raise InputError(
-                "--from-backup goes with --new", hint="homecluster join --new --from-backup F"
+                "--from-backup goes with --new", hint="homecluster join --new --from-backup FILE"
             )
         return choice.take_over(home, from_backup, name=own, interface=interface, port=port)
     if is_new:
         return choice.create(home, name=own, interface=interface, port=port)
     found = choice.find_clusters(interface) if token_file is None and address is None else ()
     if token_file is None and address is None and not found:
-        click.echo("no cluster was found on this network: making a new one", err=True)
+        aside("no cluster was found on this network: making a new one")
         return choice.create(home, name=own, interface=interface, port=port)
     for one in found:
         where = ", ".join(f"{host} port {port}" for host, port in one.addresses)
-        click.echo(f"found the cluster of {one.name} at {where}; its token decides", err=True)
+        aside(f"found the cluster of {one.name} at {where}; its token decides")
     token = choice.read_token(token_file) if token_file else choice.typed_token(_ask_token)
     introduction = choice.introduced(token, address, interface)
     _confirm(choice.trust_text(introduction, getpass.getuser()), yes=yes)
     state = choice.join(home, token, introduction, name=own, interface=interface)
     if (changed := choice.changed_name(own, state.node)) is not None:
-        click.echo(changed, err=True)
+        aside(changed)
     return state
 
 
@@ -136,14 +135,14 @@ def _ask_token() -> str:
     if not sys.stdin.isatty():
         raise InputError(
             "a token is needed, and there is no terminal to ask on",
-            hint="on a PC of the cluster: homecluster token; here: homecluster join --token-file F",
+            hint="on a PC of the cluster: homecluster token; here: homecluster join --token-file FILE",
         )
     return str(click.prompt("token (homecluster token prints one)", hide_input=True, err=True))
 
 
 def _confirm(text: str, *, yes: bool) -> None:
     """Show whom this PC is about to trust, and ask."""
-    click.echo(text, err=True)
+    aside(text)
     if yes:
         return
     if not sys.stdin.isatty():
@@ -170,13 +169,13 @@ def _tell(state: ClusterState, trouble: str | None, home: Path, *, as_json: bool
     place = f" at {status['address']} port {status['port']}" if status["address"] else ""
     if state.is_coordinator:
         click.echo(f"{state.node} is the coordinator of its cluster{place}")
-        click.echo("  another PC joins with a token: homecluster token", err=True)
+        aside("  another PC joins with a token: homecluster token")
     else:
         click.echo(f"{state.node} is a member of the cluster of {state.name}")
     if trouble is not None:
-        click.echo(f"warning: {trouble}", err=True)
+        aside(f"warning: {trouble}")
     for line in _limits(state):
-        click.echo(line, err=True)
+        aside(line)
 
 
 def _limits(state: ClusterState) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from homecluster import wiring
+from homecluster.cli.aside import aside
 from homecluster.cli.output import print_document
 
 SCHEMA = "homecluster.left/1"
@@ -30,12 +31,9 @@ def leave(*, force: bool, as_json: bool) -> int:
         return 0
     click.echo(f"this PC has left the cluster of {left.cluster}")
     if left.members_told:
-        click.echo(
-            f"  {left.members_told} of its PCs were told that it has ended; there: homecluster leave",
-            err=True,
+        aside(
+            f"  {left.members_told} of its PCs were told that it has ended; there: homecluster leave"
         )
     if not left.coordinator_knows:
-        click.echo(
-            "  the coordinator does not know: homecluster revoke, on a PC of the cluster", err=True
-        )
+        aside("  the coordinator does not know: homecluster revoke, on a PC of the cluster")
     return 0

@@ -15,6 +15,7 @@ from homecluster.app.probe_members import keep_reports, probe_members
 from homecluster.app.scan import described_node, scan
 from homecluster.app.this_pc import this_pc
 from homecluster.cli import render_probe
+from homecluster.cli.aside import aside, progress
 from homecluster.cli.output import print_document
 from homecluster.errors import InputError, MissingError
 from homecluster.store.cluster_table import cluster_table
@@ -35,7 +36,7 @@ ENGINE_MISSING = 3
 @click.option(
     "--full", "size", flag_value="full", default="full", help="The link in about 8 s (default)."
 )
-@click.option("--token-file", type=click.Path(path_type=Path), metavar="F", help="The token that `netprobe serve` on HOST was given.")  # fmt: skip
+@click.option("--token-file", type=click.Path(path_type=Path), metavar="FILE", help="The token that `netprobe serve` on HOST was given.")  # fmt: skip
 @click.option("--describes", type=click.Path(path_type=Path), metavar="FILE", help="What `homecluster probe --json` printed on HOST: its devices.")  # fmt: skip
 @click.option("--between", nargs=2, metavar="A B", help="In a cluster: only these two members and their link.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Measure devices again that are known.")
@@ -59,15 +60,15 @@ def probe(
     HOST needs a listener for its part of the link; type there:
       netprobe serve --bind ITS-ADDRESS --token-file token
     and here:
-      homecluster probe ITS-ADDRESS --token-file token --describes its-devices.json
-    where its-devices.json is what `homecluster probe --json` printed there.
+      homecluster probe ITS-ADDRESS --token-file token --describes its.json
+    where its.json is what `homecluster probe --json` printed there.
     """  # noqa: D301 - click looks for the backspace itself
     if host is not None:
         return _link(host, size=size, token_file=token_file, describes=describes, as_json=as_json)
     if token_file or describes:
         raise InputError(
             "--token-file and --describes are about another PC, and no HOST was named",
-            hint="homecluster probe HOST --token-file F --describes FILE",
+            hint="homecluster probe HOST --token-file FILE --describes FILE",
         )
     paths = wiring.paths()
     members = wiring.members()
@@ -78,11 +79,11 @@ def probe(
             "--between is about members, and this PC is in no cluster",
             hint="homecluster join makes it a member.",
         )
-    measured = measure_this_pc(paths, force=force, tell=_tell)
+    measured = measure_this_pc(paths, force=force, tell=progress)
     if as_json:
         print_document(cluster_table(measured.cluster))
         if measured.missing_engine is not None:
-            click.echo(f"not measured: {measured.missing_engine}", err=True)
+            aside(f"not measured: {measured.missing_engine}")
     else:
         render_probe.show(measured)
     return 0 if measured.missing_engine is None else ENGINE_MISSING
@@ -98,21 +99,17 @@ def _members(
     as_json: bool,
 ) -> int:
     found = probe_members(
-        members, plan=size, devices=size == "full", force=force, tell=_tell, between=between
+        members, plan=size, devices=size == "full", force=force, tell=progress, between=between
     )
     keep_reports(paths, found.reports)
     keep_live_cluster(members, found.cluster)
     if as_json:
         print_document(cluster_table(found.cluster))
         for line in render_probe.troubles(found):
-            click.echo(line, err=True)
+            aside(line)
     else:
         render_probe.show_members(found)
     return found.exit_code
-
-
-def _tell(text: str) -> None:
-    click.echo(f"  {text}", err=True)
 
 
 def _link(
@@ -133,7 +130,7 @@ def _link(
         here=here,
         far=far,
         paths=wiring.paths(),
-        on_progress=lambda doing: click.echo(f"  {doing} …", err=True),
+        on_progress=lambda doing: progress(f"{doing} …"),
     )
     scanned = asyncio.run(until_interrupted(work))
     if as_json:

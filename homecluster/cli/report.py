@@ -9,6 +9,7 @@ import click
 
 from homecluster import wiring
 from homecluster.app.plan import only
+from homecluster.cli.aside import aside
 from homecluster.cli.output import print_document
 from homecluster.cli.workload_options import (
     node_names,
@@ -56,7 +57,7 @@ def report(
     page = page_document(facts)
     if target is not None:
         write_private(target, report_html(page).encode())
-        click.echo(f"wrote {target}: open it in a browser", err=True)
+        aside(f"wrote {target}: open it in a browser")
     if as_json:
         print_document(page)
     return 0

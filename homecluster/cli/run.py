@@ -10,6 +10,7 @@ import click
 from homecluster import wiring
 from homecluster.app import recipes as use_case
 from homecluster.cli import render_recipes
+from homecluster.cli.aside import aside, progress
 from homecluster.cli.output import print_document
 from homecluster.domain.plan import PlanSet
 from homecluster.domain.recipe import JobStep, PlanStep, Recipe
@@ -40,10 +41,8 @@ def run(*, recipe: str, small: bool, dry_run: bool, as_json: bool) -> int:
         return _dry_run(found, as_json=as_json)
     if isinstance(found.step, PlanStep):
         return _plan(found.step, folder, as_json=as_json)
-    click.echo(f"{found.title}: about {found.minutes:g} min", err=True)
-    ran = use_case.run_job(
-        wiring.paths(), found, found.step, lambda line: click.echo(f"  {line}", err=True)
-    )
+    aside(f"{found.title}: about {found.minutes:g} min")
+    ran = use_case.run_job(wiring.paths(), found, found.step, progress)
     if as_json:
         print_document(use_case.run_document(found, ran))
     else:

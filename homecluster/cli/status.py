@@ -9,6 +9,7 @@ from homecluster.app import gang_share, jobs
 from homecluster.app.copy_share import COPIES
 from homecluster.app.train_share import TRAININGS
 from homecluster.cli import render_jobs
+from homecluster.cli.aside import aside
 from homecluster.cli.output import print_document
 from homecluster.store.job_document import STATUS_SCHEMA
 
@@ -21,8 +22,8 @@ def status(*, job: str | None, everything: bool, as_json: bool) -> int:
     """Say which jobs run on this PC, and how the last one ended."""
     views = jobs.look_at_all(wiring.paths().jobs)
     for name, wrong in jobs.damaged(wiring.paths().jobs):
-        click.echo(f"warning: {name} cannot be told: {wrong}", err=True)
-        click.echo("  hint: homecluster down --all ends whatever of it still runs", err=True)
+        aside(f"warning: {name} cannot be told: {wrong}")
+        aside("  hint: homecluster down --all ends whatever of it still runs")
     if job is not None:
         views = (jobs.choose(views, job),)
     elif not everything:

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from homecluster import wiring
+from homecluster.cli.aside import aside
 from homecluster.cli.output import print_document
 
 SCHEMA = "homecluster.token/1"
@@ -41,10 +42,9 @@ def token(*, operator: bool, backup: Path | None, as_json: bool) -> int:
         print_document({"schema": SCHEMA, **answer})
         return 0
     click.echo(answer["token"])
-    click.echo(
+    aside(
         f"  admits one PC as {answer['role']} within {answer['lifetime_s'] / 60:.0f} minutes; "
-        "there: homecluster join",
-        err=True,
+        "there: homecluster join"
     )
     return 0
 

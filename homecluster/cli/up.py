@@ -15,6 +15,7 @@ from homecluster.app.dry_run import DryRun
 from homecluster.app.plan import make_plans
 from homecluster.app.speculation import with_drafts
 from homecluster.cli import render_jobs, render_start
+from homecluster.cli.aside import aside, progress
 from homecluster.cli.output import print_document
 from homecluster.cli.train_options import train_options
 from homecluster.cli.up_training import run_options, up_train
@@ -121,14 +122,14 @@ def up(
     homecluster up --model gpt2 --random-weights
     homecluster up --model ./my-model --concurrency 8 --detach
     homecluster up --model gpt2 --replicas 2 --nodes desk,laptop
-    homecluster up --train --model ./my-model --method lora --data rows.jsonl --output tuned
+    homecluster up --train --model ./my-model --data rows.jsonl --output tuned
     """  # noqa: D301 - click looks for the backspace itself
     if train:
         return up_train(
             model, flags | {"trust_network": trust_network}, quantization=quantization,
             random_weights=random_weights, dry_run=dry_run, as_json=as_json,
         )  # fmt: skip
-    home = launching.home_of(wiring.here(), wiring.members(), _say)
+    home = launching.home_of(wiring.here(), wiring.members(), aside)
     found, plans = _plans(home, model, plan_file, quantization, flags)
     wanted = use_case.Wanted(
         found=found,
@@ -147,12 +148,8 @@ def up(
         return _dry_run(home, plans, launching.dry_run(home, plans, wanted, options), as_json)
     launcher = launching.make_ready(home, plans, wanted, options)
     _warn(home, plans, launcher)
-    started = launcher.launch(lambda line: _say(f"  {line}"))
+    started = launcher.launch(progress)
     return _wait(started, detach=detach, as_json=as_json)
-
-
-def _say(line: str) -> None:
-    click.echo(line, err=True)
 
 
 def _plans(
@@ -178,7 +175,7 @@ def _plans(
 
 def _dry_run(home: Home, plans: PlanSet, found: DryRun, as_json: bool) -> int:
     for words in found.missing:
-        _say(f"missing: {words}")
+        aside(f"missing: {words}")
     if not as_json:
         render_jobs.show_commands(found.spec)
         return 0
@@ -194,11 +191,11 @@ def _dry_run(home: Home, plans: PlanSet, found: DryRun, as_json: bool) -> int:
 
 def _warn(home: Home, plans: PlanSet, launcher: launching.Launcher) -> None:
     for other in use_case.others_running(home.here.paths):
-        _say(f"note: {other.folder.job_id} is running too and takes memory and cores")
+        aside(f"note: {other.folder.job_id} is running too and takes memory and cores")
     for name in launching.unmeasured(home, launching.choose(home, plans)):
-        _say(f"note: {name} was not measured, so the prediction is rough: homecluster probe")
+        aside(f"note: {name} was not measured, so the prediction is rough: homecluster probe")
     for note in launcher.notes():
-        _say(f"note: {note}")
+        aside(f"note: {note}")
 
 
 def _wait(started: use_case.Up, *, detach: bool, as_json: bool) -> int:
@@ -211,11 +208,11 @@ def _wait(started: use_case.Up, *, detach: bool, as_json: bool) -> int:
             render_start.show_start(view)
         if detach:
             return 0
-        click.echo("Ctrl-C stops it", err=True)
+        aside("Ctrl-C stops it")
         for view in use_case.follow(started):
             _raise_failure(view)
     except KeyboardInterrupt:
-        click.echo("stopping it …", err=True)
+        aside("stopping it …")
         job_end.stop(jobs.look(started.folder))
         raise
     return 0

@@ -18,6 +18,7 @@ from homecluster.app.train_order import order_table, settings_of
 from homecluster.app.train_ready import Run, make_ready
 from homecluster.app.train_run import SETTINGS
 from homecluster.cli import render_train
+from homecluster.cli.aside import aside, progress
 from homecluster.cli.output import print_document
 from homecluster.cli.train_options import train_from
 from homecluster.cli.workload_options import node_names
@@ -62,7 +63,7 @@ def up_train(
             "--train needs --model, --data and --output",
             hint="homecluster up --train --model gpt2 --random-weights --data rows.jsonl --output tuned",
         )
-    home = launching.home_of(wiring.here(), wiring.members(), _say)
+    home = launching.home_of(wiring.here(), wiring.members(), aside)
     found = wiring.model(model, quantization)
     workload = train_from(flags)
     nodes = tuple(NodeId(name) for name in node_names(flags))
@@ -86,7 +87,7 @@ def up_train(
     )
     if dry_run:
         return _dry_run(home, plans_of(home.cluster, nodes), asked, as_json=as_json)
-    document = use_case.train(home, plans_of, asked, lambda line: _say(f"  {line}"))
+    document = use_case.train(home, plans_of, asked, progress)
     if as_json:
         print_document(document)
     else:
@@ -118,7 +119,3 @@ def _dry_run(home: Home, plans: TrainPlanSet, asked: use_case.Training, *, as_js
             ]  # fmt: skip
     print_document(document)
     return 0
-
-
-def _say(line: str) -> None:
-    click.echo(line, err=True)

@@ -20,9 +20,11 @@ def shell(command: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("verb", [(), *((verb,) for verb in VERBS)])
-def test_help_shows_no_mark_of_its_own_source(verb: tuple[str, ...]) -> None:
-    ran = run(*verb, "--help")
+def test_help_fits_its_terminal_and_shows_no_mark_of_its_own_source(verb: tuple[str, ...]) -> None:
+    ran = run(*verb, "--help", columns=80)
     assert (ran.code, "\\b" in ran.out, "\b" in ran.out) == (0, False, False), ran.out
+    assert all(len(line) <= 80 for line in ran.out.splitlines()), ran.out
+    assert "..." not in ran.out.replace("[ARGS]...", ""), ran.out
 
 
 def test_examples_in_a_help_keep_their_lines() -> None:
