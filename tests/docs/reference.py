@@ -13,6 +13,12 @@ from netprobe.cli.main import cli as netprobe
 
 TARGET = Path(__file__).parents[2] / "docs" / "cli.md"
 _WIDTH = 100
+_COMPLETION = """\
+## Completion by Tab
+
+- bash, in `~/.bashrc`: `eval "$(_HOMECLUSTER_COMPLETE=bash_source homecluster)"`
+- zsh, in `~/.zshrc`: `eval "$(_HOMECLUSTER_COMPLETE=zsh_source homecluster)"`
+- fish, in `~/.config/fish/config.fish`: `_HOMECLUSTER_COMPLETE=fish_source homecluster | source`"""
 _EXIT_CODES = """\
 ## Exit codes
 
@@ -35,6 +41,8 @@ def reference() -> str:
         "Made from `--help` by `python -m tests.docs.reference`; a test keeps it in step.",
         "",
         _EXIT_CODES,
+        "",
+        _COMPLETION,
     ]
     for verb in VERBS:
         command = cli.get_command(click.Context(cli), verb)
