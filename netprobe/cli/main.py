@@ -37,12 +37,12 @@ class _Verbs(click.Group):
 @click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="netprobe")
 def cli() -> None:
-    r"""Measure what a link between two PCs really does, each way, in seconds.
+    """Measure what a link between two PCs really does, each way, in seconds.
 
     \b
-    On one PC:    netprobe serve --token-file F
-    On the other: netprobe run HOST --token-file F
-    """
+    On one PC:    netprobe serve --token-file FILE
+    On the other: netprobe run HOST --token-file FILE
+    """  # noqa: D301 - click looks for the backspace itself
 
 
 def main() -> None:
@@ -58,8 +58,14 @@ def _code(command: Callable[[], object]) -> int:
         if error.hint:
             click.echo(f"  hint: {error.hint}", err=True)
         return error.exit_code
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
+        return error.exit_code
+    except click.ClickException as error:
+        told = error.format_message().removesuffix(".")
+        click.echo(f"error: {told[:1].lower()}{told[1:]}", err=True)
+        context = error.ctx if isinstance(error, click.UsageError) else None
+        click.echo(f"  hint: {context.command_path if context else 'netprobe'} --help", err=True)
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted", err=True)

@@ -22,12 +22,18 @@ from netprobe.types import FailureKind
     "hosts_file",
     required=True,
     type=click.Path(path_type=Path),
+    metavar="FILE",
     help="One a line: [NAME] HOST[:PORT] [TOKEN-FILE].",
 )
-@click.option("--token-file", type=click.Path(path_type=Path), help="For the hosts that name none.")
+@click.option(
+    "--token-file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="For the hosts that name none.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One netprobe.matrix/1 document on stdout.")
 def matrix(hosts_file: Path, token_file: Path | None, as_json: bool) -> int:
-    """Probe every pair of the hosts in a file; each runs `netprobe serve`.
+    """Probe every pair of hosts that run `netprobe serve`.
 
     Exit 0: all measured. 1: measured, with failures. 4: nothing could be measured.
     """
@@ -65,7 +71,8 @@ def read_hosts(path: Path, token: bytes | None) -> tuple[Host, ...]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read hosts file {path}: {error}") from error
+        why = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise InputError(f"cannot read hosts file {path}: {why}") from error
     hosts: dict[str, Host] = {}
     for number, line in enumerate(lines, 1):
         words = line.partition("#")[0].split()

@@ -20,7 +20,10 @@ from netprobe.types import FULL, QUICK, FailureKind, Report
 @click.option("--quick", "size", flag_value="quick", help="About 2 s, without iperf3.")
 @click.option("--full", "size", flag_value="full", default="full", help="About 8 s (default).")
 @click.option(
-    "--token-file", type=click.Path(path_type=Path), help="The one that HOST serves with."
+    "--token-file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The one that HOST serves with.",
 )
 @click.option(
     "--engine-python",

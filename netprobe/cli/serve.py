@@ -20,10 +20,21 @@ _EVERYWHERE: Final = ("0.0.0.0", "::")  # noqa: S104 - only with a token
 
 
 @click.command()
-@click.option("--bind", metavar="A", help="Address to serve; with a token by default every one.")
-@click.option("--port", default=DEFAULT_PORT, show_default=True, type=click.IntRange(0, 65535))
 @click.option(
-    "--token-file", type=click.Path(path_type=Path), help="Only who holds it may measure."
+    "--bind", metavar="ADDRESS", help="Address to serve; with a token by default every one."
+)
+@click.option(
+    "--port",
+    default=DEFAULT_PORT,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    help="Port to serve; 0: any free one.",
+)
+@click.option(
+    "--token-file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Only who holds it may measure.",
 )
 @click.option(
     "--engine-python",
