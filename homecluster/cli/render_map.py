@@ -13,8 +13,14 @@ from homecluster.planner.link_places import LinkPlace
 from homecluster.planner.ranking import MULTI_PC_MARGIN
 from homecluster.planner.sensitivity import Sensitivity
 
-_SHADES = ("on grey11", "on grey15", "on dark_green", "on green4", "on green3")
-"""From slow to fast; behind white figures."""
+_SHADES = (
+    "bright_white on grey11",
+    "bright_white on grey15",
+    "bright_white on dark_green",
+    "bright_white on green4",
+    "black on green3",
+)
+"""From slow to fast; figures that can be read on them, whatever the terminal's background."""
 _NAMED_PAIRS = 3
 
 
@@ -41,7 +47,7 @@ def _cell(rate: float, found: Sensitivity, is_own: bool) -> str:
     shown = f"[{format_rate(rate)}]" if is_own else format_rate(rate)
     if _wins(rate, found):
         shown += " *"
-    return f"[white {_shade(rate, found)}]{escape(shown)}[/]"
+    return f"[{_shade(rate, found)}]{escape(shown)}[/]"
 
 
 def _wins(rate: float, found: Sensitivity) -> bool:
