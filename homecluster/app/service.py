@@ -74,9 +74,7 @@ def service(
         )
     if keeper is Keeper.WSL_WITHOUT_SYSTEMD:
         return Service(keeper=keeper, unit=None, file=None, steps=_wsl_steps(user, environment))
-    steps = (
-        "homecluster join   (after each start of this PC; a line `@reboot` in crontab does it)",
-    )
+    steps = ("homecluster join   (after each start; `@reboot` in crontab does it)",)
     return Service(keeper=keeper, unit=None, file=None, steps=steps)
 
 

@@ -118,7 +118,7 @@ def show_ready(view: JobView) -> None:
 def show_jobs(views: Sequence[JobView]) -> None:
     out = console()
     if not views:
-        out.print("no jobs; start one: homecluster up --model gpt2")
+        out.print("no job is running; start one: homecluster up --model gpt2")
         return
     table = plain_table("job", "state", "address", "model", "since", "memory", right=("memory",), folds=("state",))  # fmt: skip
     for view in views:

@@ -29,7 +29,9 @@ def show_recipes(recipes: Sequence[Recipe]) -> None:
     out = console()
     titles = ("recipe", "takes", "needs", "downloads", "shows")
     narrow = out.width < _WIDE
-    table = plain_table(*(titles[:2] + titles[4:] if narrow else titles), folds=titles[4:])
+    table = plain_table(
+        *(titles[:2] + titles[4:] if narrow else titles), right=("takes",), folds=titles[4:]
+    )
     for one in recipes:
         needs = "CPU engine" if one.needs_engine else "nothing"
         table.add_row(

@@ -107,12 +107,12 @@ def _from_file(path: Path, *, name: str, source: str, hub_id: str | None = None)
 
 def _from_hub(reference: str, environment: Mapping[str, str]) -> FoundModel:
     if not hub.is_hub_id(reference):
-        raise _unknown(reference, f"there is no model {reference!r}")
+        raise _unknown(reference, f"no model is called {reference!r}")
     cached = hub.cached_folder(reference, environment)
     if cached is not None:
         return _from_file(cached / "config.json", name=reference, source="cache", hub_id=reference)
     if "/" not in reference:
-        raise _unknown(reference, f"no model is known by the name {reference}")
+        raise _unknown(reference, f"no model is called {reference!r}")
     try:
         text = hub.fetch_config(reference)
     except InputError as error:

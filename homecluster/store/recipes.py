@@ -56,7 +56,7 @@ def find_recipe(reference: str) -> tuple[Recipe, Path]:
     close = get_close_matches(reference[:80], names, n=1, cutoff=0.4)
     hint = f"did you mean {close[0]!r}?" if close else f"bundled: {', '.join(names)}."
     raise InputError(
-        f"there is no recipe {reference[:80]!r}", hint=f"{hint} A file's name ends in .toml."
+        f"no recipe is called {reference[:80]!r}", hint=f"{hint} A file's name ends in .toml."
     )
 
 

@@ -138,7 +138,7 @@ def test_a_plan_file_that_is_none_is_wrong_input(
 
 def test_without_jobs_looking_at_all_of_them_is_fine(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run("status", capsys=capsys)
-    assert (code, "no jobs" in out) == (0, True)
+    assert (code, "no job is running" in out) == (0, True)
     assert run("status", "--json", capsys=capsys)[1].strip().startswith("{")
     assert run("down", "--all", capsys=capsys)[0] == 0
 
