@@ -11,23 +11,18 @@ from homecluster.domain.layout import Copy
 from homecluster.domain.model import ModelSpec
 from homecluster.domain.plan import BreakEven, BreakEvenState, Rejection, Verdict, VerdictKind
 from homecluster.domain.topology import Cluster
-from homecluster.domain.units import format_bytes, format_link_rate, format_rate, format_seconds
+from homecluster.domain.units import format_bytes, format_rate
 from homecluster.domain.workload import Serve
-from homecluster.planner import candidates, explain
+from homecluster.planner import break_even, candidates, explain
 from homecluster.planner.estimate import Estimator
 from homecluster.planner.found import Found, Result
 from homecluster.planner.network import Fabric
 from homecluster.planner.problem import Pins, Problem
 from homecluster.planner.ranking import MULTI_PC_MARGIN
 from homecluster.planner.rules import Refusal
-from homecluster.planner.threshold import largest_that_wins
 from homecluster.planner.what_if import with_links
 
-NO_BREAK_EVEN: Final = BreakEven(state=BreakEvenState.NEVER, rtt_s=None, bandwidth_bytes_per_s=None)
-
-_FASTEST_RTT_S, SLOWEST_RTT_S = 1e-6, 100.0
-SLOWEST_RATE, _FASTEST_RATE = 1e2, 1e13
-_PAIR = 2
+_PAIR: Final = 2
 
 
 def judge(cluster: Cluster, spec: ModelSpec, workload: Serve, result: Result) -> Verdict:
@@ -39,25 +34,9 @@ def judge(cluster: Cluster, spec: ModelSpec, workload: Serve, result: Result) ->
     """
     baseline = _best([one for one in result.found if not one.spans_pcs])
     beyond = _best([one for one in result.found if one.spans_pcs])
-    if baseline is None and beyond is None:
-        return Verdict(
-            kind=VerdictKind.CANNOT_RUN,
-            reason=_why_not(spec, result.rejections),
-            gain=None,
-            break_even=NO_BREAK_EVEN,
-        )
     if baseline is None:
-        assert beyond is not None
-        label = explain.describe(beyond.layout, len(beyond.nodes))
-        return Verdict(
-            kind=VerdictKind.MULTI_NODE_REQUIRED,
-            reason=f"no single PC holds {spec.name}{_shortfall(result.rejections)}; {label} gives {format_rate(beyond.rate)} tokens/s",
-            gain=None,
-            break_even=BreakEven(
-                state=BreakEvenState.ALWAYS, rtt_s=None, bandwidth_bytes_per_s=None
-            ),
-        )
-    even = break_even(cluster, spec, workload, result.found, baseline.rate)
+        return _without_baseline(spec, result, beyond)
+    even = pair_break_even(cluster, spec, workload, result.found, baseline.rate)
     if beyond is None:
         return Verdict(
             kind=VerdictKind.SINGLE_NODE,
@@ -65,16 +44,33 @@ def judge(cluster: Cluster, spec: ModelSpec, workload: Serve, result: Result) ->
             gain=None,
             break_even=even,
         )
-    gain = beyond.rate / baseline.rate
     return Verdict(
         kind=_kind(result.found, baseline),
-        reason=_reason(result, baseline, even),
-        gain=gain,
+        reason=_reason(result, baseline, beyond, even),
+        gain=beyond.rate / baseline.rate,
         break_even=even,
     )
 
 
-def break_even(
+def _without_baseline(spec: ModelSpec, result: Result, beyond: Found | None) -> Verdict:
+    """No single PC can run it; `beyond` is the best of several PCs."""
+    if beyond is None:
+        return Verdict(
+            kind=VerdictKind.CANNOT_RUN,
+            reason=_why_not(spec, result.rejections),
+            gain=None,
+            break_even=break_even.NEVER,
+        )
+    label = explain.describe(beyond.layout, len(beyond.nodes))
+    return Verdict(
+        kind=VerdictKind.MULTI_NODE_REQUIRED,
+        reason=f"no single PC holds {spec.name}{_shortfall(result.rejections)}; {label} gives {format_rate(beyond.rate)} tokens/s",
+        gain=None,
+        break_even=break_even.ALWAYS,
+    )
+
+
+def pair_break_even(
     cluster: Cluster, spec: ModelSpec, workload: Serve, found: Sequence[Found], baseline_rate: float
 ) -> BreakEven:
     """Where one copy over the best pair of PCs meets `baseline_rate` (output tokens/s).
@@ -83,25 +79,9 @@ def break_even(
     """
     best = _best([one for one in found if one.one_copy and len(one.nodes) == _PAIR])
     if best is None:
-        return NO_BREAK_EVEN
+        return break_even.NEVER
     rate = _PairRate(_only(cluster, best.nodes), spec, workload, best.layout.replicas[0])
-    if rate.at(_FASTEST_RTT_S, _FASTEST_RATE) < baseline_rate:
-        return NO_BREAK_EVEN
-    if rate.at(SLOWEST_RTT_S, SLOWEST_RATE) >= baseline_rate:
-        return BreakEven(state=BreakEvenState.ALWAYS, rtt_s=None, bandwidth_bytes_per_s=None)
-    slowest_rtt = largest_that_wins(
-        lambda rtt_s: rate.at(rtt_s, None) >= baseline_rate, _FASTEST_RTT_S, SLOWEST_RTT_S
-    )
-    least_rate = largest_that_wins(
-        lambda inverse: rate.at(None, 1 / inverse) >= baseline_rate,
-        1 / _FASTEST_RATE,
-        1 / SLOWEST_RATE,
-    )
-    return BreakEven(
-        state=BreakEvenState.AT,
-        rtt_s=slowest_rtt,
-        bandwidth_bytes_per_s=None if least_rate is None else 1 / least_rate,
-    )
+    return break_even.by_link(lambda rtt_s, bandwidth: rate.at(rtt_s, bandwidth) >= baseline_rate)
 
 
 class _PairRate:
@@ -151,10 +131,8 @@ def _copy_spans(one: Found) -> bool:
     )
 
 
-def _reason(result: Result, baseline: Found, even: BreakEven) -> str:
+def _reason(result: Result, baseline: Found, beyond: Found, even: BreakEven) -> str:
     """One sentence: the baseline, the best of several PCs and of one copy over them, and the break-even."""
-    beyond = _best([one for one in result.found if one.spans_pcs])
-    assert beyond is not None
     alone = f"{_on(baseline)} gives {format_rate(baseline.rate)} tokens/s"
     rivals = (
         f"{_on(beyond)} {format_rate(beyond.rate)} ({format_rate(beyond.rate / baseline.rate)}x)"
@@ -182,16 +160,11 @@ def _on(one: Found) -> str:
 def _even_words(even: BreakEven) -> str:
     if even.state is BreakEvenState.NEVER:
         return "no link would make one copy over two PCs faster than the best single PC"
-    ways = []
-    if even.rtt_s is not None:
-        ways.append(f"a round trip of {format_seconds(even.rtt_s)} or less at this bandwidth")
-    if even.bandwidth_bytes_per_s is not None:
-        ways.append(f"{format_link_rate(even.bandwidth_bytes_per_s)} or more at this round trip")
-    if not ways:
-        return (
-            "one copy over two PCs would pay only on a link better in both round trip and bandwidth"
-        )
-    return f"one copy over two PCs breaks even from {' or '.join(ways)}"
+    if even.state is BreakEvenState.ALWAYS:
+        return "one copy over two PCs pays on any link"
+    if thresholds := break_even.thresholds(even):
+        return f"one copy over two PCs breaks even from {thresholds}"
+    return "one copy over two PCs would pay only on a link better in both round trip and bandwidth"
 
 
 def _shortfall(rejections: Sequence[Rejection]) -> str:

@@ -15,5 +15,5 @@ def test_a_pair_whose_only_split_no_candidate_makes_still_has_a_break_even(
     home, spec, workload = cluster(node("a"), node("b")), model(), Serve()
     found = search(home, spec, workload, Pins()).found
     monkeypatch.setattr(candidates, "spanning_copies", lambda _problem: ())
-    even = verdict.break_even(home, spec, workload, found, baseline_rate=1.0)
+    even = verdict.pair_break_even(home, spec, workload, found, baseline_rate=1.0)
     assert even.state in set(BreakEvenState)

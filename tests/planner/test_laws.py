@@ -16,10 +16,10 @@ from homecluster.domain.plan import BreakEvenState, PlanSet, VerdictKind
 from homecluster.domain.topology import Cluster
 from homecluster.domain.units import GIB
 from homecluster.domain.workload import Goal, Serve
+from homecluster.planner.break_even import SLOWEST_RATE, SLOWEST_RTT_S
 from homecluster.planner.estimate import Estimator
 from homecluster.planner.plan import plan
 from homecluster.planner.problem import Pins
-from homecluster.planner.verdict import SLOWEST_RATE, SLOWEST_RTT_S
 from homecluster.planner.what_if import with_links
 from tests.builders import cluster, model, node
 from tests.strategies import WORKLOADS, clusters, links, models, nodes, renamed
