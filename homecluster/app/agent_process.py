@@ -25,7 +25,7 @@ from homecluster.app.verbs import all_verbs, job_port
 from homecluster.errors import HomeclusterError, MissingError
 from homecluster.inventory.addresses import address_on
 from homecluster.store.cluster_state import ClusterState, read_state
-from homecluster.store.paths import Paths, paths_from
+from homecluster.store.paths import Paths, paths_at
 
 MODULE = "homecluster.app.agent_process"
 LOG_BYTES, LOGS = 2_000_000, 3
@@ -96,7 +96,7 @@ def _surroundings(home: Path, state: ClusterState) -> Surroundings:
 
 
 def paths_of_home(home: Path) -> Paths:
-    return paths_from({**os.environ, "HOMECLUSTER_HOME": str(home)})
+    return paths_at(home, os.environ)
 
 
 def _log_to(path: Path) -> None:

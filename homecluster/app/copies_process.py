@@ -25,7 +25,7 @@ from homecluster.launch.bounded_log import BoundedLog
 from homecluster.router.watch import Patience
 from homecluster.store import copies_store
 from homecluster.store.job_store import JobFolder, read_launch
-from homecluster.store.paths import Paths, paths_from
+from homecluster.store.paths import Paths, paths_at
 
 _KEY_BYTES = 24
 
@@ -34,7 +34,7 @@ def main(folder: JobFolder) -> int:
     """0 after a stop that was asked for, 5 after a failure; state.json has the story."""
     from homecluster.agent.local import LocalAgent  # noqa: PLC0415 - copies on this PC alone need no agent
 
-    paths = paths_from({**os.environ, "HOMECLUSTER_HOME": str(folder.path.parent.parent)})
+    paths = paths_at(folder.path.parent.parent, os.environ)
     return conduct(folder, paths, LocalAgent(paths.home))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from homecluster.agent.verbs import Asked, Body, Verb
 from homecluster.domain.member import Role
-from homecluster.store.paths import Paths, paths_from
+from homecluster.store.paths import Paths, paths_at
 
 
 def _copy(word: str, asked: Asked, body: Body) -> Mapping[str, Any]:
@@ -57,7 +57,7 @@ def _offer_engine(asked: Asked, body: Body) -> Mapping[str, Any]:
 
 
 def _paths(asked: Asked) -> Paths:
-    return paths_from({**os.environ, "HOMECLUSTER_HOME": str(asked.home)})
+    return paths_at(asked.home, os.environ)
 
 
 VERBS = (

@@ -22,7 +22,7 @@ from homecluster.launch.forward import Forwarder
 from homecluster.store import gang_store
 from homecluster.store.gang_store import GangRecord
 from homecluster.store.job_store import JobFolder, Launch, read_launch
-from homecluster.store.paths import paths_from
+from homecluster.store.paths import paths_at
 
 MODULE = "homecluster.app.gang_process"
 
@@ -31,7 +31,7 @@ def main(folder: JobFolder) -> int:
     """0 after a stop that was asked for, 5 after a failure; state.json has the story."""
     from homecluster.agent.local import LocalAgent  # noqa: PLC0415 - tests lead with members of their own
 
-    paths = paths_from({**os.environ, "HOMECLUSTER_HOME": str(folder.path.parent.parent)})
+    paths = paths_at(folder.path.parent.parent, os.environ)
     return lead(folder, LocalAgent(paths.home))
 
 

@@ -25,7 +25,7 @@ from homecluster.launch.ports import is_loopback
 from homecluster.store import share_files
 from homecluster.store.engine_store import find_engine
 from homecluster.store.job_store import JobFolder, write_launch
-from homecluster.store.paths import Paths, paths_from
+from homecluster.store.paths import Paths, paths_at
 
 _LEASE_PAUSE_S = 1.0
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -96,7 +96,7 @@ def _prepare(paths: Paths, folder: JobFolder, tell: Tell) -> None:
 
 def _paths_of(folder: JobFolder) -> Paths:
     """The home that the share's folder is in; the engines where the environment says."""
-    return paths_from({**os.environ, "HOMECLUSTER_HOME": str(folder.path.parent.parent)})
+    return paths_at(folder.path.parent.parent, os.environ)
 
 
 def _raise(number: int, _frame: object) -> None:

@@ -9,13 +9,13 @@ from typing import Any
 
 from homecluster.agent.verbs import Asked, Body, Verb
 from homecluster.domain.member import Role
-from homecluster.store.paths import paths_from
+from homecluster.store.paths import paths_at
 
 
 def _share(word: str, asked: Asked, body: Body) -> Mapping[str, Any]:
     from homecluster.app import gang_share  # noqa: PLC0415 - an agent that runs no gang stays small
 
-    paths = paths_from({**os.environ, "HOMECLUSTER_HOME": str(asked.home)})
+    paths = paths_at(asked.home, os.environ)
     match word:
         case "check":
             return gang_share.check(paths, body)

@@ -25,7 +25,7 @@ from homecluster.inventory.neighbours import read_neighbours
 from homecluster.store.cluster_state import read_state
 from homecluster.store.cluster_table import cluster_table
 from homecluster.store.engine_store import find_engine
-from homecluster.store.paths import Paths, paths_from
+from homecluster.store.paths import Paths, paths_at
 from netprobe.types import DEFAULT_PORT, FailureKind
 
 PORTS: Final = tuple(range(DEFAULT_PORT, DEFAULT_PORT + 8))
@@ -174,7 +174,7 @@ def _engine_python(asked: Asked, body: Body) -> str | None:
 
 
 def _paths(asked: Asked) -> Paths:
-    return paths_from({**os.environ, "HOMECLUSTER_HOME": str(asked.home)})
+    return paths_at(asked.home, os.environ)
 
 
 def _token(body: Body) -> str:

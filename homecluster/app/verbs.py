@@ -11,7 +11,7 @@ from homecluster.agent.verbs import Asked, Body, Verb
 from homecluster.app import copy_verbs, gang_verbs, train_verbs
 from homecluster.domain.member import Role
 from homecluster.store.job_port import port_of
-from homecluster.store.paths import Paths, paths_from
+from homecluster.store.paths import Paths, paths_at
 
 _PROBE_VERBS = (
     *("inventory", "probe.devices", "probe.listen", "probe.link", "probe.close"),
@@ -23,7 +23,7 @@ _STARTED_S = time.monotonic()
 
 def paths_of(asked: Asked) -> Paths:
     """Where this PC's state is, for handlers."""
-    return paths_from({**os.environ, "HOMECLUSTER_HOME": str(asked.home)})
+    return paths_at(asked.home, os.environ)
 
 
 def all_verbs() -> tuple[Verb, ...]:

@@ -11,8 +11,6 @@ from homecluster.planner.weights import VOCABULARY_PADDING
 
 MINIMUM_CAPABILITY = (7, 5)
 BF16_CAPABILITY = (8, 0)
-FP8_CAPABILITY = (8, 9)
-"""Below, vLLM runs FP8 checkpoints weight-only through Marlin, from 8.0 on."""
 
 CPU_HEAD_SIZES = (32, 64, 80, 96, 112, 128, 160, 192, 224, 256, 512)
 """vLLM 0.32, `CPUAttentionBackend.get_supported_head_sizes`."""

@@ -60,3 +60,8 @@ def paths_from(environment: Mapping[str, str]) -> Paths:
     return Paths(
         home=home, engines=Path(engines).expanduser().absolute() if engines else home / "engines"
     )
+
+
+def paths_at(home: Path, environment: Mapping[str, str]) -> Paths:
+    """As `paths_from`, for an agent or a job that was told its home; the engines may still lie apart."""
+    return paths_from({**environment, "HOMECLUSTER_HOME": str(home)})
