@@ -124,7 +124,10 @@ class LocalAgent:
             raise self._nobody() from error
         finally:
             connection.close()
-        answer = json.loads(content)
+        try:
+            answer = json.loads(content)
+        except ValueError as error:
+            raise PeerError("this PC's agent answers nonsense", hint=self._log_hint()) from error
         assert isinstance(answer, dict)
         return answer
 

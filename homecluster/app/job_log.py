@@ -13,11 +13,23 @@ from homecluster.launch.bounded_log import earlier
 from homecluster.store.job_store import JobFolder
 
 _LOOK_EVERY_S = 0.3
+_GLANCE_BYTES = 64 * 1024
 
 
 def last_lines(folder: JobFolder, count: int) -> tuple[str, ...]:
     """The last `count` lines of the job's engine."""
     return end_of(folder.engine_log, count)
+
+
+def glance(folder: JobFolder, count: int) -> tuple[str, ...]:
+    """At most `count` of the last lines, of the last few screens only: for who looks every second."""
+    kept: deque[str] = deque(maxlen=count)
+    for path in (earlier(folder.engine_log), folder.engine_log):
+        if path.exists():
+            with path.open("rb") as file:
+                file.seek(max(0, path.stat().st_size - _GLANCE_BYTES))
+                kept.extend(file.read(_GLANCE_BYTES).decode("utf-8", "replace").splitlines())
+    return tuple(kept)
 
 
 def new_lines(folder: JobFolder) -> Iterator[str]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from homecluster.app.job_log import last_lines
+from homecluster.app.job_log import glance
 from homecluster.app.job_signs import engine_counters
 from homecluster.app.jobs import JobView, living, look_at_all
 from homecluster.app.link_watch import history
@@ -20,7 +20,7 @@ from homecluster.domain.member import Health, Member
 from homecluster.domain.model import ModelSpec
 from homecluster.domain.topology import Cluster
 from homecluster.domain.workload import Serve
-from homecluster.errors import HomeclusterError
+from homecluster.errors import HomeclusterError, InputError
 from homecluster.planner.problem import Pins
 from homecluster.store.paths import Paths
 from homecluster.web.facts import now, saved_facts
@@ -39,6 +39,7 @@ _HISTORY_EVERY_S = 20.0
 _LOAD_EVERY_S = 4.0
 _LOAD_WINDOW_S = 1.0
 _JOBS_EVERY_S = 1.0
+_MEMBERS_EVERY_S = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +48,14 @@ class _Jobs:
 
     views: tuple[JobView, ...] = ()
     samples: Mapping[str, JobSamples] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Cluster:
+    """Who belongs to it at one look; once there was somebody, an agent that is silent is told of."""
+
+    members: tuple[Member, ...] = ()
+    trouble: str | None = None
 
 
 class Live:
@@ -67,9 +76,13 @@ class Live:
         self._read_cluster = cluster
         self._members = members
         self._find_spec = find_spec
-        self._models = models
         self._spec = find_spec(model)
+        self._models = models if self._spec.name in models else (self._spec.name, *models)
         self._workload = workload
+        self._learning = threading.Lock()
+        self._there = Looking(
+            self._asked_who, self._asked_who(_Cluster()), every_s=_MEMBERS_EVERY_S
+        )
         none_yet: list[dict[str, Any]] = []
         self._saved = Looking(self._plans, self._plan(cluster()), every_s=_CLUSTER_EVERY_S)
         questions = WhatIf(self._saved.found.cluster, workload)
@@ -80,7 +93,7 @@ class Live:
 
     def page(self) -> dict[str, Any]:
         """The page as of now."""
-        seen, saved = self._jobs.found, self._saved.found
+        seen, saved, there = self._jobs.found, self._saved.found, self._there.found
         jobs = seen.views[-_SHOWN_JOBS:]
         shown = living(jobs) or jobs[-1:]
         facts = PageFacts(
@@ -88,16 +101,16 @@ class Live:
             plans=saved.plans,
             diagnosis=saved.diagnosis,
             by_link=saved.by_link,
-            members=self._members_now(),
+            members=there.members,
             jobs=[job_view(view, seen.samples.get(view.folder.job_id)) for view in jobs],
             hosts=self._load.found,
             history=self._history.found,
-            log=last_lines(shown[-1].folder, _LOG_LINES) if shown else (),
+            log=glance(shown[-1].folder, _LOG_LINES) if shown else (),
             models=self._models,
             made_at=now(),
             live=True,
         )
-        return page_document(facts)
+        return page_document(facts) | ({"trouble": there.trouble} if there.trouble else {})
 
     def what_if(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """The planner's answer to the panel.
@@ -105,12 +118,28 @@ class Live:
         Raises:
             InputError: an unknown model or a number out of range.
         """
-        spec = self._find_spec(str(asked.get("model", self._spec.name))[:200])
+        spec = self._offered(asked.get("model", self._spec.name))
         questions = self._questions.found
         told = questions.answer(spec, asked)
         if not questions.knows(spec):
-            threading.Thread(target=questions.learn, args=(spec,), daemon=True).start()
+            threading.Thread(target=self._learn, args=(questions, spec), daemon=True).start()
         return told
+
+    def _offered(self, name: object) -> ModelSpec:
+        """Only what the page offers: a name may also be a path of this PC, or make it ask the hub."""
+        if name == self._spec.name:
+            return self._spec
+        if not isinstance(name, str) or name not in self._models:
+            raise InputError("the page offers no such model")
+        return self._find_spec(name)
+
+    def _learn(self, questions: WhatIf, spec: ModelSpec) -> None:
+        """One search at a time, however fast somebody asks."""
+        if self._learning.acquire(blocking=False):
+            try:
+                questions.learn(spec)
+            finally:
+                self._learning.release()
 
     def _plan(self, cluster: Cluster) -> PageFacts:
         return saved_facts(cluster, self._spec, self._workload, Pins())
@@ -128,7 +157,7 @@ class Live:
     def _with_the_silent(self, before: Cluster, now_there: Cluster) -> Cluster:
         """What is there now, and members that were there and do not answer: the page shows them as dead."""
         belonging = {
-            member.node for member in self._members_now() if member.health is not Health.LEFT
+            member.node for member in self._there.found.members if member.health is not Health.LEFT
         }
         whole = merged_clusters(before, now_there)
         present = {node.id for node in now_there.nodes} | belonging
@@ -137,11 +166,12 @@ class Live:
             links=tuple(link for link in whole.links if {link.src, link.dst} <= present),
         )
 
-    def _members_now(self) -> tuple[Member, ...]:
+    def _asked_who(self, before: _Cluster) -> _Cluster:
         try:
-            return self._members.members()
-        except HomeclusterError:
-            return ()
+            return _Cluster(members=self._members.members())
+        except HomeclusterError as error:
+            was_there = before.members or before.trouble
+            return _Cluster(trouble=error.message if was_there else None)
 
     def _links(self, before: list[dict[str, Any]]) -> list[dict[str, Any]]:
         del before

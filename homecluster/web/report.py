@@ -33,7 +33,7 @@ def report_html(page: dict[str, Any]) -> str:
         )
     html = html.replace(_DATA, _DATA.replace("null", embedded(page)))
     policy = (
-        "default-src 'none'; img-src data:; "
+        "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; "
         f"style-src {_hash(style)}; "
         f"script-src {' '.join(_hash(_closed(script)) for script in scripts)}"
     )

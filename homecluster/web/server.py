@@ -208,8 +208,10 @@ class Dashboard:
             except (
                 Exception
             ) as error:  # the boundary of this task: a page that stands still would look alive
-                log.exception("the page could not be made")
-                page = shown | {"trouble": str(error)[:_MOST_WORDS]}
+                trouble = str(error)[:_MOST_WORDS]
+                if shown.get("trouble") != trouble:
+                    log.exception("the page could not be made")
+                page = shown | {"trouble": trouble}
                 text = json.dumps(page, allow_nan=False)
             if {**page, "made_at": ""} != {**shown, "made_at": ""}:
                 shown = page

@@ -56,7 +56,7 @@ def test_only_scripts_of_known_hash_may_run() -> None:
     policy = re.search(r'Content-Security-Policy" content="([^"]+)"', html)
     assert policy is not None
     assert "unsafe" not in policy[1]
-    assert policy[1].startswith("default-src 'none'")
+    assert policy[1].startswith("default-src 'none'; base-uri 'none'; form-action 'none'")
 
 
 def test_every_script_of_the_page_is_shipped() -> None:

@@ -13,6 +13,9 @@
   let plansDrawn = "";
   function draw(page) {
     home.page = page;
+    document.getElementById("trouble").hidden = !page.trouble;
+    home.fill("trouble", page.trouble ? `The page could not be brought up to date: ${page.trouble}` : "");
+    if (!page.cluster) return;
     home.drawGraph(page.cluster);
     home.drawMatrix(page.cluster, page.history);
     const plans = `${root.dataset.theme}${JSON.stringify(page.plan)}`;
@@ -21,8 +24,6 @@
     home.drawDiagnosis(page.diagnosis);
     home.drawLog(page.log);
     home.drawMap(page.map);
-    document.getElementById("trouble").hidden = !page.trouble;
-    home.fill("trouble", page.trouble ? `The page could not be brought up to date: ${page.trouble}` : "");
     home.fill("made", `${page.live ? "Live" : "Report"} of ${page.made_at.slice(0, 16).replace("T", " ")} UTC. homecluster ${page.version}. Drawn by Cytoscape.js and Chart.js, both under the MIT licence.`);
     if (page.live) home.offerWhatIf(page);
   }
