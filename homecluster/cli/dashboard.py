@@ -12,7 +12,7 @@ from homecluster.cli.aside import aside
 from homecluster.cli.output import print_document
 from homecluster.cli.workload_options import serve_from, workload_options
 from homecluster.errors import InputError
-from homecluster.launch.ports import is_loopback, usable_port
+from homecluster.launch.ports import is_everywhere, is_loopback, usable_port
 
 _PORT = 8265 + 100
 """Beside Ray's own dashboard, never in its place."""
@@ -71,9 +71,9 @@ def dashboard(
 
 
 def _check_host(host: str) -> None:
-    if host in {"0.0.0.0", "::"}:  # noqa: S104 - refused here, not bound
+    if is_everywhere(host):
         raise InputError(
-            f"--host {host} would open the page on every network of this PC",
+            f"--host {host or '(empty)'} would open the page on every network of this PC",
             hint="name the address of the home network, as `ip address` shows it",
         )
     if not is_loopback(host):

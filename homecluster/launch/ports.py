@@ -21,6 +21,15 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def is_everywhere(host: str) -> bool:
+    """Whether a server at `host`, however that is written, would answer on every network of this PC."""
+    try:
+        found = socket.getaddrinfo(host or None, 0, flags=socket.AI_PASSIVE)
+    except (socket.gaierror, UnicodeError):
+        return False  # none of this PC's, as whoever binds it is told
+    return any(ipaddress.ip_address(str(address[0])).is_unspecified for *_, address in found)
+
+
 def usable_port(host: str, port: int) -> int:
     """`port` if it is free at `host`; a free one for 0.
 
@@ -37,8 +46,9 @@ def usable_port(host: str, port: int) -> int:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(address)
             return int(listener.getsockname()[1])
-    except socket.gaierror as error:
-        raise InputError(f"--host {host}: no such address ({error.strerror})") from error
+    except (socket.gaierror, UnicodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "no host name"
+        raise InputError(f"--host {host}: no such address ({why})") from error
     except OSError as error:
         raise _refusal(host, port, error) from error
 
