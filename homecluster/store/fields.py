@@ -18,6 +18,8 @@ Choice = TypeVar("Choice", bound=StrEnum)
 MOST = 1_000_000
 """Of anything that is counted in a document: beyond it nothing is real, and arithmetic takes for ever."""
 _LONGEST_LIST = 4096
+_LONGEST_TEXT = 1000
+"""Another PC may name its devices as it likes, but not fill our page and terminal with it."""
 _LONGEST = 80
 """Characters of a name that a message repeats, and that are compared with known names."""
 
@@ -103,6 +105,8 @@ def positive(parse: Callable[[object], T]) -> Callable[[object], T]:
 def text(value: object) -> str:
     if not isinstance(value, str) or not value.strip():
         raise UnitError(f"{shown(value)} must be a text in quotes")
+    if len(value) > _LONGEST_TEXT:
+        raise UnitError(f"{shown(value)} must be a text of at most {_LONGEST_TEXT} characters")
     return value
 
 

@@ -67,6 +67,7 @@ def plan_of(tmp_path: Path, text: str, name: str = "home.toml") -> Ran:
         (PAIR + LINK + 'all_reduce = { "1 KiB" = "0 ms" }\n', ("all_reduce", "more than zero")),
         (PAIR + LINK + 'medium = ""\n', ("medium",)),
         (CARD + "count = 1_000_000_000\n", ("count", "1000000000", "at most")),
+        (PAIR + LINK + f"medium = {'x' * 10_000!r}\n", ("medium", "at most 1000 characters")),
         (CARD + "count = 0\n", ("count", "at least 1")),
         (CARD + "count = true\n", ("count", "whole number")),
         (CARD + "count = 0x" + "f" * 9000 + "\n", ("count",)),
