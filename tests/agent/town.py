@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -140,6 +141,10 @@ class Town:
     def close(self) -> None:
         for one in reversed(self._pcs):
             one.stop()
+            if (
+                one.folder.sockets != one.folder.path
+            ):  # in /tmp, since the test's own path is too long
+                shutil.rmtree(one.folder.sockets, ignore_errors=True)
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join(10)
         self.loop.close()

@@ -2,7 +2,7 @@ import json
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from netprobe.control.fields import MalformedError, decode, encode
@@ -80,7 +80,6 @@ def test_a_request_survives_the_wire(request):
     assert parse_request(decode(encode(request_document(request)))) == request
 
 
-@settings(max_examples=400)
 @given(DOCUMENTS)
 def test_no_document_crashes_the_parsers(document):
     for parser in (parse_request, parse_hello):

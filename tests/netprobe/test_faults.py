@@ -91,11 +91,11 @@ def test_garbage_is_the_wrong_service(answer):
     assert kinds(report) == [FailureKind.WRONG_SERVICE]
 
 
-def test_a_silent_stranger_times_out():
+def test_a_silent_stranger_times_out(monkeypatch):
+    monkeypatch.setattr("netprobe.control.handshake.TIMEOUT_S", 0.2)
     with stranger(silent) as port:
         report = probed(port)
     assert kinds(report) == [FailureKind.TIMED_OUT]
-    assert report.duration_s < 25
 
 
 def test_a_stranger_that_hangs_up_is_a_lost_peer():
@@ -140,7 +140,9 @@ def test_a_taken_port_is_told_with_a_hint():
     assert "--port" in error.hint
 
 
-@pytest.mark.parametrize("after_s", [0.2, 0.9, 2.0])
+@pytest.mark.parametrize(
+    "after_s", [0.2, *(pytest.param(later_s, marks=pytest.mark.slow) for later_s in (0.9, 2.0))]
+)
 def test_the_far_side_killed_in_mid_probe_is_a_lost_peer(tmp_path, after_s):
     before = set(children(os.getpid()))  # of other tests in this process
     with serving(tmp_path) as (server, port):
@@ -151,7 +153,9 @@ def test_the_far_side_killed_in_mid_probe_is_a_lost_peer(tmp_path, after_s):
     assert eventually(lambda: set(children(os.getpid())) <= before)
 
 
-@pytest.mark.parametrize("after_s", [0.0, 1.2, 4.0])
+@pytest.mark.parametrize(
+    "after_s", [0.0, *(pytest.param(later_s, marks=pytest.mark.slow) for later_s in (1.2, 4.0))]
+)
 def test_an_interrupted_run_leaves_nothing_on_either_side(tmp_path, after_s):
     with serving(tmp_path) as (server, port):
         run = subprocess.Popen(

@@ -4,11 +4,11 @@ import asyncio
 import json
 import shutil
 import subprocess
-import time
 
 import pytest
 
 from netprobe.probes import iperf3
+from tests.netprobe.conftest import eventually, listening_ports
 from tests.ports import unused_port
 
 pytestmark = pytest.mark.skipif(shutil.which("iperf3") is None, reason="iperf3 is not installed")
@@ -23,7 +23,7 @@ def test_our_client_measures_against_a_stock_server(back):
         ["iperf3", "-s", "-1", "-B", HOST, "-p", str(port)], stdout=subprocess.DEVNULL
     )
     try:
-        time.sleep(0.5)
+        assert eventually(lambda: port in listening_ports(stock.pid))
         seen = asyncio.run(iperf3.client((HOST, 0), (HOST, port), duration_s=1, back=back))
     finally:
         stock.terminate()
