@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from homecluster.jobs import token_stream
 from homecluster.jobs.token_stream import Burst, token_interval_s
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -30,13 +31,12 @@ def interval(handler: Handler, burst: Burst = BURST) -> float:
     return asyncio.run(run())
 
 
-def streaming(pause_s: float, first_pause_s: float = 0.0) -> Handler:
+def streaming(pause_s: float) -> Handler:
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         request = await read_request(reader)
         tokens = request["max_tokens"]
         assert isinstance(tokens, int)
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n")
-        await asyncio.sleep(first_pause_s)
         for _ in range(tokens):
             await asyncio.sleep(pause_s)
             writer.write(b'data: {"choices":[{"text":" w7"}]}\n\n')
@@ -50,11 +50,20 @@ def streaming(pause_s: float, first_pause_s: float = 0.0) -> Handler:
 
 def test_the_interval_is_the_servers_pause() -> None:
     # A pause is never shorter than asked for; on a busy machine it is longer.
-    assert 0.02 <= interval(streaming(0.02)) < 0.1
+    assert interval(streaming(0.02)) >= 0.02
 
 
-def test_the_wait_for_the_first_token_does_not_count() -> None:
-    assert interval(streaming(0.01, first_pause_s=1.5)) < 0.1
+def test_only_the_time_in_which_all_are_answered_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From 1.5 s to 1.9 s: four gaps of the quick one and two of the slow one, 0.8 s in all."""
+    quick, slow = ([start + pause * i for i in range(10)] for start, pause in ((1.0, 0.1), (1.5, 0.2)))  # fmt: skip
+    arrivals = iter([quick, slow])
+
+    async def told(*_: object) -> list[float]:
+        return next(arrivals)
+
+    monkeypatch.setattr(token_stream, "_arrivals", told)
+    burst = Burst(requests=2, prompt_tokens=5, output_tokens=10)
+    assert asyncio.run(token_interval_s(0, burst, 512, seed=1)) == pytest.approx(0.8 / 6)
 
 
 def test_an_engine_error_is_told_in_its_own_words() -> None:
