@@ -69,6 +69,15 @@ def test_no_other_text_is_a_token_and_none_is_repeated(text: str) -> None:
     assert len(text.strip()) < 8 or text.strip() not in caught.value.message
 
 
+def test_a_port_that_cannot_be_is_no_token() -> None:
+    text = f"hc1.{'a' * 64}.{'b' * 10}.{'c' * 40}@desk:"
+
+    assert parse_token(f"{text}65535").port == 65535
+    for port in ("0", "65536"):
+        with pytest.raises(InputError):
+            parse_token(text + port)
+
+
 def test_a_secret_is_not_shown_and_not_kept() -> None:
     token = JoinToken(cluster_key_sha256="0" * 64, token_id="0" * 10, secret=SECRET)
 
@@ -121,8 +130,18 @@ def test_a_revoked_member_does_not_come_back_by_its_old_token() -> None:
     out = put_out(state, NodeId("b"), is_revoked=True)
 
     assert member_of(out, KEY) is None
-    assert out.revoked == (KEY,)
+    assert (out.revoked, out.tokens) == ((KEY,), ())
     assert isinstance(admit(out, REQUEST, NOW)[1], Refused)
+
+
+def test_no_more_revoked_keys_are_remembered_than_a_cluster_has_members() -> None:
+    state = EMPTY
+    for number in range(MAX_MEMBERS + 5):
+        pin = Pin(node=NodeId("b"), key_sha256=f"{number:064x}", role=Role.WORKER, added_at="")
+        state = put_out(replace(state, pins=(pin,)), NodeId("b"), is_revoked=True)
+
+    assert len(state.revoked) == MAX_MEMBERS
+    assert state.revoked[-1] == pin.key_sha256
 
 
 def test_a_revoked_pc_may_be_let_in_anew_and_keeps_no_stain() -> None:

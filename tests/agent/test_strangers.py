@@ -8,6 +8,7 @@ import socket
 import ssl
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -160,6 +161,24 @@ def test_nothing_older_than_tls_13_is_spoken(town: Town) -> None:
     context.maximum_version = ssl.TLSVersion.TLSv1_2
 
     assert answer(town, context, "/v1/hello", headers={})[0] == 0
+
+
+def test_no_session_ticket_lets_anybody_skip_a_handshake(town: Town) -> None:
+    town.coordinator()
+    plain = socket.create_connection(("127.0.0.1", town.port), timeout=30)
+    with anyone().wrap_socket(plain) as tls:
+        tls.sendall(b"GET /v1/hello HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert tls.recv(4096).startswith(b"HTTP/1.1 200")
+        assert tls.session is not None
+        assert not tls.session.has_ticket
+
+
+def test_a_pc_whose_clock_is_years_off_gets_in(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To it every certificate is of the future; so here they are."""
+    monkeypatch.setattr("homecluster.agent.identity._FROM", datetime(2049, 1, 1, tzinfo=UTC))
+    b = town.member("b", town.coordinator())
+
+    assert b.local.status()["connected"]
 
 
 def test_a_members_certificate_does_not_make_a_server(town: Town) -> None:
