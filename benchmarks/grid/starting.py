@@ -10,7 +10,7 @@ from benchmarks.grid.facts import Row
 from benchmarks.grid.forecast import Forecaster, Learned
 from homecluster.domain.estimate import Estimate
 from homecluster.domain.plan import Backend
-from homecluster.planner import priors
+from homecluster.planner.start_up import with_ray
 
 
 def newest() -> dict[tuple[str, str], Row]:
@@ -27,7 +27,7 @@ def predicted_s(row: Row) -> float:
     asked = {"start": start.name, "link": link, "measured_at": row["measured_at"]}
     told = _forecaster().forecast(asked | load)
     assert isinstance(told, Estimate)
-    return told.start_up_s.mid + (priors.RAY_START_S if start.backend is Backend.RAY else 0.0)
+    return (with_ray(told) if start.backend is Backend.RAY else told).start_up_s.mid
 
 
 @cache

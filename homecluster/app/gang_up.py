@@ -14,6 +14,7 @@ from homecluster.domain.job import JobId, LaunchSpec
 from homecluster.domain.plan import Backend, Plan, PlanSet
 from homecluster.engines.vllm_gang_order import tokens_of
 from homecluster.launch.start import start_detached
+from homecluster.planner.ranking import joined_by
 from homecluster.store import gang_store
 from homecluster.store.gang_store import GangRecord
 from homecluster.store.job_store import JobFolder, Launch, write_launch
@@ -44,7 +45,7 @@ def launch_gang(here: Here, plans: PlanSet, plan: Plan, wanted: Wanted, ready: R
         start_limit_s=first.start_limit_s,
         spec=_spec(ready, wanted),
         tied=wanted.tied,
-        plan=plan_table(plan),
+        plan=plan_table(joined_by(plan, ready.backend)),
         workload=workload_table(plans.workload),
         cluster_fingerprint=plans.cluster_fingerprint,
     )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from homecluster.domain.layout import Layout
-from homecluster.domain.plan import Plan
+from homecluster.domain.plan import Backend, Plan
 from homecluster.domain.workload import Goal, Serve
-from homecluster.planner import explain
+from homecluster.planner import explain, start_up
 from homecluster.planner.backend_choice import INSIDE, Chosen, choose_backend
 from homecluster.planner.found import Found
 
@@ -32,18 +33,30 @@ def rank(found: Iterable[Found], workload: Serve) -> tuple[Plan, ...]:
     )
 
 
+def joined_by(plan: Plan, chosen: Chosen) -> Plan:
+    """The plan with its ranks joined as `chosen`; Ray takes its time to come up."""
+    needs_ray = chosen.backend is Backend.RAY and plan.backend is not Backend.RAY
+    return replace(
+        plan,
+        backend=chosen.backend,
+        backend_rule=chosen.rule,
+        backend_reason=chosen.reason,
+        estimate=start_up.with_ray(plan.estimate) if needs_ray else plan.estimate,
+    )
+
+
 def _plan(position: int, one: Found) -> Plan:
-    joined = _joined(one.layout)
-    return Plan(
+    plan = Plan(
         rank=position,
         layout=one.layout,
-        backend=joined.backend,
-        backend_rule=joined.rule,
-        backend_reason=joined.reason,
+        backend=INSIDE.backend,
+        backend_rule=INSIDE.rule,
+        backend_reason=INSIDE.reason,
         nodes=one.nodes,
         estimate=one.estimate,
         reason=explain.plan_reason(one.estimate, one.layout, len(one.nodes)),
     )
+    return joined_by(plan, _joined(one.layout))
 
 
 def _joined(layout: Layout) -> Chosen:

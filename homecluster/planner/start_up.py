@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import combinations
 
-from homecluster.domain.estimate import Interval, MemoryUse
+from homecluster.domain.estimate import Estimate, Interval, MemoryUse
 from homecluster.domain.hardware import Device, DeviceKind
 from homecluster.planner import priors, step
 from homecluster.planner.memory import engine_limits
@@ -35,6 +36,16 @@ def interval(found: Sequence[Part], devices: Sequence[Device]) -> Interval:
     total_s = sum(seconds for _, seconds in found)
     error = max(priors.START_UP_ERROR[one.provenance_of("server_start_s")] for one in devices)
     return Interval(low=total_s / (1 + error), mid=total_s, high=total_s * (1 + error))
+
+
+def with_ray(estimate: Estimate) -> Estimate:
+    """The same copy joined by a Ray of its own, which comes up before vLLM does."""
+    factor = 1 + priors.RAY_START_S / estimate.start_up_s.mid
+    return replace(
+        estimate,
+        start_up_s=estimate.start_up_s.scaled(factor),
+        start_up_parts=(("starting Ray", priors.RAY_START_S), *estimate.start_up_parts),
+    )
 
 
 def _server_s(device: Device) -> float:

@@ -16,7 +16,9 @@ from homecluster.planner.backend_choice import (
     runs_of,
 )
 from homecluster.planner.plan import plan
+from homecluster.planner.priors import RAY_START_S
 from homecluster.planner.problem import Pins
+from homecluster.planner.ranking import joined_by
 from homecluster.planner.rules import Refusal
 from tests.builders import cluster, copy_of, device, model, node
 
@@ -116,3 +118,15 @@ def test_a_plan_says_by_which_rule_its_pcs_are_joined_and_keeps_unequal_stages_i
     (stages,) = found.layout.replicas
     counts = [count for _, count in runs_of(nodes_of_ranks(stages))]
     assert counts[1:] == sorted(counts[1:])
+
+
+def test_a_copy_that_ray_joins_also_waits_until_ray_is_there() -> None:
+    home = cluster(node("a"), node("b"))
+    by_mp = next(one for one in plan(home, model(), Serve(), Pins()).plans if one.backend == "mp")
+    chosen = choose_backend(by_mp.layout.replicas[0], at(a="10.0.0.2", b="10.0.0.3"), Backend.RAY)
+    assert isinstance(chosen, Chosen)
+    by_ray = joined_by(by_mp, chosen)
+    parts = dict(by_ray.estimate.start_up_parts)
+    assert parts == {"starting Ray": RAY_START_S, **dict(by_mp.estimate.start_up_parts)}
+    assert by_ray.estimate.start_up_s.mid == pytest.approx(sum(parts.values()))
+    assert joined_by(by_ray, chosen) == by_ray
