@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from homecluster.errors import MissingError
+from homecluster.store.files import private_folder
 
 _SOCKET_PATH_BYTES = 100
 """The kernel takes 107; names of tunnels need some of them."""
@@ -85,7 +86,7 @@ def make_folder(folder: AgentFolder) -> None:
     """
     for path in (folder.path, folder.sockets):
         try:
-            path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            private_folder(path)
             status = path.lstat()
         except OSError as error:
             raise MissingError(

@@ -22,6 +22,7 @@ from homecluster.domain.order_reader import text
 from homecluster.errors import InputError, MissingError, PeerError
 from homecluster.store.engine_lock import bundled_lock
 from homecluster.store.engine_store import PARTIAL_PREFIX, Engine, find_engine
+from homecluster.store.files import private_folder
 from homecluster.store.installed_wheel import write_wheel
 from homecluster.store.paths import Paths
 
@@ -105,7 +106,7 @@ def _pull_from(paths: Paths, kind: DeviceKind, members: Members, one: Member, te
         "machine": platform.machine(),
     }
     source = Source(members=members, node=one.node, model=_offer_from(members, one, body))
-    paths.engines.mkdir(parents=True, exist_ok=True, mode=0o700)
+    private_folder(paths.engines)
     return pull_model(source, _pulled(paths), only_config=False, tell=tell)
 
 
@@ -134,7 +135,7 @@ def _offer_of(paths: Paths, engine: Engine, asker: NodeId) -> Offer:
 
 def _pack(engine: Engine, folder: Path) -> None:
     """Wheels of everything that the engine's lock names; those that are there stay."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    private_folder(folder)
     packed_bytes = sum(wheel.stat().st_size for wheel in folder.glob("*.whl"))
     check_room(folder, engine.manifest.disk_bytes - packed_bytes, "its wheels")
     lock = bundled_lock(engine.manifest.kind)

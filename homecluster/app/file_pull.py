@@ -22,6 +22,7 @@ from homecluster.app.ports import Members
 from homecluster.domain.ids import NodeId
 from homecluster.domain.units import format_bytes
 from homecluster.errors import InputError, MissingError, PeerError
+from homecluster.store.files import private_folder
 from homecluster.store.model_folder import MOST_FILES, ModelFile, is_wanted
 
 CONFIG: Final = "config.json"
@@ -141,7 +142,7 @@ def _is_there(path: Path, file: ModelFile) -> bool:
 @contextmanager
 def _alone(partial: Path, tell: Tell) -> Iterator[None]:
     """Two copies on one PC need one transfer."""
-    partial.mkdir(parents=True, exist_ok=True, mode=0o700)
+    private_folder(partial)
     with lock_of(partial).open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -15,7 +15,7 @@ from typing import IO
 from homecluster.domain.hardware import DeviceKind
 from homecluster.errors import MissingError
 from homecluster.store.engine_lock import EngineLock, bundled_lock
-from homecluster.store.files import read_json, write_json
+from homecluster.store.files import private_folder, read_json, write_json
 
 SCHEMA = "homecluster.engine/1"
 _PAUSE_S = 0.1
@@ -148,7 +148,7 @@ def exclusive(engines: Path, wait_s: float = 0.0) -> Iterator[None]:
         MissingError: another one is at work, or the folder cannot be made.
     """
     try:
-        engines.mkdir(parents=True, exist_ok=True, mode=0o700)
+        private_folder(engines)
         lock = (engines / ".lock").open("w")
     except OSError as error:
         raise MissingError(

@@ -14,6 +14,13 @@ MAX_DOCUMENT_BYTES = 8 * 1024 * 1024
 """Far beyond any real cluster document or config.json; a larger file is a mistake or an attack."""
 
 
+def private_folder(path: Path) -> None:
+    """Make `path` and what is missing above it, 0700 each; `Path.mkdir` gives its mode to the last only."""
+    if not path.parent.exists():
+        private_folder(path.parent)
+    path.mkdir(exist_ok=True, mode=0o700)
+
+
 def write_private(path: Path, content: bytes) -> None:
     """Replace `path` at once or not at all; directories 0700, the file 0600.
 
@@ -21,7 +28,7 @@ def write_private(path: Path, content: bytes) -> None:
         MissingError: the disk is full or not writable; what was there before is intact.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        private_folder(path.parent)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
             with os.fdopen(handle, "wb") as file:

@@ -11,7 +11,7 @@ from typing import Final
 
 from homecluster.domain.ids import NodeId
 from homecluster.errors import MissingError
-from homecluster.store.files import write_private
+from homecluster.store.files import private_folder, write_private
 from homecluster.store.typed_table import ShapeError, read_table
 
 MOST_BYTES: Final = 512 * 1024
@@ -44,7 +44,7 @@ def add_point(path: Path, point: LinkPoint) -> None:
         if size + len(line) > MOST_BYTES:
             kept = path.read_bytes()[-MOST_BYTES // 2 :]
             write_private(path, kept.partition(b"\n")[2])
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        private_folder(path.parent)
         handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         with os.fdopen(handle, "ab") as file:
             file.write(line)
