@@ -12,7 +12,8 @@ import click
 
 from homecluster.cli.output import harmless
 
-_COMMAND: Final = re.compile(r"\b(homecluster|netprobe) [a-z].*")
+_COMMAND: Final = re.compile(r"\b(homecluster|netprobe) [a-z]((?![,;] ).)*")
+"""To the end of its part of the sentence."""
 _TIED: Final = "\N{NO-BREAK SPACE}"
 _HANGING_COLUMNS: Final = 2
 _LEAST_COLUMNS: Final = 20

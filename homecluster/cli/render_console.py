@@ -11,6 +11,7 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
+from homecluster.cli.aside import fitted
 from homecluster.cli.output import harmless
 
 _PIPED_COLUMNS = 160
@@ -40,6 +41,11 @@ class Page(Console):
         rest = rest[len(rest.plain) - len(rest.plain.lstrip(" ")) :]
         lines = rest.wrap(self, max(_LEAST_COLUMNS, self.width - indent))
         return Text("\n").join([first, *(Text(" " * indent) + line for line in lines)])
+
+    def say(self, sentence: str, style: str = "") -> None:
+        """A sentence with a command to type, which stays on one line; no markup."""
+        text = fitted(sentence, self.width if self.is_terminal else None)
+        super().print(Text(text, style=style), soft_wrap=True)
 
     def on_broken_pipe(self) -> None:
         """A reader that went away is left to the boundary; rich's own way is exit code 1, which here means "no"."""

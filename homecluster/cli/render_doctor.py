@@ -23,7 +23,7 @@ def show(checks: Sequence[Check], mended: Sequence[tuple[str, str]]) -> None:
         line = Text.from_markup(f"{mark}  {check.id}: {escape(check.says)}")
         out.print(out.hung(line, _INDENT))
         if check.fix:
-            out.print(f"        do: {escape(check.fix)}", soft_wrap=True)
+            out.say(f"        do: {check.fix}")
     for name, did in mended:
         out.print(f"[green]mended[/] {escape(name)}: {escape(did)}")
 

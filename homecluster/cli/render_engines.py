@@ -36,10 +36,7 @@ def show_engines(engines: Iterable[Engine], places: str) -> None:
     if table.row_count:
         out.print(table)
     else:
-        out.print(
-            f"no engine in {escape(places)}; install one: homecluster engine install",
-            soft_wrap=True,
-        )
+        out.say(f"no engine in {places}; install one: homecluster engine install")
 
 
 class SaysProgress(Protocol):

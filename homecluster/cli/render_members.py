@@ -22,12 +22,15 @@ _STYLES = {
     Health.LEFT: "dim",
 }
 _NOW_S = 3.0
+_WIDE = 120
+"""Columns from which a row has room for its devices; below, they have lines of their own."""
 
 
 def show(members: Sequence[Member], status: Mapping[str, Any], told: Mapping[NodeId, Node]) -> None:
     """A row for each member, the coordinator first."""
     out = console()
-    titles = ("name", "health", "role", "address", "last seen", "devices", "")
+    wide = out.width >= _WIDE
+    titles = ("name", "health", "role", "address", "last seen", *(("devices",) if wide else ()), "")
     table = plain_table(*titles, folds=("devices", ""))
     for member in members:
         table.add_row(
@@ -36,15 +39,17 @@ def show(members: Sequence[Member], status: Mapping[str, Any], told: Mapping[Nod
             member.role,
             escape(member.address or "-"),
             _seen(member.last_seen_s),
-            escape(_devices(told.get(member.node))),
+            *((escape(_devices(told.get(member.node))),) if wide else ()),
             _remarks(member),
         )
     out.print(table)
+    for member in () if wide else members:
+        out.print(f"  {escape(member.name)}: {escape(_devices(told.get(member.node)))}")
     out.print(
         f"[dim]cluster of {escape(status['cluster'])}, fingerprint {status['fingerprint']}[/]"
     )
     if status["trouble"]:
-        out.print(f"[yellow]{escape(str(status['trouble']))}[/]", soft_wrap=True)
+        out.say(str(status["trouble"]), "yellow")
 
 
 def _devices(node: Node | None) -> str:

@@ -11,7 +11,8 @@ from rich.table import Table
 from homecluster.app.measure import Act, Measured, Outcome
 from homecluster.app.probe_members import ProbedMembers
 from homecluster.app.scan import Scanned
-from homecluster.cli.render_console import console, plain_table
+from homecluster.cli.render_console import Page, console, plain_table
+from homecluster.cli.render_verdict import counted
 from homecluster.domain.hardware import Device, Node
 from homecluster.domain.ids import NodeId
 from homecluster.domain.topology import Cluster
@@ -62,16 +63,20 @@ def show_members(found: ProbedMembers) -> None:
     out = console()
     for node in found.cluster.nodes:
         _show_node(out, node)
-    out.print()
+    if found.reports:
+        out.print()
+        out.print(_link_table(found))
+    for line in troubles(found):
+        out.say(line, "yellow")
+    out.print("next: homecluster plan --model gpt2")
+
+
+def _link_table(found: ProbedMembers) -> Table:
     titles = ("link", "round trip", "there", "back", "")
     table = plain_table(*titles, right=titles[1:4])
     for report in found.reports:
         table.add_row(*_link_row(report, found.cluster))
-    if found.reports:
-        out.print(table)
-    for line in troubles(found):
-        out.print(f"[yellow]{escape(line)}[/]", soft_wrap=True)
-    out.print("next: homecluster plan --model gpt2")
+    return table
 
 
 def troubles(found: ProbedMembers) -> tuple[str, ...]:
@@ -102,11 +107,12 @@ def _show_node(out: Console, node: Node) -> None:
     system = node.os if node.wsl_mode is None else f"{node.os} ({node.wsl_mode} networking)"
     where = ", ".join(node.addresses) or "no address on a home network"
     out.print(
-        f"[bold]{escape(node.id)}[/]: {system}, {node.cpu_cores} cores, "
+        f"[bold]{escape(node.id)}[/]: {system}, {counted(node.cpu_cores, 'core')}, "
         f"{format_bytes(node.ram_bytes)} RAM, {where}"
     )
     versions = ", ".join(f"{software} {version}" for software, version in node.versions)
-    out.print(f"[dim]{escape(versions)}[/]")
+    if versions:
+        out.print(f"[dim]{escape(versions)}[/]")
 
 
 def _title(outcome: Outcome) -> str:
@@ -181,7 +187,7 @@ def _mark(device: Device, field: str) -> str:
     return f"[dim]{device.provenance_of(field).value}[/]"
 
 
-def _show_doubts(out: Console, outcome: Outcome) -> None:
+def _show_doubts(out: Page, outcome: Outcome) -> None:
     speeds = outcome.speeds
     if speeds is not None and speeds.disturbance is not None and speeds.disturbance > _BUSY:
         out.print(
@@ -189,4 +195,4 @@ def _show_doubts(out: Console, outcome: Outcome) -> None:
             "as undisturbed; repeat it when it is quiet: homecluster probe --force[/]"
         )
     if outcome.reason:
-        out.print(f"  [yellow]{escape(outcome.reason)}[/]")
+        out.say(f"  {outcome.reason}", "yellow")

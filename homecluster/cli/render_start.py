@@ -21,11 +21,10 @@ def show_start(view: JobView) -> None:
         return
     predicted = view.launch.plan["estimate"]
     out = console()
-    out.print(f"  start-up:  {escape(_parts(view.state.phases))}", soft_wrap=True)
+    out.print(f"  start-up:  {escape(_parts(view.state.phases))}")
     out.print(
         f"  predicted: {escape(_parts(predicted['start_up_parts'].items()))} "
-        f"= {format_seconds(predicted['start_up_s']['mid'])}",
-        soft_wrap=True,
+        f"= {format_seconds(predicted['start_up_s']['mid'])}"
     )
 
 

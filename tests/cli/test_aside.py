@@ -36,3 +36,11 @@ def test_a_typing_error_is_told_what_was_meant(typed: tuple[str, ...], meant: st
     assert (ran.code, ran.out) == (2, "")
     assert f"hint: did you mean {meant}" in ran.err
     assert "Did you mean" not in ran.err
+
+
+def test_each_command_of_a_hint_stays_whole() -> None:
+    hint = "  hint: move it: homecluster token --backup FILE here, homecluster join --new there"
+    assert fitted(hint, 60).split("\n") == [
+        "  hint: move it: homecluster token --backup FILE here,",
+        "    homecluster join --new there",
+    ]
