@@ -71,6 +71,6 @@ def check_role(ask: Ask, needs: Role) -> None:
     """Raises PeerError when the asker's role is not enough."""
     if not may(ask.role, needs):
         raise PeerError(
-            f"{ask.asker} is a {ask.role} of this cluster; {ask.verb} is for operators",
+            f"{ask.asker} is a {ask.role} of this cluster, and what it asks is for operators",
             hint="type it on an operator's PC, or join anew with a token of `homecluster token --operator`.",
         )

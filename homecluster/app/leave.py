@@ -47,7 +47,8 @@ def leave(home: Path, *, force: bool) -> Left:
     agent = LocalAgent(home)
     if state.is_coordinator and state.pins and not force:
         raise InputError(
-            f"this PC is the coordinator of {len(state.pins)} others, and the cluster ends without it",
+            "this PC is the coordinator, and the cluster of its "
+            f"{len(state.pins) + 1} PCs ends without it",
             hint="revoke them first, or move it: homecluster token --backup FILE here, "
             "homecluster join --new --from-backup FILE on another PC; or homecluster leave --force",
         )

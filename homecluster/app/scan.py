@@ -55,7 +55,7 @@ async def scan(
         why = report.failures[0] if report.failures else None
         raise PeerError(
             f"nothing could be measured to {host} port {port}"
-            + (f": {why.kind.value}, {why.detail}" if why else ""),
+            + (f": {why.kind.value.replace('_', ' ')}: {why.detail}" if why else ""),
             hint=f"on that PC type: netprobe serve --bind {host} --port {port}",
         )
     raw = paths.links / f"{report.started_at.replace(':', '')}-{report.src}-{host}.json"

@@ -8,7 +8,7 @@ from homecluster import wiring
 from homecluster.app import gang_down, job_end, jobs
 from homecluster.app.copies_down import end_copies, end_elsewhere
 from homecluster.cli import render_jobs
-from homecluster.cli.aside import aside
+from homecluster.cli.aside import aside, progress
 from homecluster.cli.output import print_document
 from homecluster.domain.job import is_over
 from homecluster.store import copies_store, gang_store
@@ -50,6 +50,7 @@ def down(*, job: str | None, everything: bool, as_json: bool) -> int:
 def _stop(view: jobs.JobView) -> jobs.JobView:
     """Also what a killed leader left on other PCs."""
     was_led = view.entry is not None and is_over(view.entry.state)
+    progress(f"ending {view.folder.job_id} …")
     ended = job_end.stop(view)
     if gang_store.is_gang(view.folder) and not was_led:
         members = wiring.members()

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from homecluster import wiring
-from homecluster.cli.aside import aside
+from homecluster.cli.aside import aside, progress
 from homecluster.cli.output import print_document
 from homecluster.errors import HomeclusterError, InputError, PeerError
 from homecluster.store.cluster_state import ClusterState
@@ -115,8 +115,11 @@ def _become_member(
         return choice.take_over(home, from_backup, name=own, interface=interface, port=port)
     if is_new:
         return choice.create(home, name=own, interface=interface, port=port)
-    found = choice.find_clusters(interface) if token_file is None and address is None else ()
-    if token_file is None and address is None and not found:
+    must_look = token_file is None and address is None
+    if must_look:
+        progress("looking for a cluster on this network …")
+    found = choice.find_clusters(interface) if must_look else ()
+    if must_look and not found:
         aside("no cluster was found on this network: making a new one")
         return choice.create(home, name=own, interface=interface, port=port)
     for one in found:

@@ -49,6 +49,8 @@ def service(*, is_install: bool, as_json: bool) -> int:
         click.echo(found.unit)
     elif is_install:
         click.echo(f"{found.file} is written; now type:")
+    else:
+        click.echo("this PC runs no systemd; what keeps the agent running instead:")
     for step in found.steps:
         click.echo(f"  {step}")
     return 0
