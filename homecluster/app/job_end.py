@@ -15,7 +15,7 @@ from homecluster.errors import HomeclusterError, LaunchError
 from homecluster.launch import cgroup, scratch, strays
 from homecluster.launch.identity import ProcessIdentity, is_alive, send_signal
 from homecluster.launch.newborn import newborn
-from homecluster.launch.supervise import GRACE_S
+from homecluster.launch.supervisor_step import GRACE_S
 from homecluster.store.job_store import JobEntry, JobFolder, Owner, read_entry, write_entry
 
 _KILL_WITHIN_S = 15.0

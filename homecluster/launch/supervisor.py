@@ -1,4 +1,4 @@
-"""Owns one job from its first process to its last: performs what `supervise.step` asks for."""
+"""Owns one job from its first process to its last: performs what `supervisor_step.step` asks for."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from homecluster.launch.bounded_log import BoundedLog, split_lines
 from homecluster.launch.first_token import token_came
 from homecluster.launch.lease import overdue_s
 from homecluster.launch.shared_memory import files_held_by, remove_left
-from homecluster.launch.supervise import (
+from homecluster.launch.supervisor_step import (
     Act,
     EngineEnded,
     Event,

@@ -8,9 +8,9 @@ from typing import Final
 from homecluster.domain.ids import DeviceId, NodeId
 from homecluster.domain.layout import Copy
 from homecluster.planner.carving import Carving
-from homecluster.planner.findings import Findings
 from homecluster.planner.found import Ready, nodes_of
 from homecluster.planner.pc_choices import growing
+from homecluster.planner.search_memory import SearchMemory
 
 _ROOMS: Final = (1, 4, 16, 64)
 """Requests that pipelines over several PCs are given room for, in turn."""
@@ -19,7 +19,7 @@ Sets = Mapping[NodeId, Sequence[list[Ready]]]
 """Of each PC, its sets of copies."""
 
 
-def inside_a_pc(findings: Findings, copies: Sequence[Ready]) -> list[list[Ready]]:
+def inside_a_pc(seen: SearchMemory, copies: Sequence[Ready]) -> list[list[Ready]]:
     """Sets of copies of one shape side by side in one PC, from the fastest copy to as many as there is room for."""
     shapes: dict[object, list[Ready]] = {}
     for ready in copies:
@@ -28,39 +28,37 @@ def inside_a_pc(findings: Findings, copies: Sequence[Ready]) -> list[list[Ready]
     for like_shaped in shapes.values():
         chosen: list[Ready] = []
         taken: set[DeviceId] = set()
-        for ready in findings.fastest_first(like_shaped):
+        for ready in seen.fastest_first(like_shaped):
             devices = _devices(ready[0])
             if not devices & taken:
                 taken |= devices
                 chosen.append(ready)
                 sets.append(list(chosen))
     for one in sets:
-        findings.keep(one)
+        seen.keep(one)
     return sets
 
 
-def over_pcs(findings: Findings, sets: Sets) -> None:
+def over_pcs(seen: SearchMemory, sets: Sets) -> None:
     """Copies on two PCs, three …: the best PCs first, each with its best set at its share of the load."""
     able = [choices for choices in sets.values() if choices]
-    for count in growing(2, _most_pcs(findings, len(able))):
-        best = sorted(
-            (_best_set(findings, choices, count) for choices in able), key=lambda b: -b[0]
-        )
-        findings.keep([ready for _, chosen in best[:count] for ready in chosen])
-    wanted = findings.problem.pins.replicas
+    for count in growing(2, _most_pcs(seen, len(able))):
+        best = sorted((_best_set(seen, choices, count) for choices in able), key=lambda b: -b[0])
+        seen.keep([ready for _, chosen in best[:count] for ready in chosen])
+    wanted = seen.problem.pins.replicas
     if wanted is not None:
-        _as_pinned(findings, able, wanted)
+        _as_pinned(seen, able, wanted)
 
 
-def _most_pcs(findings: Findings, able: int) -> int:
+def _most_pcs(seen: SearchMemory, able: int) -> int:
     """Of a closed loop, no more PCs than requests: the others would stand idle."""
-    asked = findings.problem.workload
-    if asked.request_rate_per_s is not None or findings.problem.pins.replicas is not None:
+    asked = seen.problem.workload
+    if asked.request_rate_per_s is not None or seen.problem.pins.replicas is not None:
         return able
     return min(able, max(2, asked.concurrent_requests))
 
 
-def _as_pinned(findings: Findings, able: Sequence[Sequence[list[Ready]]], wanted: int) -> None:
+def _as_pinned(seen: SearchMemory, able: Sequence[Sequence[list[Ready]]], wanted: int) -> None:
     """Exactly the pinned number of copies of each shape: the fastest ones, wherever they are."""
     pools: dict[object, list[Ready]] = {}
     for choices in able:
@@ -69,28 +67,28 @@ def _as_pinned(findings: Findings, able: Sequence[Sequence[list[Ready]]], wanted
             pools.setdefault(shape, []).extend(chosen)
     for pool in pools.values():
         if len(pool) >= wanted:
-            findings.keep(findings.fastest_first(pool)[:wanted])
+            seen.keep(seen.fastest_first(pool)[:wanted])
 
 
 def _best_set(
-    findings: Findings, choices: Sequence[list[Ready]], share: int
+    seen: SearchMemory, choices: Sequence[list[Ready]], share: int
 ) -> tuple[float, list[Ready]]:
     """The set that delivers most with one part in `share` of the requests; fewer devices win ties."""
-    requests = max(1, findings.problem.workload.concurrent_requests // share)
+    requests = max(1, seen.problem.workload.concurrent_requests // share)
 
     def rate(chosen: list[Ready]) -> float:
         each = max(1, requests // len(chosen))
         busy = min(len(chosen), requests)
-        return sum(findings.requests_per_s(ready, each) for ready in chosen[:busy])
+        return sum(seen.requests_per_s(ready, each) for ready in chosen[:busy])
 
     best = max(choices, key=lambda chosen: (round(rate(chosen), 9), -len(chosen)))
     return rate(best), best
 
 
-def over_disjoint_pcs(findings: Findings, copies: Sequence[Ready]) -> None:
+def over_disjoint_pcs(seen: SearchMemory, copies: Sequence[Ready]) -> None:
     """Several copies over disjoint sets of PCs, best first, once for each number of PCs a copy may take."""
-    ordered = findings.fastest_first(copies)
-    for most in range(2, len(findings.problem.nodes) // 2 + 1):
+    ordered = seen.fastest_first(copies)
+    for most in range(2, len(seen.problem.nodes) // 2 + 1):
         chosen: list[Ready] = []
         taken: set[NodeId] = set()
         for ready in ordered:
@@ -99,23 +97,23 @@ def over_disjoint_pcs(findings: Findings, copies: Sequence[Ready]) -> None:
                 chosen.append(ready)
                 taken |= nodes
                 if len(chosen) > 1:
-                    findings.keep(chosen)
+                    seen.keep(chosen)
 
 
-def with_carved(findings: Findings, sets: Sets) -> None:
+def with_carved(seen: SearchMemory, sets: Sets) -> None:
     """Each PC that can with its own copies, pipelines over the others: those of all that get requests."""
-    problem, estimator = findings.problem, findings.estimator
+    problem, estimator = seen.problem, seen.estimator
     able = [choices for choices in sets.values() if choices]
-    alone = [ready for choices in able for ready in _best_set(findings, choices, len(sets))[1]]
+    alone = [ready for choices in able for ready in _best_set(seen, choices, len(sets))[1]]
     carving = Carving(problem, estimator, [node for node in problem.nodes if not sets[node.id]])
     for requests in _ROOMS:
         if requests > max(1, problem.workload.concurrent_requests):
             return
-        carved = findings.prepared(carving.copies(requests))
+        carved = seen.prepared(carving.copies(requests))
         copies = [*alone, *carved]
         if carved and len(copies) > 1:
             busy = estimator.busy([prepared for _, prepared in copies])
-            findings.keep([copies[index] for index in busy])
+            seen.keep([copies[index] for index in busy])
 
 
 def _shape(copy: Copy) -> object:

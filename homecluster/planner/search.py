@@ -7,10 +7,10 @@ from homecluster.domain.topology import Cluster
 from homecluster.domain.workload import Serve
 from homecluster.planner import candidates, copy_sets, rules
 from homecluster.planner.estimate import Estimator
-from homecluster.planner.findings import Findings
 from homecluster.planner.found import Result
 from homecluster.planner.problem import Pins, Problem
 from homecluster.planner.rules import Refusal
+from homecluster.planner.search_memory import SearchMemory
 
 
 def search(cluster: Cluster, spec: ModelSpec, workload: Serve, pins: Pins) -> Result:
@@ -20,44 +20,42 @@ def search(cluster: Cluster, spec: ModelSpec, workload: Serve, pins: Pins) -> Re
     combination. Cost: one estimate per copy; subsets of PCs and links that are alike are costed once.
     """
     problem = Problem(cluster, spec, workload, pins)
-    findings = Findings(problem, Estimator(cluster, spec, workload, pins.small_collectives))
+    seen = SearchMemory(problem, Estimator(cluster, spec, workload, pins.small_collectives))
     refusal = rules.refuse_model(spec, workload.context_tokens)
     if refusal is not None:
-        findings.reject(1, 1, 1, [node.id for node in problem.nodes], refusal)
+        seen.reject(1, 1, 1, [node.id for node in problem.nodes], refusal)
     else:
-        _look(findings)
-        _explain_pins(findings)
-    return findings.result
+        _look(seen)
+        _explain_pins(seen)
+    return seen.result
 
 
-def _look(findings: Findings) -> None:
-    problem = findings.problem
+def _look(seen: SearchMemory) -> None:
+    problem = seen.problem
     local = {
-        node.id: findings.prepared(candidates.local_copies(problem, node)) for node in problem.nodes
+        node.id: seen.prepared(candidates.local_copies(problem, node)) for node in problem.nodes
     }
-    spanning = findings.prepared(candidates.spanning_copies(problem))
+    spanning = seen.prepared(candidates.spanning_copies(problem))
     wanted = problem.pins.replicas
     if wanted in {None, 1}:
         for ready in [*(one for copies in local.values() for one in copies), *spanning]:
-            findings.keep([ready])
+            seen.keep([ready])
     if wanted != 1:
-        sets = {
-            node_id: copy_sets.inside_a_pc(findings, copies) for node_id, copies in local.items()
-        }
-        copy_sets.over_pcs(findings, sets)
-        copy_sets.over_disjoint_pcs(findings, spanning)
+        sets = {node_id: copy_sets.inside_a_pc(seen, copies) for node_id, copies in local.items()}
+        copy_sets.over_pcs(seen, sets)
+        copy_sets.over_disjoint_pcs(seen, spanning)
         if problem.pins.free:
-            copy_sets.with_carved(findings, sets)
+            copy_sets.with_carved(seen, sets)
 
 
-def _explain_pins(findings: Findings) -> None:
+def _explain_pins(seen: SearchMemory) -> None:
     """A pinned size that no device set can meet is refused by name, not by silence."""
-    problem, seen = findings.problem, findings.result
+    problem, result = seen.problem, seen.result
     pins = problem.pins
     tensor, replicas = pins.tensor_parallel or 1, pins.replicas or 1
     pipeline = pins.pipeline_parallel or len(pins.partition or (1,))
     is_room = tensor * pipeline * replicas <= len(problem.devices)
-    if seen.found or (seen.rejections and is_room):
+    if result.found or (result.rejections and is_room):
         return
     refusal = (
         rules.refuse_tensor_parallel(problem.spec, tensor)
@@ -67,7 +65,7 @@ def _explain_pins(findings: Findings) -> None:
             detail=_too_many(tensor * pipeline, replicas, len(problem.devices)),
         )
     )
-    findings.reject(tensor, pipeline, replicas, [node.id for node in problem.nodes], refusal)
+    seen.reject(tensor, pipeline, replicas, [node.id for node in problem.nodes], refusal)
 
 
 def _too_many(devices_each: int, copies: int, devices: int) -> str:

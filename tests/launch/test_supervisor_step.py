@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from homecluster.domain.ids import NodeId
 from homecluster.domain.job import Failed, Running, Starting, Stopped
-from homecluster.launch.supervise import (
+from homecluster.launch.supervisor_step import (
     GRACE_S,
     Act,
     EngineEnded,

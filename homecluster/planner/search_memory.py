@@ -14,7 +14,7 @@ from homecluster.planner.problem import Problem
 from homecluster.planner.rules import Refusal
 
 
-class Findings:
+class SearchMemory:
     """In the order of discovery."""
 
     def __init__(self, problem: Problem, estimator: Estimator) -> None:
