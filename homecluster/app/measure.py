@@ -23,6 +23,7 @@ from homecluster.inventory.probe_process import Ended, run_probe
 from homecluster.inventory.software import engine_versions
 from homecluster.launch.process_environment import process_environment
 from homecluster.launch.strays import kill_tagged
+from homecluster.planner.rules import BF16_CAPABILITY
 from homecluster.store.device_speeds import DeviceSpeeds, Fingerprint, load_speeds, save_probe
 from homecluster.store.engine_store import Engine, find_engine
 from homecluster.store.files import write_private
@@ -33,7 +34,6 @@ _LIMIT_S = 900.0
 _SIDE_BY_SIDE_BYTES = 8 * GIB
 """Two tiny engines need about half of it; below this they run one after the other."""
 _KILL_WITHIN_S = 10.0
-_BF16_CAPABILITY = (8, 0)
 
 Tell = Callable[[str], None]
 
@@ -80,51 +80,66 @@ def measure_this_pc(paths: Paths, *, force: bool, tell: Tell) -> Measured:
         MissingError: the results cannot be written.
     """
     inventory = take_inventory(thorough=True)
-    acts: dict[str, tuple[Act, DeviceSpeeds | None, str]] = {}
-    versions: dict[str, str] = {}
+    done: dict[str, _Done] = {}
     for device, fingerprint in unmeasured_devices(inventory):
-        if fingerprint.digest in acts:
-            continue  # a second card of the same kind
-        kept = load_speeds(paths.devices, fingerprint)
-        try:
-            engine = refresh_own_code(find_engine(paths.engines, device.kind))
-        except MissingError as error:
-            reason = f"{error.message}: {error.hint}"
-            acts[fingerprint.digest] = (Act.KEPT if kept else Act.SKIPPED, kept, reason)
-            continue
-        versions |= dict(engine_versions(engine.python))
-        if kept is not None and not force:
-            acts[fingerprint.digest] = (Act.KEPT, kept, "")
-            continue
-        tell(f"measuring {device.name} ({device.kind})")
-        probe = _probe(paths, inventory, device, engine, tell)
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        try:
-            speeds = save_probe(paths.devices, probe, fingerprint, now)
-        except (ValueError, LookupError) as error:
-            raise LaunchError(
-                f"the measurement of {device.name} makes no sense: {error}"
-            ) from error
-        acts[fingerprint.digest] = (Act.MEASURED, speeds, probe.get("overheads_failed", ""))
+        if fingerprint.digest not in done:  # a second card of the same kind is measured once
+            done[fingerprint.digest] = _measure_one(
+                paths, inventory, device, fingerprint, force=force, tell=tell
+            )
     devices = own_devices(inventory, paths.devices)
     prints = [fingerprint for _, fingerprint in unmeasured_devices(inventory)]
+    versions = {name: version for one in done.values() for name, version in one.versions}
     return Measured(
         cluster=cluster_of(inventory, devices, tuple(sorted(versions.items()))),
         outcomes=tuple(
-            _outcome(device, fingerprint, acts)
+            done[fingerprint.digest].of(device)
             for device, fingerprint in zip(devices, prints, strict=True)
         ),
         notes=(inventory.gpus.note,) if inventory.gpus.note else (),
     )
 
 
-def _outcome(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Done:
+    """What became of measuring one kind of device."""
+
+    act: Act
+    speeds: DeviceSpeeds | None
+    reason: str
+    versions: tuple[tuple[str, str], ...] = ()
+    """Of the engine that measures it."""
+
+    def of(self, device: Device) -> Outcome:
+        return Outcome(device=device, act=self.act, speeds=self.speeds, reason=self.reason)
+
+
+def _measure_one(
+    paths: Paths,
+    inventory: Inventory,
     device: Device,
     fingerprint: Fingerprint,
-    acts: dict[str, tuple[Act, DeviceSpeeds | None, str]],
-) -> Outcome:
-    act, speeds, reason = acts[fingerprint.digest]
-    return Outcome(device=device, act=act, speeds=speeds, reason=reason)
+    *,
+    force: bool,
+    tell: Tell,
+) -> _Done:
+    kept = load_speeds(paths.devices, fingerprint)
+    try:
+        engine = refresh_own_code(find_engine(paths.engines, device.kind))
+    except MissingError as error:
+        reason = f"{error.message}: {error.hint}"
+        return _Done(act=Act.KEPT if kept else Act.SKIPPED, speeds=kept, reason=reason)
+    versions = tuple(engine_versions(engine.python))
+    if kept is not None and not force:
+        return _Done(act=Act.KEPT, speeds=kept, reason="", versions=versions)
+    tell(f"measuring {device.name} ({device.kind})")
+    probe = _probe(paths, inventory, device, engine, tell)
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    try:
+        speeds = save_probe(paths.devices, probe, fingerprint, now)
+    except (ValueError, LookupError) as error:
+        raise LaunchError(f"the measurement of {device.name} makes no sense: {error}") from error
+    reason = probe.get("overheads_failed", "")
+    return _Done(act=Act.MEASURED, speeds=speeds, reason=reason, versions=versions)
 
 
 def _probe(
@@ -171,7 +186,7 @@ def probe_argv(python: str, inventory: Inventory, device: Device) -> tuple[str, 
 def probed_dtypes(device: Device) -> tuple[DType, ...]:
     """Number formats to measure, the engine's default first."""
     capability = device.compute_capability
-    if device.kind is DeviceKind.CUDA and (capability or (0, 0)) < _BF16_CAPABILITY:
+    if device.kind is DeviceKind.CUDA and (capability or (0, 0)) < BF16_CAPABILITY:
         return (DType.FP16, DType.FP32)
     return (DType.BF16, DType.FP16, DType.FP32)
 
