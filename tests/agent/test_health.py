@@ -48,6 +48,12 @@ def test_law_our_own_sleep_accuses_nobody(at_s: float, silent_s: float, slept_s:
     assert health_of(heard, now_s) is not Health.DEAD
 
 
+def test_who_spoke_after_our_sleep_is_not_heard_in_the_future() -> None:
+    heard = Heard(at_s=100.0)
+
+    assert forgiven(heard, looked_at_s=10.0, now_s=100.5) == Heard(at_s=100.5)
+
+
 @given(st.lists(st.floats(0, 2), max_size=50))
 @settings(max_examples=50)
 def test_law_a_bucket_lets_no_more_through_than_its_rate(pauses_s: list[float]) -> None:

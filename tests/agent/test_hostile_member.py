@@ -155,6 +155,22 @@ def test_what_starts_or_stops_something_is_for_operators() -> None:
     ] == []
 
 
+def test_a_member_opens_no_more_connections_than_it_may(
+    town: Town, thief: Pc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("homecluster.agent.listener.MAX_CONNECTIONS_PER_MEMBER", 1)
+
+    async def one_more() -> None:
+        async with dialled(town, thief) as socket:
+            await said_hello(socket)
+            async with dialled(town, thief):
+                pass
+
+    with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+        town.do(one_more())
+    assert refused.value.status == 429
+
+
 def test_a_stream_that_nobody_asked_for_is_hung_up(town: Town, thief: Pc) -> None:
     async def bring() -> Any:
         async with dialled(town, thief, "/v1/stream?id=guessed") as socket:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import http.client
 import json
 import socket
@@ -161,6 +162,14 @@ def test_nothing_older_than_tls_13_is_spoken(town: Town) -> None:
     context.maximum_version = ssl.TLSVersion.TLSv1_2
 
     assert answer(town, context, "/v1/hello", headers={})[0] == 0
+
+
+def test_a_compressed_request_is_not_unpacked(town: Town) -> None:
+    town.coordinator()
+    packed = gzip.compress(b"{}")
+    headers = {"Content-Encoding": "gzip"}
+
+    assert answer(town, anyone(), "/v1/join", method="POST", body=packed, headers=headers)[0] == 415
 
 
 def test_no_session_ticket_lets_anybody_skip_a_handshake(town: Town) -> None:
