@@ -1,5 +1,6 @@
 import json
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -126,6 +127,9 @@ def test_a_proof_depends_on_secret_role_and_both_hellos(client, server, secret, 
         assert shown != proof(other, "client", client, server)
     if client != server:
         assert shown != proof(secret, "client", server, client)
+    for changes in ({"oldest": 0}, {"newest": 10}, {"nonce": b"n" * 32}, {"secret": "another"}):
+        assert shown != proof(secret, "client", replace(client, **changes), server)
+        assert shown != proof(secret, "client", client, replace(server, **changes))
 
 
 def test_no_common_version_says_which_side_to_upgrade():

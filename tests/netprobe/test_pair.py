@@ -112,6 +112,15 @@ def test_a_ticket_lets_in_once():
     assert [one.kind for one in again.failures] == [FailureKind.UNAUTHORISED]
 
 
+def test_more_tickets_than_anybody_needs_are_not_given_out():
+    responder = Responder(port=0, token=TOKEN)
+    given = {responder.ticket() for _ in range(64)}
+    assert len(given) == 64
+    with pytest.raises(ProbeError) as caught:
+        responder.ticket()
+    assert caught.value.kind is FailureKind.BUSY
+
+
 def test_one_host_probes_another_on_behalf_of_a_third():
     async def scene():
         async with (
