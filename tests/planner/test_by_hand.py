@@ -120,6 +120,18 @@ def test_jitter_adds_its_share_to_each_way_and_loss_a_retransmission() -> None:
     assert there_and_back == pytest.approx(2 * 3.07e-3)
 
 
+def test_a_step_waits_for_the_farthest_pc() -> None:
+    """One round trip to b takes 1 ms, one to c 10 ms."""
+    near, far = 0.5e-3, 5e-3
+    home = cluster(node("a"), node("b"), node("c"))
+    home = replace(
+        home, links=tuple(replace(one, latency_s=far if "c" in (one.src, one.dst) else near) for one in home.links)
+    )  # fmt: skip
+    a, *others = home.devices()
+    cost = network.step_messages(Fabric(home), a, others, pipeline=False)
+    assert cost.latency_s == pytest.approx(10e-3)
+
+
 def test_a_measured_all_reduce_beats_what_the_link_implies() -> None:
     """The curve says 7 ms at 1 KiB, whatever round trip and bandwidth are."""
     home = cluster(node("a"), node("b"), all_reduce=((1024, 7e-3), (4096, 8e-3)))

@@ -50,6 +50,12 @@ def test_a_trouble_that_came_and_went_is_no_change() -> None:
     )
 
 
+def test_a_trouble_that_just_ended_is_no_change_that_lasts() -> None:
+    good, bad = [1 + 0.001 * i for i in range(10)], [10 + 0.001 * i for i in range(10)]
+    assert last_change(good + bad) is not None
+    assert last_change(good + bad + good[:3]) is None
+
+
 def test_a_slight_change_is_not_worth_a_word() -> None:
     assert last_change(noise(0.003, 60) + noise(0.0036, 60, seed=2)) is None
 
