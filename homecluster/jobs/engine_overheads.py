@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -53,49 +53,60 @@ async def measure_overheads(
     Raises:
         RuntimeError: a server did not come up or did not answer; with the end of its log.
     """
-    groups = ((_SHALLOW, _DEEP),) if side_by_side else ((_SHALLOW,), (_DEEP,))
-    steps: dict[Load, list[float]] = {}
-    firsts: dict[int, list[float]] = {}
-    starts: list[dict[str, float] | None] = []
-    for depths in groups:
+    samples = _Samples()
+    for depths in ((_SHALLOW, _DEEP),) if side_by_side else ((_SHALLOW,), (_DEEP,)):
+        say(f"starting vLLM with {' and '.join(map(str, depths))} tiny layers")
         async with AsyncExitStack() as servers:
-            say(f"starting vLLM with {' and '.join(map(str, depths))} tiny layers")
             ports = {}
             for depth in depths:
-                model = TinyModel(layers=depth, max_tokens=_MAX_TOKENS)
                 home = folder / f"{depth}-layers"
-                write_tiny_model(home, model, dtype)
+                write_tiny_model(home, _tiny(depth), dtype)
                 server = await servers.enter_async_context(
                     tiny_server(home, environment, max_tokens=_MAX_TOKENS, dtype=dtype, eager=eager)
                 )
                 ports[depth] = server.port
-                starts.append(server.start_up)
+                samples.starts.append(server.start_up)
             say("timing the steps of real requests")
-            await _bursts(ports, steps)
+            await _bursts(ports, samples.steps)
             if _DEEP in ports:
-                await _first_tokens(ports[_DEEP], firsts)
+                await _first_tokens(ports[_DEEP], samples.firsts)
+    return _document(samples, dtype, flop_per_s)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Samples:
+    """What was timed, filled while the servers run."""
+
+    steps: dict[Load, list[float]] = field(default_factory=dict)
+    firsts: dict[int, list[float]] = field(default_factory=dict)
+    """Prompt tokens -> seconds to the first token."""
+    starts: list[dict[str, float] | None] = field(default_factory=list)
+
+
+def _tiny(layers: int) -> TinyModel:
+    return TinyModel(layers=layers, max_tokens=_MAX_TOKENS)
+
+
+def _document(samples: _Samples, dtype: str, flop_per_s: float) -> dict[str, Any]:
     cache_bytes = {
-        depth: TinyModel(layers=depth, max_tokens=_MAX_TOKENS).cache_bytes_per_token(
-            _DTYPE_BYTES[dtype]
-        )
-        for depth in _BURSTS
+        depth: _tiny(depth).cache_bytes_per_token(_DTYPE_BYTES[dtype]) for depth in _BURSTS
     }
-    deep = TinyModel(layers=_DEEP, max_tokens=_MAX_TOKENS)
+    deep = _tiny(_DEEP)
     return {
-        **asdict(solve(steps, cache_bytes)),
-        "start_up": starts[0],
+        **asdict(solve(samples.steps, cache_bytes)),
+        "start_up": samples.starts[0],
         "attention_flop_per_s": attention_rate(
-            firsts,
-            {tokens: deep.attention_flop(tokens) for tokens in firsts},
+            samples.firsts,
+            {tokens: deep.attention_flop(tokens) for tokens in samples.firsts},
             deep.linear_flop_per_token(),
             flop_per_s,
         ),
         "first_tokens": [
-            {"prompt_tokens": tokens, "first_token_s": samples}
-            for tokens, samples in firsts.items()
+            {"prompt_tokens": tokens, "first_token_s": seconds}
+            for tokens, seconds in samples.firsts.items()
         ],
         "cache_bytes_per_token": cache_bytes,
-        "steps": [{**asdict(load), "step_s": samples} for load, samples in steps.items()],
+        "steps": [{**asdict(load), "step_s": seconds} for load, seconds in samples.steps.items()],
     }
 
 
