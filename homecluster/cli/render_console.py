@@ -13,6 +13,7 @@ from rich.text import Text
 
 from homecluster.cli.aside import fitted
 from homecluster.cli.output import harmless
+from homecluster.cli.render_records import needed_columns, records
 
 _PIPED_COLUMNS = 160
 """Sentences stay whole when nobody looks."""
@@ -24,7 +25,10 @@ class Page(Console):
     """What people read, at the width that their terminal has."""
 
     def print(self, *objects: Any, **options: Any) -> None:
-        """A sentence that begins indented goes on indented, a little further."""
+        """A sentence that begins indented goes on indented, a little further; no table is cut."""
+        if len(objects) == 1 and isinstance(objects[0], Table) and objects[0].show_header:
+            (table,) = objects
+            objects = (table if needed_columns(self, table) <= self.width else records(table),)
         if len(objects) == 1 and isinstance(objects[0], str) and not options.get("soft_wrap"):
             text = self.render_str(objects[0])
             indent = len(text.plain) - len(text.plain.lstrip(" "))

@@ -34,7 +34,7 @@ def show_matrix(found: Matrix, console: Console | None = None) -> None:
     out = console or Console(highlight=False)
     table = Table(box=None, pad_edge=False)
     for name in ("from", "to", "round trip", "lost", "forward", "back", "packet"):
-        table.add_column(name, no_wrap=True)
+        table.add_column(name, no_wrap=name not in {"from", "to"}, overflow="fold")
     for report in found.reports:
         trip, way = report.round_trip, report.throughput
         table.add_row(
