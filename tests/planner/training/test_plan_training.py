@@ -80,7 +80,7 @@ def test_an_8b_model_is_tuned_on_an_8_gb_card_by_qlora_only() -> None:
         for method in Method
     }
     assert kinds[Method.QLORA].plans[0].offload is Offload.NONE
-    assert kinds[Method.LORA].plans == () or kinds[Method.LORA].plans[0].offload is not Offload.NONE
+    assert kinds[Method.LORA].plans[0].offload is Offload.PARAMETERS
     assert kinds[Method.FULL].plans == ()
 
 
@@ -111,7 +111,7 @@ def test_overlap_is_chosen_where_it_wins_and_not_on_a_cpu() -> None:
 def test_recomputation_is_chosen_where_memory_is_short() -> None:
     tight = cluster(node("a", device("a", memory_total_bytes=4 * GIB, memory_free_bytes=4 * GIB)))
     plan = planned(tight, global_batch=4).plans[0]
-    assert plan.recompute or plan.gradient_accumulation > 1
+    assert plan.recompute
     roomy = planned(cluster(node("a")), global_batch=4).plans[0]
     assert (roomy.recompute, roomy.gradient_accumulation) == (False, 1)
 
