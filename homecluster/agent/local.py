@@ -126,7 +126,7 @@ class LocalAgent:
             connection.close()
         try:
             answer = json.loads(content)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise PeerError("this PC's agent answers nonsense", hint=self._log_hint()) from error
         assert isinstance(answer, dict)
         return answer

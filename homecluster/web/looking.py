@@ -25,13 +25,18 @@ class Looking(Generic[_T]):
         threading.Thread(target=self._keep_looking, daemon=True).start()
 
     def _keep_looking(self) -> None:
+        told = ""
         while True:
             began_s = time.monotonic()
             try:
                 self.found = self._look(self.found)
             except HomeclusterError as error:
                 log.info("what was known stays: %s", error)
-            except Exception:  # the boundary of this thread: whatever a PC told, go on looking
-                log.exception("a look failed; what was known stays")
+            except (
+                Exception
+            ) as error:  # the boundary of this thread: whatever a PC told, go on looking
+                if repr(error) != told:
+                    log.exception("a look failed; what was known stays")
+                told = repr(error)
             took_s = time.monotonic() - began_s
             time.sleep(max(self._every_s - took_s, took_s))

@@ -18,7 +18,8 @@ from homecluster.web.page import PageFacts, page_document
 HOTSPOT = Path(__file__).parents[2] / "docs" / "examples" / "hotspot.toml"
 GPT2 = find_model("gpt2").spec
 ONE_REQUEST = Serve(goal=Goal.LATENCY)
-EVIL = '</script><script>document.title="taken"</script><img src=x onerror=alert(1)>'
+EVIL = '</script><script>document.title="taken"</script><img src=x onerror=alert(1)>\u202edesrever\x1b[31m'
+LONG = "W" * 200
 
 
 def hotspot_facts() -> PageFacts:
@@ -49,14 +50,14 @@ def renamed(cluster: Cluster, old: str, new: str) -> Cluster:
             for node in cluster.nodes
         ),
         links=tuple(
-            replace(link, src=name(link.src), dst=name(link.dst), medium=new)
+            replace(link, src=name(link.src), dst=name(link.dst), medium=new + LONG)
             for link in cluster.links
         ),
     )
 
 
 def hostile_page() -> dict[str, Any]:
-    """A home whose PC, job and log are named to break out of the page."""
+    """A home whose PC, medium, job and log are named to break out of the page, or to fill it."""
     facts = saved_facts(renamed(load_cluster(HOTSPOT), "alice", EVIL), GPT2, ONE_REQUEST, Pins())
     job = {"id": EVIL, "model": EVIL, "state": "failed", "phase": None, "reason": EVIL}
     return page_document(replace(facts, jobs=(job | {"base_url": None, "predicted": None, "live": None},), log=(EVIL,)))  # fmt: skip

@@ -91,6 +91,9 @@ def test_hostile_names_are_shown_as_text_and_do_not_run(tmp_path: Path) -> None:
         assert "<img src=x" in seen.page.locator("#job").inner_text()
         assert "<img src=x" in seen.page.locator("#log").inner_text()
         assert seen.page.locator("main img").count() == 0
+        assert "\\u202edesrever\\u001b[31m" in seen.page.locator("#log").inner_text()
+        assert not set("\u202e\x1b") & set(seen.page.locator("body").inner_text())
+        assert seen.page.evaluate("homecluster.graph.zoom()") > 0.3
         assert seen.errors == []
 
 

@@ -4,16 +4,20 @@
 (function (home) {
   const MOST_LABELS = 10;
   const MOST_IN_A_LINE = 22;
+  const MOST_OF_A_NAME = 40;
   const RANK = ["unknown", "good", "fair", "costly"];
   let graph = null;
   let shape = "";
 
   const device = (name, memory) => name + (name.length + memory.length > MOST_IN_A_LINE ? "\n" : " · ") + memory;
 
+  // Another PC names its devices and media: no name may shrink the picture to nothing.
+  const short = (name) => home.plain(name.length > MOST_OF_A_NAME ? `${name.slice(0, MOST_OF_A_NAME - 1)}…` : name);
+
   function label(node) {
-    const devices = node.devices.map((d) => device(d.name.replace(/^NVIDIA (GeForce )?/, ""), home.bytes(d.memory_total_bytes)));
+    const devices = node.devices.map((d) => device(short(d.name).replace(/^NVIDIA (GeForce )?/, ""), home.bytes(d.memory_total_bytes)));
     const state = node.health && node.health !== "alive" ? node.health.toUpperCase() : "";
-    return [node.id, ...devices, state].filter(Boolean).join("\n");
+    return [short(node.id), ...devices, state].filter(Boolean).join("\n");
   }
 
   const worse = (a, b) => (RANK.indexOf(a) > RANK.indexOf(b) ? a : b);
@@ -39,7 +43,7 @@
         const first = own.reduce((a, b) => ((b.price_s ?? 0) > (a.price_s ?? 0) ? b : a));
         return { data: { id: `air ${name} ${id}`, source: `medium ${name}`, target: `node ${id}`, worth: own.map((l) => l.worth).reduce(worse), label: "", src: first.src, dst: first.dst } };
       });
-      return [{ data: { id: `medium ${name}`, label: `${name}, shared\n${figures(slowest)}`, kind: "medium", pcs: spokes.length } }, ...spokes];
+      return [{ data: { id: `medium ${name}`, label: `${short(name)}, shared\n${figures(slowest)}`, kind: "medium", pcs: spokes.length } }, ...spokes];
     });
   }
 

@@ -47,7 +47,8 @@
   }
 
   function speed(points, band) {
-    const from = points[0][0], to = points[points.length - 1][0];
+    const times = points.map((p) => p[0]);
+    const from = Math.min(...times), to = Math.max(...times); // a clock may be set back
     const accent = home.color("accent");
     const sets = [{ label: "measured", data: points.map((p) => ({ x: p[0], y: p[1] })), borderColor: accent, backgroundColor: accent, pointRadius: 0, borderWidth: 2, showLine: true }];
     if (points.some((p) => p[2] !== null)) {
@@ -67,7 +68,7 @@
     document.getElementById("log-card").hidden = !lines || lines.length === 0;
     const log = document.getElementById("log");
     const atEnd = log.scrollTop + log.clientHeight >= log.scrollHeight - 8;
-    log.textContent = (lines || []).join("\n");
+    log.textContent = home.plain((lines || []).join("\n"));
     if (atEnd) log.scrollTop = log.scrollHeight;
   };
 })(window.homecluster);

@@ -7,6 +7,11 @@ window.homecluster = {};
     ["network_transfer_s", "bytes on the network"], ["host_s", "host"], ["idle_s", "idle"],
   ];
 
+  // Characters that steer or turn the text around them are shown as codes, as in the terminal.
+  home.plain = (text) => text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (c) => (c === "\n" || c === "\t" ? c : `\\u${c.codePointAt(0).toString(16).padStart(4, "0")}`));
+
+  const shown = (children) => children.flat().map((child) => (child instanceof Node ? child : home.plain(String(child ?? ""))));
+
   home.element = function (name, attributes, ...children) {
     const made = document.createElement(name);
     for (const [key, value] of Object.entries(attributes || {})) {
@@ -14,12 +19,12 @@ window.homecluster = {};
       else if (key.startsWith("on")) made.addEventListener(key.slice(2), value);
       else if (value !== null && value !== undefined) made.setAttribute(key, value);
     }
-    for (const child of children.flat()) made.append(child instanceof Node ? child : String(child ?? ""));
+    made.append(...shown(children));
     return made;
   };
 
   home.fill = function (id, ...children) {
-    document.getElementById(id).replaceChildren(...children.flat());
+    document.getElementById(id).replaceChildren(...shown(children));
   };
 
   home.table = function (caption, heads, rows) {
