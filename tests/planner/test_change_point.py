@@ -51,9 +51,9 @@ def test_a_trouble_that_came_and_went_is_no_change() -> None:
 
 
 def test_a_trouble_that_just_ended_is_no_change_that_lasts() -> None:
-    good, bad = [1 + 0.001 * i for i in range(10)], [10 + 0.001 * i for i in range(10)]
+    good, bad, good_again = ([level + 0.001 * i for i in range(count)] for level, count in ((1, 10), (10, 10), (1.0005, 3)))  # fmt: skip
     assert last_change(good + bad) is not None
-    assert last_change(good + bad + good[:3]) is None
+    assert last_change(good + bad + good_again) is None
 
 
 def test_a_slight_change_is_not_worth_a_word() -> None:
