@@ -8,9 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-import signal
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -19,6 +17,7 @@ from homecluster.app.copies_conductor import Charge, Conductor
 from homecluster.app.copies_host import OtherPc, ThisPc
 from homecluster.app.copies_line import Host, Pace
 from homecluster.app.job_process import Recorder
+from homecluster.app.leading_process import stop_at_signals, stop_with_its_command
 from homecluster.app.ports import Members
 from homecluster.domain.job import Failed
 from homecluster.launch.bounded_log import BoundedLog
@@ -70,28 +69,14 @@ def conduct(
         lambda line: _write(log, line),
         lambda now: copies_store.write_now(folder, now),
     )
-    _hear_signals(conductor)
+    stop_at_signals(conductor.ask_to_stop)
     if launch.tied:
-        threading.Thread(target=_wait_for_untie, args=(conductor,), daemon=True).start()
+        stop_with_its_command(conductor.ask_to_stop)
     return 5 if isinstance(asyncio.run(conductor.run()), Failed) else 0
 
 
 def _write(log: BoundedLog, line: str) -> None:
     log.write(f"{time.strftime('%H:%M:%S')} {line}".encode())
-
-
-def _hear_signals(conductor: Conductor) -> None:
-    def on_signal(number: int, _frame: object) -> None:
-        conductor.ask_to_stop(f"asked to stop ({signal.Signals(number).name})")
-
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, on_signal)
-
-
-def _wait_for_untie(conductor: Conductor) -> None:
-    while os.read(sys.stdin.fileno(), 1):
-        pass
-    conductor.ask_to_stop("the command that started it ended")
 
 
 if __name__ == "__main__":

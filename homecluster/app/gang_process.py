@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 from homecluster.app.api_key import read_api_key
 from homecluster.app.gang_leader import Charge, Leader
 from homecluster.app.job_process import Recorder
+from homecluster.app.leading_process import stop_at_signals, stop_with_its_command
 from homecluster.app.ports import Members
 from homecluster.domain.job import Failed
 from homecluster.engines.vllm_gang_order import tokens_of
@@ -52,9 +51,9 @@ def lead(folder: JobFolder, members: Members) -> int:
         Recorder(folder, None).record,
         lambda line: _keep(log, line),
     )
-    _hear_signals(leader)
+    stop_at_signals(leader.ask_to_stop)
     if launch.tied:
-        threading.Thread(target=_wait_for_untie, args=(leader,), daemon=True).start()
+        stop_with_its_command(leader.ask_to_stop)
     with _forwarded(launch, record, members):
         last = leader.run()
     return 5 if isinstance(last, Failed) else 0
@@ -83,20 +82,6 @@ def _forwarded(launch: Launch, record: GangRecord, members: Members) -> Iterator
         yield
     finally:
         forwarder.close()
-
-
-def _hear_signals(leader: Leader) -> None:
-    def on_signal(number: int, _frame: object) -> None:
-        leader.ask_to_stop(f"asked to stop ({signal.Signals(number).name})")
-
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, on_signal)
-
-
-def _wait_for_untie(leader: Leader) -> None:
-    while os.read(sys.stdin.fileno(), 1):
-        pass
-    leader.ask_to_stop("the command that started it ended")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from homecluster.inventory.host_files import ReadText
+from homecluster.inventory.host_files import ReadText, whole_number
 
 _ROOT = "/sys/fs/cgroup"
 
@@ -32,7 +32,7 @@ def read_limits(read: ReadText) -> CgroupLimits:
         if quota is not None:
             cores.append(quota)
     for folder in _folders(groups, "memory"):
-        limit = _number(read(f"{folder}/memory.max")) or _number(
+        limit = whole_number(read(f"{folder}/memory.max")) or whole_number(
             read(f"{folder}/memory.limit_in_bytes")
         )
         if limit is not None and limit < _UNLIMITED_BYTES:
@@ -74,11 +74,11 @@ def _folders(groups: dict[str, str], controller: str) -> list[str]:
 
 def _cpu_v2(text: str | None) -> float | None:
     quota, _, period = (text or "").partition(" ")
-    return _share(_number(quota), _number(period))
+    return _share(whole_number(quota), whole_number(period))
 
 
 def _cpu_v1(quota: str | None, period: str | None) -> float | None:
-    return _share(_number(quota), _number(period))
+    return _share(whole_number(quota), whole_number(period))
 
 
 def _share(quota: int | None, period: int | None) -> float | None:
@@ -86,19 +86,12 @@ def _share(quota: int | None, period: int | None) -> float | None:
 
 
 def _used(read: ReadText, folder: str) -> int:
-    used = _number(read(f"{folder}/memory.current")) or _number(
+    used = whole_number(read(f"{folder}/memory.current")) or whole_number(
         read(f"{folder}/memory.usage_in_bytes")
     )
     cache = 0
     for line in (read(f"{folder}/memory.stat") or "").splitlines():
         name, _, value = line.partition(" ")
         if name in ("inactive_file", "total_inactive_file"):
-            cache = max(cache, _number(value) or 0)
+            cache = max(cache, whole_number(value) or 0)
     return max(0, (used or 0) - cache)
-
-
-def _number(text: str | None) -> int | None:
-    try:
-        return int(text or "")
-    except ValueError:
-        return None

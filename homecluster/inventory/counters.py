@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import psutil
 
-from homecluster.inventory.host_files import ReadText, read_host_text
+from homecluster.inventory.host_files import ReadText, read_host_text, whole_number
 
 _MICROSECONDS = 1e6
 _PRESSURE = ("cpu", "memory", "io")
@@ -70,7 +70,7 @@ def parse_segments(text: str) -> tuple[int | None, int | None]:
     if len(rows) != 2 or len(rows[0]) != len(rows[1]):  # noqa: PLR2004 - names and values
         return None, None
     table = dict(zip(rows[0], rows[1], strict=True))
-    return _whole(table.get("OutSegs")), _whole(table.get("RetransSegs"))
+    return whole_number(table.get("OutSegs")), whole_number(table.get("RetransSegs"))
 
 
 def parse_swapped_bytes(text: str, page_bytes: int = 4096) -> float | None:
@@ -92,7 +92,7 @@ def _heat_events(read: ReadText) -> int | None:
     folder = "/sys/devices/system/cpu/cpu{}/thermal_throttle/core_throttle_count"
     counts = []
     for index in range(min(_MOST_CPUS, psutil.cpu_count() or 1)):
-        count = _whole(read(folder.format(index)))
+        count = whole_number(read(folder.format(index)))
         if count is None:
             break
         counts.append(count)
@@ -118,10 +118,3 @@ def _disk_read_bytes() -> float | None:
     except (RuntimeError, OSError, NotImplementedError):
         return None
     return float(counted.read_bytes) if counted else None
-
-
-def _whole(text: str | None) -> int | None:
-    try:
-        return int(text or "")
-    except ValueError:
-        return None

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from typing import Any, TypeVar
+from collections.abc import Collection
+from typing import Any
 
 from homecluster.domain.signs import GpuSigns
+from homecluster.inventory.nvidia import ask
 
-_T = TypeVar("_T")
 _MHZ = 1e6
 _HEAT = (0x20, 0x40)
 """nvmlClocksEventReasonSwThermalSlowdown and HwThermalSlowdown."""
@@ -29,7 +29,7 @@ def watch_gpus(job_pids: Collection[int], nvml: Any = None) -> tuple[GpuSigns, .
         del error
         return ()
     try:
-        count = _ask(nvml, nvml.nvmlDeviceGetCount) or 0
+        count = ask(nvml, nvml.nvmlDeviceGetCount) or 0
         return tuple(_watch(nvml, index, job_pids) for index in range(count))
     finally:
         nvml.nvmlShutdown()
@@ -42,33 +42,33 @@ def _pynvml() -> Any:
 
 
 def _watch(nvml: Any, index: int, job_pids: Collection[int]) -> GpuSigns:
-    handle = _ask(nvml, nvml.nvmlDeviceGetHandleByIndex, index)
+    handle = ask(nvml, nvml.nvmlDeviceGetHandleByIndex, index)
     if handle is None:
         return GpuSigns(index=index)
-    memory = _ask(nvml, nvml.nvmlDeviceGetMemoryInfo, handle)
+    memory = ask(nvml, nvml.nvmlDeviceGetMemoryInfo, handle)
     of_jobs = _job_bytes(nvml, handle, job_pids)
-    busy = _ask(nvml, nvml.nvmlDeviceGetUtilizationRates, handle)
+    busy = ask(nvml, nvml.nvmlDeviceGetUtilizationRates, handle)
     return GpuSigns(
         index=index,
-        name=str(_ask(nvml, nvml.nvmlDeviceGetName, handle) or ""),
+        name=str(ask(nvml, nvml.nvmlDeviceGetName, handle) or ""),
         busy_ratio=busy.gpu / 100 if busy else None,
         memory_total_bytes=memory.total if memory else None,
         memory_of_jobs_bytes=of_jobs,
         memory_of_desktop_bytes=max(0, memory.used - of_jobs)
         if memory and of_jobs is not None
         else None,
-        clock_hz=_times(_ask(nvml, nvml.nvmlDeviceGetClockInfo, handle, nvml.NVML_CLOCK_SM), _MHZ),
+        clock_hz=_times(ask(nvml, nvml.nvmlDeviceGetClockInfo, handle, nvml.NVML_CLOCK_SM), _MHZ),
         clock_max_hz=_times(
-            _ask(nvml, nvml.nvmlDeviceGetMaxClockInfo, handle, nvml.NVML_CLOCK_SM), _MHZ
+            ask(nvml, nvml.nvmlDeviceGetMaxClockInfo, handle, nvml.NVML_CLOCK_SM), _MHZ
         ),
         throttled_by=throttle_names(
-            _ask(nvml, nvml.nvmlDeviceGetCurrentClocksThrottleReasons, handle) or 0
+            ask(nvml, nvml.nvmlDeviceGetCurrentClocksThrottleReasons, handle) or 0
         ),
         temperature_c=_times(
-            _ask(nvml, nvml.nvmlDeviceGetTemperature, handle, nvml.NVML_TEMPERATURE_GPU), 1
+            ask(nvml, nvml.nvmlDeviceGetTemperature, handle, nvml.NVML_TEMPERATURE_GPU), 1
         ),
-        power_w=_times(_ask(nvml, nvml.nvmlDeviceGetPowerUsage, handle), 1e-3),
-        power_limit_w=_times(_ask(nvml, nvml.nvmlDeviceGetEnforcedPowerLimit, handle), 1e-3),
+        power_w=_times(ask(nvml, nvml.nvmlDeviceGetPowerUsage, handle), 1e-3),
+        power_limit_w=_times(ask(nvml, nvml.nvmlDeviceGetEnforcedPowerLimit, handle), 1e-3),
     )
 
 
@@ -80,7 +80,7 @@ def throttle_names(bits: int) -> tuple[str, ...]:
 
 def _job_bytes(nvml: Any, handle: Any, job_pids: Collection[int]) -> int | None:
     """Bytes of our jobs; None where the driver hides them (WSL, MIG), since all would look like the desktop's."""
-    running = _ask(nvml, nvml.nvmlDeviceGetComputeRunningProcesses, handle)
+    running = ask(nvml, nvml.nvmlDeviceGetComputeRunningProcesses, handle)
     if running is None:
         return None
     ours = [one.usedGpuMemory for one in running if one.pid in job_pids]
@@ -89,11 +89,3 @@ def _job_bytes(nvml: Any, handle: Any, job_pids: Collection[int]) -> int | None:
 
 def _times(number: float | None, unit: float) -> float | None:
     return None if number is None else number * unit
-
-
-def _ask(nvml: Any, query: Callable[..., _T], *arguments: object) -> _T | None:
-    """The answer, or None where this GPU, driver or WSL does not support the query."""
-    try:
-        return query(*arguments)
-    except nvml.NVMLError:
-        return None

@@ -15,3 +15,11 @@ def read_host_text(path: str) -> str | None:
         return Path(path).read_text(encoding="utf-8", errors="replace").strip()
     except OSError:
         return None
+
+
+def whole_number(text: str | None) -> int | None:
+    """The number that such a file holds; None where it is missing or says something else."""
+    try:
+        return int(text or "")
+    except ValueError:
+        return None

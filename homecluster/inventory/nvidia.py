@@ -58,7 +58,7 @@ def _pynvml() -> Any:
 
 def _read(nvml: Any) -> GpuReading:
     gpus, notes = [], []
-    for index in range(_ask(nvml, nvml.nvmlDeviceGetCount) or 0):
+    for index in range(ask(nvml, nvml.nvmlDeviceGetCount) or 0):
         try:
             gpus.append(_read_gpu(nvml, index))
         except nvml.NVMLError as error:
@@ -67,8 +67,8 @@ def _read(nvml: Any) -> GpuReading:
         notes.append("the NVIDIA driver is loaded but shows no GPU")
     return GpuReading(
         gpus=tuple(gpus),
-        driver=_ask(nvml, nvml.nvmlSystemGetDriverVersion),
-        cuda_driver=_cuda_version(_ask(nvml, nvml.nvmlSystemGetCudaDriverVersion_v2)),
+        driver=ask(nvml, nvml.nvmlSystemGetDriverVersion),
+        cuda_driver=_cuda_version(ask(nvml, nvml.nvmlSystemGetCudaDriverVersion_v2)),
         note="; ".join(notes) or None,
     )
 
@@ -76,20 +76,20 @@ def _read(nvml: Any) -> GpuReading:
 def _read_gpu(nvml: Any, index: int) -> Gpu:
     handle = nvml.nvmlDeviceGetHandleByIndex(index)
     memory = nvml.nvmlDeviceGetMemoryInfo(handle)
-    capability = _ask(nvml, nvml.nvmlDeviceGetCudaComputeCapability, handle)
+    capability = ask(nvml, nvml.nvmlDeviceGetCudaComputeCapability, handle)
     return Gpu(
         index=index,
         name=nvml.nvmlDeviceGetName(handle),
-        uuid=_ask(nvml, nvml.nvmlDeviceGetUUID, handle),
+        uuid=ask(nvml, nvml.nvmlDeviceGetUUID, handle),
         memory_total_bytes=memory.total,
         memory_free_bytes=memory.free,
         compute_capability=(capability[0], capability[1]) if capability else None,
-        pcie_generation=_ask(nvml, nvml.nvmlDeviceGetMaxPcieLinkGeneration, handle),
-        pcie_width=_ask(nvml, nvml.nvmlDeviceGetMaxPcieLinkWidth, handle),
+        pcie_generation=ask(nvml, nvml.nvmlDeviceGetMaxPcieLinkGeneration, handle),
+        pcie_width=ask(nvml, nvml.nvmlDeviceGetMaxPcieLinkWidth, handle),
     )
 
 
-def _ask(nvml: Any, query: Callable[..., _T], *arguments: object) -> _T | None:
+def ask(nvml: Any, query: Callable[..., _T], *arguments: object) -> _T | None:
     """The answer, or None where this GPU, driver or WSL does not support the query."""
     try:
         return query(*arguments)
