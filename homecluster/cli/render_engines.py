@@ -8,14 +8,18 @@ from typing import Protocol
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+from rich.progress import BarColumn, DownloadColumn, Progress
+from rich.table import Column
 
 from homecluster.app.engine import is_current
 from homecluster.app.engine_install import Step
 from homecluster.cli.render_console import console, plain_table
+from homecluster.cli.render_progress import progress_console, what_happens
 from homecluster.domain.units import format_bytes
 from homecluster.launch.pip_step import Fetching
 from homecluster.store.engine_store import Engine
+
+_BAR_COLUMNS = 20
 
 
 def show_engines(engines: Iterable[Engine], places: str) -> None:
@@ -46,13 +50,13 @@ class SaysProgress(Protocol):
 @contextmanager
 def installing() -> Iterator[SaysProgress]:
     """Shows on stderr which step is at work, and how far a download is."""
-    out = console(stderr=True)
+    out = progress_console()
     if not out.is_terminal:
         yield _plain_progress(out)
         return
-    bar = Progress(
-        TextColumn("{task.description}"), BarColumn(), DownloadColumn(), console=out, transient=True
-    )
+    sizes = DownloadColumn(table_column=Column(no_wrap=True))
+    columns = (what_happens(), BarColumn(_BAR_COLUMNS), sizes)
+    bar = Progress(*columns, console=out, transient=True, expand=True)
     with bar:
         task = bar.add_task("", total=None)
 
@@ -61,9 +65,7 @@ def installing() -> Iterator[SaysProgress]:
                 case Step(number=number, of=of, title=title):
                     bar.console.print(f"  {number}/{of} {escape(title)}")
                 case Fetching(file=file, done_bytes=done, total_bytes=total):
-                    bar.update(
-                        task, description=escape(file[:44]), completed=done, total=total or None
-                    )
+                    bar.update(task, description=escape(file), completed=done, total=total or None)
 
         yield say
 

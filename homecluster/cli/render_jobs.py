@@ -21,6 +21,7 @@ from rich.progress import (
 from homecluster.app.jobs import JobView
 from homecluster.cli.render_console import console, plain_table
 from homecluster.cli.render_probe import format_age
+from homecluster.cli.render_progress import progress_console, what_happens
 from homecluster.domain.job import (
     Command,
     Failed,
@@ -65,14 +66,14 @@ class SaysPhase(Protocol):
 def starting(predicted_s: tuple[float, float, float]) -> Iterator[SaysPhase]:
     """Shows on stderr what the engine does, how long already, and how long it was predicted to take."""
     low, mid, high = map(format_seconds, predicted_s)
-    expected = f"ready was predicted after {mid} ({low} - {high})"
-    out = console(stderr=True)
+    out = progress_console()
     if not out.is_terminal:
-        out.print(f"  {expected}")
+        out.print(f"  ready was predicted after {mid} ({low} - {high})")
         yield _plain_phases(out)
         return
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, TextColumn(f"[dim]{expected}[/]"), console=out, transient=True) as bar:
+    expected = TextColumn(f"[dim]of {mid} predicted ({low} - {high})[/]")
+    columns = (SpinnerColumn(), TimeElapsedColumn(), expected, what_happens())
+    with Progress(*columns, console=out, transient=True, expand=True) as bar:
         task = bar.add_task("starting")
 
         def say(state: JobState) -> None:
