@@ -46,7 +46,8 @@ def show_matrix(found: Matrix, console: Console | None = None) -> None:
             _rate(way.back_bytes_per_s if way else None),
             f"{report.mtu_bytes} B" if report.mtu_bytes else "",
         )
-    out.print(table)
+    if found.reports:
+        out.print(table)
     for shared in found.shared:
         out.print(_shared(shared), markup=False, soft_wrap=True)
     if not found.shared_tested:
