@@ -138,6 +138,7 @@ class Agent:
     # --- what the local socket asks ---
 
     def status(self) -> dict[str, Any]:
+        """The agent document: who this PC is in its cluster, and whether it is connected."""
         state = self._keeper.state
         link, coordinator = self._link, self._coordinator
         connected = coordinator is not None or (link is not None and link.channel is not None)

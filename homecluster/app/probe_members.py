@@ -32,6 +32,8 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbedMembers:
+    """What a probe of the whole cluster found, and what it could not measure."""
+
     cluster: Cluster
     reports: tuple[Report, ...]
     """src and dst are members' names."""

@@ -49,6 +49,7 @@ def train_command(
 def train_argv(
     python: str, order: TrainOrder, folders: Folders, *, resume: bool
 ) -> tuple[str, ...]:
+    """This PC's ranks: the job itself for one of them, torch's launcher around it for several."""
     several: tuple[str, ...] = ()
     if len(order.own_devices) > 1:
         several = (

@@ -45,6 +45,8 @@ class Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ready:
+    """What each PC of a training is told and brings; nothing runs yet."""
+
     order: TrainOrder
     """Of this PC, which is share 0."""
     mates: tuple[Mate, ...]

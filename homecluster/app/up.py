@@ -213,6 +213,7 @@ def spec_of(
     folder: Path | None,
     port: int,
 ) -> LaunchSpec:
+    """The one process to start for a plan inside this PC; `folder` holds the model, None while it is only previewed."""
     found = wanted.found
     key_file = wanted.api_key_file
     return launch_spec(

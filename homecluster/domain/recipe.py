@@ -41,6 +41,8 @@ class PlanStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
+    """One experiment, as its file tells it: what it shows, what it takes, and what it runs."""
+
     name: str
     title: str
     about: str

@@ -115,6 +115,8 @@ class TrainEstimate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainPlan:
+    """One way to train on given devices, with what it is expected to take."""
+
     rank: int
     nodes: tuple[NodeId, ...]
     method: Method

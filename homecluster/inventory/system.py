@@ -20,6 +20,8 @@ from homecluster.inventory.processor import Processor, one_cpu_per_core, read_pr
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SystemFacts:
+    """What the operating system says of this PC, as far as this process may use it."""
+
     hostname: str
     os: str
     """linux, wsl2, macos or windows."""

@@ -16,6 +16,8 @@ from homecluster.jobs.unequal_batches import loss_scale
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
+    """How one training learns, alike on all ranks."""
+
     method: str
     sequence: int
     micro_batches: list[int]

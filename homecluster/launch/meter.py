@@ -83,6 +83,7 @@ class Meter:
 
 
 def use_of(samples: list[Sample]) -> Use | None:
+    """Means over the time between the first and the last sample; memory at its most; None for fewer than two."""
     if len(samples) < 2:  # noqa: PLR2004 - a rate needs two points
         return None
     first, last = samples[0], samples[-1]

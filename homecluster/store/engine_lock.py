@@ -24,6 +24,8 @@ class LockGroup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineLock:
+    """Every package of one kind of engine environment, pinned, in the groups in which pip installs them."""
+
     kind: DeviceKind
     groups: tuple[LockGroup, ...]
     disk_bytes: int

@@ -42,6 +42,8 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:
+    """An installed engine environment: its folder, and what was pinned when it was made."""
+
     path: Path
     manifest: Manifest
 

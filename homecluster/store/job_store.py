@@ -70,6 +70,8 @@ class JobEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobFolder:
+    """Where the files of one job lie; its name is the job's id."""
+
     path: Path
 
     @property

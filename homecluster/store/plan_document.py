@@ -46,6 +46,7 @@ def verdict_table(verdict: Verdict) -> dict[str, Any]:
 
 
 def plan_table(plan: Plan) -> dict[str, Any]:
+    """An entry of the plan document's `plans`."""
     layout = plan.layout
     return {
         "rank": plan.rank,
@@ -76,6 +77,7 @@ def plan_table(plan: Plan) -> dict[str, Any]:
 
 
 def estimate_table(estimate: Estimate) -> dict[str, Any]:
+    """The plan document's `estimate`: base units, the unit last in each name."""
     table = {
         name: _interval(getattr(estimate, name))
         for name in (

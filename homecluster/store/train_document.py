@@ -31,6 +31,7 @@ def train_workload_table(workload: Train) -> dict[str, Any]:
 
 
 def train_plan_table(plan: TrainPlan) -> dict[str, Any]:
+    """An entry of the training plan document's `plans`."""
     return {
         "rank": plan.rank,
         "engine": "deepspeed",

@@ -38,10 +38,12 @@ class Demand:
         return DType.BF16 if all(map(has_bf16, group)) else DType.FP16
 
     def paces(self, group: Group, *, recompute: bool) -> list[work.Pace]:
+        """How fast each device of the group computes."""
         dtype = self.dtype(group)
         return [self._pace(device, dtype, recompute=recompute) for device in group]
 
     def rooms(self, group: Group, stage: int, offload: Offload, *, recompute: bool) -> list[Room]:
+        """What each device of the group would hold, and how much room that leaves for samples."""
         dtype = self.dtype(group)
         weights_bytes, largest = self._weights(dtype)
         in_node = Counter(device.node_id for device in group)
@@ -73,6 +75,7 @@ class Demand:
     def messages(
         self, fabric: Fabric, group: Group, stage: int, accumulation: int
     ) -> Communication:
+        """Of one optimiser step of one rank."""
         return communication(
             fabric,
             group,
@@ -95,6 +98,7 @@ class Demand:
         recompute: bool,
         accumulation: int,
     ) -> StepTime:
+        """One optimiser step in which each device takes its share of the samples."""
         group = tuple(share.device for share in shares)
         return step_time(
             shares,
