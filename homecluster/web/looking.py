@@ -12,6 +12,8 @@ from homecluster.errors import HomeclusterError
 
 _T = TypeVar("_T")
 log = logging.getLogger(__name__)
+_LONGEST_REST_S = 5.0
+"""Who came back after a long silence is seen soon."""
 
 
 class Looking(Generic[_T]):
@@ -39,4 +41,4 @@ class Looking(Generic[_T]):
                     log.exception("a look failed; what was known stays")
                 told = repr(error)
             took_s = time.monotonic() - began_s
-            time.sleep(max(self._every_s - took_s, took_s))
+            time.sleep(max(self._every_s - took_s, min(took_s, _LONGEST_REST_S)))
