@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from netprobe.control.messages import Onward, Open, Ticket
+from netprobe.control.channel import connect
+from netprobe.control.handshake import Hello
+from netprobe.control.messages import Onward, Open, Ticket, failure_in
 from netprobe.probes.trouble import ProbeError
 from netprobe.report import parse_report
 from netprobe.responder import Responder
@@ -110,6 +112,36 @@ def test_a_ticket_lets_in_once():
     first, again = asyncio.run(scene())
     assert first.round_trip is not None
     assert [one.kind for one in again.failures] == [FailureKind.UNAUTHORISED]
+
+
+@pytest.mark.parametrize("shown", [{}, {"proof": None}, {"proof": ""}, {"proof": "0" * 64}])
+@pytest.mark.parametrize("secret", ["token", "none", "ticket:x", ""])
+def test_who_names_a_secret_and_does_not_prove_it_is_refused(secret, shown):
+    hello = Hello(oldest=1, newest=1, nonce=bytes(32), secret=secret)
+
+    async def scene():
+        async with Responder(port=0, token=TOKEN) as far:
+            channel = await connect("127.0.0.1", far.port, limit_bytes=100_000, timeout_s=30)
+            await channel.send(hello.document(), 30)
+            await channel.receive(30)
+            await channel.send(shown, 30)
+            answer = await channel.receive(30)
+            await channel.close()
+            return answer
+
+    failure = failure_in(asyncio.run(scene()), "")
+    assert failure is not None
+    assert failure.kind is FailureKind.UNAUTHORISED
+
+
+def test_a_ticket_ends(monkeypatch):
+    monkeypatch.setattr("netprobe.responder.server.TICKET_S", 0.0)
+
+    async def scene():
+        async with Responder(port=0, token=TOKEN) as far:
+            return await probe("127.0.0.1", far.port, ticket=far.ticket(), plan=QUICK)
+
+    assert [one.kind for one in asyncio.run(scene()).failures] == [FailureKind.UNAUTHORISED]
 
 
 def test_more_tickets_than_anybody_needs_are_not_given_out():
