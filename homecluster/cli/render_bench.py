@@ -10,7 +10,8 @@ from rich.table import Table
 
 from homecluster.cli.blocks import band
 from homecluster.cli.render_console import console, plain_table
-from homecluster.domain.units import format_bytes, format_rate, format_seconds
+from homecluster.cli.render_verdict import counted
+from homecluster.domain.units import format_bytes, format_rate, format_seconds, format_traffic
 
 _WIDE = 120
 """Columns from which the intervals are drawn, too."""
@@ -36,12 +37,12 @@ def show(document: dict[str, Any]) -> None:
         else f"{workload['request_rate_per_s']:g} requests/s"
     )
     out.print(
-        f"[bold]{escape(document['job'])}[/]: {document['completed']} requests of "
+        f"[bold]{escape(document['job'])}[/]: {counted(document['completed'], 'request')} of "
         f"{workload['prompt_tokens']} tokens in and {workload['output_tokens']} out, {load}, "
         f"in {format_seconds(document['duration_s'])}"
     )
     if document["failed"]:
-        out.print(f"[red]{document['failed']} requests failed[/]")
+        out.print(f"[red]{counted(document['failed'], 'request')} failed[/]")
     out.print(_table(document, wide=out.width >= _WIDE))
     out.print(f"  {_verdict(document)}")
     for line in (
@@ -56,9 +57,7 @@ def show(document: dict[str, Any]) -> None:
         out.print(
             f"  [yellow]other programs kept {others:.1f} cores busy meanwhile: measure again when the PC is quiet[/]"
         )
-    out.print(
-        f"  [dim]{escape(_use(document))}kept in {escape(document['record'])}[/]", soft_wrap=True
-    )
+    out.say(f"  {_use(document)}kept in {document['record']}", "dim")
 
 
 def show_calibration(fitted: list[dict[str, Any]]) -> None:
@@ -69,7 +68,7 @@ def show_calibration(fitted: list[dict[str, Any]]) -> None:
     for one in fitted:
         factors = ", ".join(f"{name} {one['factors'][name]:.2f}x" for name in one["learned"])
         factors = factors or "nothing could be learned"
-        runs = f"{one['runs']} run{'s' if one['runs'] > 1 else ''}"
+        runs = counted(one["runs"], "run")
         out.print(
             f"[bold]{escape(one['device'])}[/]: times by {runs} of {escape(one['engine'])}: {factors}; "
             f"{one['left_over']:.0%} stay unexplained"
@@ -126,11 +125,11 @@ def _links(document: dict[str, Any]) -> list[str]:
     if not carried:
         return []
     told = [
-        f"{escape(one['pc'])} received {format_bytes(one['received'])}, sent {format_bytes(one['sent'])}"
+        f"{escape(one['pc'])} received {format_traffic(one['received'])}, sent {format_traffic(one['sent'])}"
         for one in carried
     ]
     if document["planned_link_bytes"] is not None:
-        told.append(f"messages by plan {format_bytes(document['planned_link_bytes'])} in all")
+        told.append(f"messages by plan {format_traffic(document['planned_link_bytes'])} in all")
     return [f"over the links: {'; '.join(told)}"]
 
 

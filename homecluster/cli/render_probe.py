@@ -48,14 +48,11 @@ def show_link(scanned: Scanned) -> None:
     """The link's figures, where they are kept, and what to type next."""
     out = console()
     show_report(scanned.report, out)
-    out.print(f"[dim]kept with all samples in {escape(str(scanned.raw))}[/]", soft_wrap=True)
+    out.say(f"kept with all samples in {scanned.raw}", "dim")
     if scanned.believed is None:
         out.print("[dim]with --describes FILE it also becomes a cluster to plan on; see --help[/]")
     else:
-        out.print(
-            f"next: homecluster plan --model gpt2 --cluster {escape(str(scanned.believed))}",
-            soft_wrap=True,
-        )
+        out.say(f"next: homecluster plan --model gpt2 --cluster {scanned.believed}")
 
 
 def show_members(found: ProbedMembers) -> None:
