@@ -30,7 +30,7 @@ _NOT_TYPED = {
 }
 _STAYS = {
     r"^homecluster dashboard": "login?link=",
-    r"^homecluster up (?!.*(--detach|--dry-run|--train))": "\nrunning ",
+    r"^homecluster up (?!.*(--detach|--dry-run|--train))": "Ctrl-C stops it",
     r"^python -m tests.lab (?!change|--list)(?!.*--run)": "Ctrl-C ends it",
     r"^netprobe serve": "listening",
 }
