@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from homecluster.domain.hardware import Device, DeviceKind, DType
 from homecluster.domain.model import ModelSpec
-from homecluster.planner.weights import VOCABULARY_PADDING
+from homecluster.planner.elements import padded_rows
 
 MINIMUM_CAPABILITY = (7, 5)
 BF16_CAPABILITY = (8, 0)
@@ -126,7 +126,7 @@ def refuse_tensor_parallel(spec: ModelSpec, size: int) -> Refusal | None:
             return Refusal(
                 rule="ffn-size", detail=f"feed-forward width {width} does not divide by {size}"
             )
-    padded = -(-spec.vocab_size // VOCABULARY_PADDING) * VOCABULARY_PADDING
+    padded = padded_rows(spec.vocab_size)
     if padded % size:
         return Refusal(
             rule="vocabulary",

@@ -12,8 +12,8 @@ from homecluster.domain.model import ModelSpec
 from homecluster.domain.small_collectives import SmallCollectives
 from homecluster.planner import compute, exchange, network, priors
 from homecluster.planner.compute import Shard, Work
+from homecluster.planner.elements import padded_rows
 from homecluster.planner.network import Cost, Fabric
-from homecluster.planner.weights import VOCABULARY_PADDING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,7 +166,7 @@ def stage_messages(copy: Copy, stage: Rank, *, tokens: float, sampled: float) ->
     cost = reduce(copy.fabric, stage.devices, tokens * spec.hidden_size * size).times(count)
     if not stage.shard.last:
         return cost
-    padded = -(-spec.vocab_size // VOCABULARY_PADDING) * VOCABULARY_PADDING
+    padded = padded_rows(spec.vocab_size)
     logits = sampled * padded / ranks * size
     return cost.plus(collect(copy.fabric, stage.devices, logits))
 
