@@ -79,7 +79,7 @@ def _hint(error: click.ClickException) -> str:
     context = error.ctx if isinstance(error, click.UsageError) else None
     shown = f"{context.command_path if context else 'homecluster'} --help"
     meant = _meant(error)
-    return f"did you mean {' or '.join(meant[:2])}? {shown} lists all" if meant else shown
+    return f"did you mean {meant[0]}? {shown} lists all" if meant else shown
 
 
 def without_tokens(text: str) -> str:
