@@ -225,7 +225,7 @@ def test_the_request_rate_is_not_exceeded() -> None:
 
 
 def json_and_nothing_else(ran: Ran) -> bool:
-    return ran.document is not None and ran.err == ""
+    return bool(ran.document) and ran.err == ""
 
 
 def test_with_json_stdout_holds_one_document_and_stderr_nothing() -> None:
