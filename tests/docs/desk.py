@@ -161,17 +161,20 @@ def new_home(engines: Path | None) -> Iterator[Desk]:
             example = ROOT / "docs" / "examples" / "team.toml"
             sources = host.home / "homecluster"
             (sources / "home.toml").write_bytes(example.read_bytes())
-            _make_training(sources)
+            _make_training(sources, engines)
         yield Desk(lab.hosts, engines)
 
 
-def _make_training(folder: Path) -> None:
-    """The model and the data that docs/training.md names; it has no weights."""
-    model = folder / "my-model"
-    model.mkdir()
-    (model / "config.json").write_text(json.dumps(TINY_LLAMA | {"max_position_embeddings": 2048}))
+def _make_training(folder: Path, engines: Path | None) -> None:
+    """The model and the data that docs/training.md names; only an engine can make weights."""
     rows = [json.dumps({"prompt": f"{i % 4} plus ", "completion": str(i % 4)}) for i in range(60)]
     (folder / "rows.jsonl").write_text("\n".join(rows))
+    config = folder / "my-model.json"
+    config.write_text(json.dumps(TINY_LLAMA | {"max_position_embeddings": 2048}))
+    if engines is not None:
+        (python,) = engines.glob("vllm-*/bin/python")
+        made = ("--config", config, "--out", folder / "my-model", "--seed", "0")
+        subprocess.run((python, "-m", "homecluster.jobs.random_model", *made), check=True)
 
 
 def _named(home: HomePlan, names: tuple[str, ...]) -> HomePlan:
