@@ -10,7 +10,7 @@ import click
 from homecluster import wiring
 from homecluster.app.plan import make_plans, only
 from homecluster.app.speculation import speculate_on_best
-from homecluster.app.what_if import suppose
+from homecluster.app.what_if import Supposed, suppose
 from homecluster.cli import render_plan, render_speculation
 from homecluster.cli.outlook import look_out
 from homecluster.cli.output import print_document
@@ -93,21 +93,12 @@ def plan(
     spec = wiring.model(model, quantization).spec
     home = wiring.cluster(cluster)
     plans = make_plans(home, spec, workload, pins, node_names(flags))
-    supposed = suppose(only(home, node_names(flags)), spec, workload, pins, what_if)
-    asks_drafting = speculate is not None or acceptance is not None
-    drafting = speculate_on_best(home, plans) if asks_drafting else None
     seen = only(home, node_names(flags))
+    supposed = suppose(seen, spec, workload, pins, what_if)
+    drafting = speculate_on_best(home, plans) if speculate or acceptance is not None else None
     outlook = look_out(seen, plans, advice=advice, table=sensitivity, picture=picture)
     if as_json:
-        document = plan_document(plans)
-        document["what_if"] = [
-            {
-                "name": one.name,
-                "verdict": verdict_table(one.plans.verdict),
-                "best_plan": plan_table(one.plans.plans[0]) if one.plans.plans else None,
-            }
-            for one in supposed
-        ]
+        document = plan_document(plans) | {"what_if": [_supposed_table(one) for one in supposed]}
         if drafting:
             document["speculation"] = render_speculation.table(drafting, acceptance)
         outlook.add_to(document)
@@ -118,3 +109,12 @@ def plan(
             render_speculation.show(drafting, acceptance)
         outlook.show()
     return 0 if plans.plans else NOTHING_FITS
+
+
+def _supposed_table(one: Supposed) -> dict[str, Any]:
+    best = next(iter(one.plans.plans), None)
+    return {
+        "name": one.name,
+        "verdict": verdict_table(one.plans.verdict),
+        "best_plan": plan_table(best) if best else None,
+    }
