@@ -3,7 +3,7 @@
 (function (home) {
   let waiting = false;
   let again = false;
-  let touched = false;
+  const moved = new Set();
   let rest = 0;
   const RESTED_MS = 400;
 
@@ -15,12 +15,12 @@
   home.offerWhatIf = function (page) {
     const f = form();
     document.getElementById("what-if-card").hidden = false;
-    if (f.dataset.ready) { if (!touched) asItIs(page); return; }
+    if (f.dataset.ready) { if (!moved.size) asItIs(page); return; }
     f.dataset.ready = "yes";
     f.model.replaceChildren(...page.models.map((m) => home.element("option", { value: m }, m)));
-    f.addEventListener("input", () => { touched = true; words(); ask(); });
+    f.addEventListener("input", (event) => { moved.add(event.target.name); words(); ask(); });
     f.addEventListener("submit", (event) => event.preventDefault());
-    f.addEventListener("reset", (event) => { event.preventDefault(); touched = false; asItIs(home.page); home.fill("what-if-answer"); });
+    f.addEventListener("reset", (event) => { event.preventDefault(); moved.clear(); asItIs(home.page); home.fill("what-if-answer"); });
     asItIs(page);
   };
 
@@ -53,7 +53,9 @@
     const f = form();
     const body = { model: f.model.value, concurrency: concurrency(f), quick };
     let isSearched = false;
-    if (!f.rtt.disabled) Object.assign(body, { rtt_s: rttS(f), bandwidth_bytes_per_s: bandwidth(f) });
+    // What was not moved stays as each link has it.
+    if (moved.has("rtt")) body.rtt_s = rttS(f);
+    if (moved.has("bandwidth")) body.bandwidth_bytes_per_s = bandwidth(f);
     try {
       const reply = await fetch("api/what-if", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
       const answer = await reply.json();
@@ -72,8 +74,9 @@
     const now = home.page.plan.plans[0];
     const same = answer.model === home.page.plan.model.name && concurrency(form()) === home.page.plan.workload.concurrent_requests;
     if (!now || !same) return "";
-    const gain = best.estimate.output_tokens_per_s.mid / now.estimate.output_tokens_per_s.mid - 1;
-    return home.element("span", { class: gain > 0.005 ? "pill good" : "pill" }, Math.abs(gain) < 0.005 ? "no change" : `${gain > 0 ? "+" : "−"}${home.figures(Math.round(Math.abs(gain) * 100))} %`);
+    const before = now.estimate.output_tokens_per_s.mid;
+    const gain = best.estimate.output_tokens_per_s.mid / before - 1;
+    return [` now: ${home.figures(before)} `, home.element("span", { class: gain > 0.005 ? "pill good" : "pill" }, Math.abs(gain) < 0.005 ? "no change" : `${gain > 0 ? "+" : "−"}${home.figures(Math.round(Math.abs(gain) * 100))} %`)];
   }
 
   function tell(answer) {
