@@ -90,7 +90,7 @@
     const names = wanted.map((e) => e.data.id).join("\u0001");
     box.className = cluster.nodes.length > 2 ? "" : "flat";
     if (graph === null) {
-      graph = cytoscape({ container: box, elements: wanted, style: style(), layout: { name: "preset" }, userZoomingEnabled: false, userPanningEnabled: false, boxSelectionEnabled: false });
+      graph = cytoscape({ container: box, elements: wanted, style: style(), layout: { name: "preset" }, maxZoom: 1.3, userZoomingEnabled: false, userPanningEnabled: false, boxSelectionEnabled: false });
       graph.on("tap", "edge", (event) => home.chooseLink(event.target.data("src"), event.target.data("dst")));
       new ResizeObserver(() => arrange(home.page.cluster)).observe(box);
       home.graph = graph;

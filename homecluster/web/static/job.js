@@ -8,7 +8,7 @@
     const now = job?.live;
     document.getElementById("speed").hidden = !now || now.points.length < 2;
     home.drawHosts(job && !["failed", "stopped"].includes(job.state) ? hosts : []);
-    if (!job) return home.fill("job", e("p", { class: "faint" }, "Nothing runs. Start a model: ", e("code", {}, "homecluster up --model gpt2")));
+    if (!job) return home.fill("job", e("p", { class: "faint" }, "Nothing runs. Start a model: ", e("code", {}, `homecluster up --model ${home.page.plan.model.name}`)));
     home.fill("job", heading(job), job.training ? training(job.training) : now ? tiles(now, job) : "");
     if (now && now.points.length > 1) speed(now.points, job.predicted);
   };

@@ -28,13 +28,15 @@
     const datasets = home.TERMS.map(([key, words]) => ({
       label: words, data: plans.map((p) => p.estimate.terms[key] * scale), backgroundColor: home.color(key), stack: "token",
     })).filter((d) => d.data.some((v) => v > 0));
-    const labels = plans.map((p) => home.layoutWords(p));
-    const most = innerWidth < 520 ? 19 : 30;
+    // Two lines, the PCs on their own: cut off, two layouts of one shape would read the same.
+    const most = innerWidth < 520 ? 20 : 30;
+    const short = (text) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
+    const labels = plans.map((p) => [short(home.shapeWords(p)), short(p.nodes.join(" + "))]);
     home.draw("plans-chart", { type: "bar", data: { labels, datasets }, options: {
       indexAxis: "y",
       scales: {
         x: home.axis(`time per token, ${unit}`, { axis: { stacked: true } }),
-        y: home.axis("", { grid: false, axis: { stacked: true }, ticks: { color: home.color("ink"), maxTicksLimit: SHOWN, callback(i) { const t = this.getLabelForValue(i); return t.length > most ? `${t.slice(0, most - 1)}…` : t; } } }),
+        y: home.axis("", { grid: false, axis: { stacked: true }, ticks: { color: home.color("ink"), maxTicksLimit: SHOWN, autoSkip: false } }),
       },
       plugins: home.legend(),
     } });

@@ -72,13 +72,15 @@ window.homecluster = {};
     return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
   };
 
-  home.layoutWords = function (plan) {
+  home.shapeWords = function (plan) {
     const shape = [];
     if (plan.tensor_parallel > 1) shape.push(`tensor parallel ${plan.tensor_parallel}`);
     if (plan.pipeline_parallel > 1) shape.push(`pipeline of ${plan.pipeline_parallel} (${plan.partition.join(", ")} layers)`);
     if (plan.replicas > 1) shape.push(`${plan.replicas} copies`);
-    return `${shape.join(", ") || "one device"} on ${plan.nodes.join(" + ")}`;
+    return shape.join(", ") || "one device";
   };
+
+  home.layoutWords = (plan) => `${home.shapeWords(plan)} on ${plan.nodes.join(" + ")}`;
 
   home.WORTH = {
     good: "costs little", fair: "costs about as much as computing", costly: "costs more than computing", unknown: "not known",
