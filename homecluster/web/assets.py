@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.resources import files
 
 _STATIC = files("homecluster.web") / "static"
@@ -21,6 +22,13 @@ def asset(name: str) -> str | None:
 
 def content_type(name: str) -> str:
     return CONTENT_TYPES["." + name.rpartition(".")[2]]
+
+
+@cache  # strangers ask for it
+def icon() -> str:
+    """The link to the page's picture in the browser's tab, for pages before it."""
+    index = asset("index.html") or ""
+    return next(line for line in index.splitlines() if line.startswith('<link rel="icon"'))
 
 
 def _read() -> dict[str, str]:

@@ -17,6 +17,7 @@ from homecluster.errors import HomeclusterError, InputError
 from homecluster.web.assets import asset, content_type
 from homecluster.web.fence import HEADERS, Asked, refusal, served_hosts
 from homecluster.web.login import SESSION_LIFE_S, Doorkeeper
+from homecluster.web.login_page import locked, opened
 
 COOKIE = "homecluster_session_{port}"
 """Browsers keep cookies by host, whatever the port: two pages of one PC must not throw out each other's guests."""
@@ -28,8 +29,6 @@ _MOST_WORDS = 300
 log = logging.getLogger(__name__)
 _LOOK_EVERY_S = 1.0
 _BEAT_EVERY_S = 15.0
-_LOGIN_PAGE = """<!doctype html><meta charset="utf-8"><title>homecluster</title><link rel="icon" href="data:,">
-<h1>homecluster</h1><p>Open the link that <code>homecluster dashboard</code> printed. It works once; type the command again for another.</p>"""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -95,7 +94,7 @@ class Dashboard:
             self.guests.add(request.protocol)
         elif not asked.is_login:
             return web.Response(
-                status=401, text=_LOGIN_PAGE, content_type="text/html", headers=HEADERS
+                status=401, text=locked(), content_type="text/html", headers=HEADERS
             )
         try:
             response = await handler(request)
@@ -114,15 +113,16 @@ class Dashboard:
         return self._doorkeeper.knows(request.cookies.get(self._cookie, ""), time.monotonic())
 
     async def _login(self, request: web.Request) -> web.StreamResponse:
+        """Everybody is sent on to the page, which is locked to who is not let in: a guest whose cookie
+        stayed behind, since a chat's link brought them here, has it again there.
+        """
+        let_in = web.Response(text=opened(), content_type="text/html")
+        if self._knows(request):
+            return let_in
         session = secrets.token_urlsafe(32)
         if not self._doorkeeper.enter(request.query.get("link", ""), session, time.monotonic()):
-            return web.Response(status=403, text=_LOGIN_PAGE, content_type="text/html")
-        # Not a redirect: a cookie that is strictly same-site would not come with one that another site began.
-        response = web.Response(
-            text='<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><meta http-equiv="refresh" content="0; url=/">',
-            content_type="text/html",
-        )
-        response.set_cookie(
+            return web.Response(status=403, text=locked(onward=True), content_type="text/html")
+        let_in.set_cookie(
             self._cookie,
             session,
             httponly=True,
@@ -130,7 +130,7 @@ class Dashboard:
             max_age=int(SESSION_LIFE_S),
             path="/",
         )
-        return response
+        return let_in
 
     async def _index(self, request: web.Request) -> web.StreamResponse:
         del request

@@ -14,7 +14,7 @@ from homecluster.web.serve import listening
 from homecluster.web.server import Dashboard
 from tests.ports import unused_port
 
-LINK = "the-link"
+LINK, SPARE = "the-link", "another-link"
 
 
 class Pages:
@@ -40,7 +40,8 @@ def with_dashboard(talk: Talk, *, logged_in: bool = True) -> None:
     async def play() -> None:
         port = unused_port()
         door = Doorkeeper()
-        door.offer(LINK, asyncio.get_running_loop().time())
+        for link in (LINK, SPARE):
+            door.offer(link, asyncio.get_running_loop().time())
         base = f"http://127.0.0.1:{port}"
         jar = aiohttp.CookieJar(unsafe=True)
         async with (
@@ -76,10 +77,27 @@ def test_without_login_nothing_but_the_login_page_answers(path: str) -> None:
     with_dashboard(talk, logged_in=False)
 
 
-def test_a_link_used_again_is_refused() -> None:
+def test_a_link_used_again_lets_in_its_own_browser_and_no_other() -> None:
     async def talk(session: aiohttp.ClientSession, base: str) -> None:
-        async with session.get(f"{base}/login", params={"link": LINK}) as reply:
+        login = f"{base}/login?link={LINK}"
+        async with session.get(login) as reply:
+            assert reply.status == 200
+        session.cookie_jar.clear()
+        async with session.get(login) as reply:
             assert reply.status == 403
+            assert not reply.cookies
+            assert "--links" in await reply.text()
+
+    with_dashboard(talk)
+
+
+def test_a_guest_uses_up_no_link() -> None:
+    async def talk(session: aiohttp.ClientSession, base: str) -> None:
+        for is_new in (False, True):
+            async with session.get(f"{base}/login", params={"link": SPARE}) as reply:
+                assert reply.status == 200
+                assert bool(reply.cookies) == is_new
+            session.cookie_jar.clear()
 
     with_dashboard(talk)
 

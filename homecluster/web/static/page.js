@@ -35,14 +35,22 @@
     pill.className = `pill ${state}`;
   }
 
+  const LOST = "connection lost, trying again";
   function listen() {
     const stream = new EventSource("api/stream");
     stream.onmessage = (event) => { connection("live", "alive"); draw(JSON.parse(event.data)); };
     stream.onerror = () => {
-      const gaveUp = stream.readyState === EventSource.CLOSED;
-      connection(gaveUp ? "not let in any more: homecluster dashboard prints a new link" : "connection lost, trying again", "dead");
-      if (gaveUp) setTimeout(listen, 5000);
+      if (stream.readyState !== EventSource.CLOSED) { connection(LOST, "dead"); return; }
+      withoutStream().catch(() => connection(LOST, "dead"));
+      setTimeout(listen, 5000);
     };
+  }
+
+  // The stream's refusal says no reason: who still gets the page is one of too many.
+  async function withoutStream() {
+    const reply = await fetch("api/page");
+    connection(reply.ok ? "too many pages are open, this one is renewed every 5 s: close another" : "not let in any more: homecluster dashboard prints a new link", reply.ok ? "suspect" : "dead");
+    if (reply.ok) draw(await reply.json());
   }
 
   const data = JSON.parse(document.getElementById("page-data").textContent);
