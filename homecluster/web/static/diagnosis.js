@@ -9,9 +9,9 @@
     if (!diagnosis) return home.fill("diagnosis", e("p", { class: "faint" }, "Not judged yet: ", e("code", {}, "homecluster diagnose")));
     const said = diagnosis.healthy ? "Healthy: nothing holds it back." : diagnosis.causes.length ? "" : "Nothing was measured, so nothing is known to be wrong or right.";
     const gaps = (diagnosis.gaps || []).map((gap) => e("li", {}, gap));
-    home.fill("diagnosis", said ? e("p", {}, said) : "", diagnosis.causes.map((cause) => e("article", {}, e("h3", {}, cause.summary),
-      e("ul", {}, cause.evidence.map((line) => e("li", {}, line))),
-      e("p", { class: "remedy" }, cause.remedy.text, cause.effect_tokens_per_s > 0 ? e("span", { class: "pill good" }, `+${home.figures(cause.effect_tokens_per_s)} tokens/s`) : ""),
+    home.fill("diagnosis", said ? e("p", {}, said) : "", diagnosis.causes.map((cause) => e("article", {}, e("h3", {}, home.prose(cause.summary)),
+      e("ul", {}, cause.evidence.map((line) => e("li", {}, home.prose(line)))),
+      e("p", { class: "remedy" }, home.prose(cause.remedy.text), cause.effect_tokens_per_s > 0 ? e("span", { class: "pill good" }, `+${home.figures(cause.effect_tokens_per_s)} tokens/s`) : ""),
       cause.remedy.argv.length ? command(cause.remedy.argv) : "")),
     gaps.length ? e("details", { class: "faint" }, e("summary", {}, "not measured"), e("ul", {}, gaps)) : "");
   };

@@ -15,7 +15,7 @@
   const short = (name) => home.plain(name.length > MOST_OF_A_NAME ? `${name.slice(0, MOST_OF_A_NAME - 1)}…` : name);
 
   function label(node) {
-    const devices = node.devices.map((d) => device(short(d.name).replace(/^NVIDIA (GeForce )?/, ""), home.bytes(d.memory_total_bytes)));
+    const devices = home.grouped(node.devices.map((d) => device(short(d.name).replace(/^NVIDIA (GeForce )?/, ""), home.bytes(d.memory_total_bytes))));
     const state = node.health && node.health !== "alive" ? node.health.toUpperCase() : "";
     return [short(node.id), ...devices, state].filter(Boolean).join("\n");
   }
@@ -103,11 +103,11 @@
     if (names !== shape) arrange(cluster);
     shape = names;
     home.fill("legend", ["good", "fair", "costly", "unknown"].map((worth) => home.element("li", {}, home.element("i", { class: `mark ${worth}` }), home.WORTH[worth])));
-    home.fill("nodes", home.table("PCs", [{ text: "PC" }, { text: "state" }, { text: "devices" }, { text: "memory", number: true }],
+    home.fill("nodes", home.table("PCs", [{ text: "PC" }, { text: "state" }, { text: "devices" }, { text: "RAM", number: true }],
       cluster.nodes.map((n) => [
         n.id + (n.is_coordinator ? " (coordinator)" : ""),
         home.element("span", { class: n.health || "" }, n.health || "from a document"),
-        n.devices.map((d) => d.name).join(", "), home.bytes(n.ram_bytes),
+        home.grouped(n.devices.map((d) => d.name)).join(", "), home.bytes(n.ram_bytes),
       ])));
   };
 

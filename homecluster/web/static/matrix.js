@@ -7,11 +7,6 @@
   const key = (link) => `${link.src}\u0000${link.dst}`;
   const words = (link) => `${home.seconds(link.rtt_s)} · ${home.linkRate(link.bandwidth_bytes_per_s)}`;
 
-  // The link that costs most is the one that a person wants to know about.
-  function dearest(links) {
-    return links.reduce((worst, link) => (!worst || (link.price_s ?? -1) > (worst.price_s ?? -1) ? link : worst), null);
-  }
-
   home.chooseLink = function (src, dst) {
     chosen = `${src}\u0000${dst}`;
     if (shown) home.drawMatrix(...shown);
@@ -21,7 +16,7 @@
     shown = [cluster, history];
     const e = home.element;
     const by = new Map(cluster.links.map((l) => [key(l), l]));
-    const link = by.get(chosen) ?? dearest(cluster.links);
+    const link = by.get(chosen) ?? home.dearest(cluster.links);
     const focused = document.activeElement?.dataset?.link;
     home.fill("matrix", table(cluster.nodes.map((n) => n.id), by, link));
     if (focused) document.querySelector(`[data-link="${CSS.escape(focused)}"]`)?.focus();
@@ -50,7 +45,7 @@
     const facts = [
       link.price_s === null ? "" : `tensor parallel over it would wait ${home.seconds(link.price_s)} for each token: ${home.WORTH[link.worth]}`,
       `jitter ${home.seconds(link.jitter_s)}, loss ${home.figures(link.loss_ratio * 100)} %, ${link.medium ? `shares the air of ${link.medium}` : "a medium of its own"}`,
-      `${link.provenance}${link.observed_at ? `, ${link.observed_at}` : ""}`,
+      `${home.PROVENANCE[link.provenance]}${link.observed_at ? `, ${link.observed_at}` : ""}`,
     ];
     return [e("h3", {}, `${link.src} → ${link.dst}: ${words(link)}`), e("ul", {}, facts.filter(Boolean).map((f) => e("li", {}, f)))];
   }

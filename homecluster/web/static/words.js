@@ -82,6 +82,24 @@ window.homecluster = {};
 
   home.layoutWords = (plan) => `${home.shapeWords(plan)} on ${plan.nodes.join(" + ")}`;
 
+  // Equal names once, with how many there are.
+  home.grouped = (names) => [...new Set(names)].map((name) => [names.filter((n) => n === name).length, name]).map(([n, name]) => (n > 1 ? `${n} × ${name}` : name));
+
+  // Sentences that the terminal says too, in ASCII there.
+  home.prose = (text) => text.replace(/(\d) us\b/g, "$1 µs");
+
+  // The link that costs most is the one that a person wants to know about.
+  home.dearest = (links) => links.reduce((worst, link) => (!worst || (link.price_s ?? -1) > (worst.price_s ?? -1) ? link : worst), null);
+
+  home.VERDICT = {
+    "single-node": "One PC is best", replicas: "A whole copy on each of several PCs is best", "multi-node-worth-it": "One copy over several PCs is best",
+    "multi-node-required": "Only several PCs together hold it", "cannot-run": "It cannot run here",
+  };
+
+  home.PROVENANCE = {
+    calibrated: "fitted to real runs", measured: "measured", catalogue: "typical figures, not measured", assumed: "assumed, not measured",
+  };
+
   home.WORTH = {
     good: "costs little", fair: "costs about as much as computing", costly: "costs more than computing", unknown: "not known",
   };
