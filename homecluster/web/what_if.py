@@ -9,7 +9,7 @@ from typing import Any
 from homecluster.domain.layout import Layout
 from homecluster.domain.model import ModelSpec
 from homecluster.domain.plan import Plan, Verdict
-from homecluster.domain.topology import Cluster
+from homecluster.domain.topology import Cluster, Link
 from homecluster.domain.workload import Serve
 from homecluster.errors import InputError
 from homecluster.planner.plan import plan
@@ -17,7 +17,7 @@ from homecluster.planner.problem import Pins
 from homecluster.planner.ranking import rank
 from homecluster.planner.repricing import known_layouts, reprice, with_requests
 from homecluster.planner.verdict import judge
-from homecluster.planner.what_if import with_links
+from homecluster.planner.what_if import LINK_PRESETS, LinkPreset, with_links
 from homecluster.store.plan_document import plan_table, verdict_table
 
 _MOST_REQUESTS = 4096
@@ -46,22 +46,25 @@ class WhatIf:
             self._known[spec.name] = known_layouts(self.cluster, spec, self._workload)
 
     def answer(self, spec: ModelSpec, asked: Mapping[str, Any]) -> dict[str, Any]:
-        """The best plan if every link had the asked round trip and bandwidth.
+        """The best plan if all PCs had the asked link, or every link the asked round trip and bandwidth.
 
         Raises:
-            InputError: a value that is no positive finite number.
+            InputError: no link that `plan --what-if` knows; a value that is no positive finite number.
         """
         began_s = time.perf_counter()
         requests = _whole(asked, "concurrency", self._workload.concurrent_requests)
         load = with_requests(self._workload, requests)
+        preset = _preset(asked)
         rtt_s, rate = _positive(asked, "rtt_s"), _positive(asked, "bandwidth_bytes_per_s")
-        home = self.cluster
-        changed = with_links(home, rtt_s=rtt_s, bandwidth=rate) if rtt_s or rate else home
+        changed = self.cluster
+        if preset or rtt_s or rate:
+            changed = with_links(changed, rtt_s=rtt_s, bandwidth=rate, preset=preset)
         known = self._known.get(spec.name) if asked.get("quick") else None
         best, verdict = _quick(changed, spec, load, known) if known else _full(changed, spec, load)
         return {
             "schema": "homecluster.what_if/1",
             "model": spec.name,
+            "link": _figures(changed.links[0]) if preset and changed.links else None,
             "verdict": verdict_table(verdict),
             "best_plan": plan_table(best) if best else None,
             "is_searched": not known,
@@ -80,6 +83,20 @@ def _quick(
     priced = reprice(cluster, spec, load, known)
     ranked = rank(priced.found, load)
     return next(iter(ranked), None), judge(cluster, spec, load, priced)
+
+
+def _preset(asked: Mapping[str, Any]) -> LinkPreset | None:
+    name = asked.get("link")
+    if name is None:
+        return None
+    if not isinstance(name, str) or name not in LINK_PRESETS:
+        raise InputError(f"link is none of {', '.join(LINK_PRESETS)}")
+    return LINK_PRESETS[name]
+
+
+def _figures(link: Link) -> dict[str, float]:
+    """Where the page's sliders stand for it."""
+    return {"rtt_s": link.rtt_s, "bandwidth_bytes_per_s": link.bandwidth_bytes_per_s}
 
 
 def _positive(asked: Mapping[str, Any], key: str) -> float | None:

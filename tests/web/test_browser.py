@@ -101,13 +101,18 @@ def test_the_what_if_panel_is_answered_by_keyboard(tmp_path: Path) -> None:
     with dashboard(tmp_path, "--cluster", str(HOTSPOT)) as link, opened(link) as seen:
         page = seen.page
         page.wait_for_selector("#what-if-card:not([hidden])")
+        assert "248 tokens/s as it is" in page.locator("#what-if-answer").inner_text()
         page.focus("[name=rtt]")
         with page.expect_request("**/api/what-if") as asked:
             page.keyboard.press("Home")
         # What was not moved stays as each link has it.
         assert "bandwidth_bytes_per_s" not in (asked.value.post_data or "")
-        page.wait_for_selector("#what-if-answer .big")
-        assert "tokens/s now: " in page.locator("#what-if-answer").inner_text()
+        page.wait_for_selector("#what-if-answer .pill")
+        assert ", now 248" in page.locator("#what-if-answer").inner_text()
+        page.focus("[value='1gbe']")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#what-if-answer >> text=with 1 GbE cable, now 248")
+        assert page.locator("[name=rtt] + output").inner_text() == "300 µs"
         page.focus("#matrix button")
         page.keyboard.press("Enter")
         assert "20 Mbit/s" in page.locator("#link-detail").inner_text()

@@ -1,12 +1,18 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import pytest
 
 from homecluster.errors import InputError
+from homecluster.planner.plan import plan
+from homecluster.planner.problem import Pins
+from homecluster.planner.what_if import LINK_PRESETS, with_links
 from homecluster.store.cluster_document import load_cluster
+from homecluster.store.plan_document import plan_table
+from homecluster.web.assets import asset
 from homecluster.web.what_if import WhatIf
 from tests.web.homes import GPT2, HOTSPOT, ONE_REQUEST
 
@@ -29,6 +35,17 @@ def test_nothing_asked_is_the_home_as_it_is() -> None:
     assert answer({})["verdict"]["kind"] == "single-node"
 
 
+def test_every_cable_of_the_page_is_answered_as_by_plan_what_if() -> None:
+    offered = re.findall(r'name="link" value="([^"]+)"', asset("index.html") or "")
+    assert set(offered) == set(LINK_PRESETS)
+    home = TEAM
+    with_cables = {name: WhatIf(home, ONE_REQUEST).answer(GPT2, {"link": name}) for name in offered}
+    cable = with_links(home, rtt_s=None, bandwidth=None, preset=LINK_PRESETS["10gbe"])
+    best = plan(cable, GPT2, ONE_REQUEST, Pins()).plans[0]
+    assert with_cables["10gbe"]["best_plan"] == plan_table(best)
+    assert with_cables["10gbe"]["link"] == {"rtt_s": 1e-4, "bandwidth_bytes_per_s": 9.4e9 / 8}
+
+
 @pytest.mark.parametrize(
     "asked",
     [
@@ -43,6 +60,8 @@ def test_nothing_asked_is_the_home_as_it_is() -> None:
         {"concurrency": 0},
         {"concurrency": 1.5},
         {"concurrency": 10**9},
+        {"link": "a wire"},
+        {"link": ["1gbe"]},
     ],
 )
 def test_values_that_lie_are_refused(asked: dict[str, Any]) -> None:

@@ -7,8 +7,7 @@
     const plans = document_.plans.slice(0, SHOWN);
     const card = document.getElementById("plans-card");
     card.querySelector(".chart").hidden = plans.length === 0;
-    const verdict = document_.verdict;
-    home.fill("answer", home.element("strong", { class: "verdict" }, verdict.kind), ` ${verdict.reason}.`);
+    home.fill("answer", home.element("strong", { class: "verdict" }, `${home.VERDICT[document_.verdict.kind]}:`), ` ${home.answer(document_)}.`);
     if (plans.length === 0) {
       home.fill("plans", home.element("p", {}, "Nothing fits. The refusals, each with its reason:"), refusals(document_));
       return;

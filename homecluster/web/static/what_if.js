@@ -1,9 +1,12 @@
 "use strict";
-// Drag the round trip and the bandwidth; the real planner answers. Without a server (a report) the panel stays hidden.
+// Choose a cable, or drag the round trip and the bandwidth; the real planner answers, beside the figure of today.
+// Without a server (a report) the panel stays hidden.
 (function (home) {
   let waiting = false;
   let again = false;
   const moved = new Set();
+  let chosen = null; // the button of a cable or a Wi-Fi
+  let told = "";
   let rest = 0;
   const RESTED_MS = 400;
 
@@ -15,26 +18,46 @@
   home.offerWhatIf = function (page) {
     const f = form();
     document.getElementById("what-if-card").hidden = false;
-    if (f.dataset.ready) { if (!moved.size) asItIs(page); return; }
+    if (f.dataset.ready) { if (!moved.size && !chosen) asItIs(page); return; }
     f.dataset.ready = "yes";
     f.model.replaceChildren(...page.models.map((m) => home.element("option", { value: m }, m)));
-    f.addEventListener("input", (event) => { moved.add(event.target.name); words(); ask(); });
+    f.addEventListener("input", (event) => { drag(event.target.name); words(); ask(); });
+    f.addEventListener("click", (event) => { if (event.target.name === "link") { moved.delete("rtt"); moved.delete("bandwidth"); press(event.target); ask(); } });
     f.addEventListener("submit", (event) => event.preventDefault());
-    f.addEventListener("reset", (event) => { event.preventDefault(); moved.clear(); asItIs(home.page); home.fill("what-if-answer"); });
+    f.addEventListener("reset", (event) => { event.preventDefault(); moved.clear(); press(null); told = ""; asItIs(home.page); });
     asItIs(page);
   };
 
+  const buttons = () => form().querySelectorAll("[name=link]");
+
+  function press(button) {
+    chosen = button;
+    for (const one of buttons()) one.setAttribute("aria-pressed", String(one === button));
+  }
+
+  // Who drags on from a cable starts from its figures.
+  function drag(name) {
+    if (chosen && (name === "rtt" || name === "bandwidth")) { press(null); moved.add("rtt").add("bandwidth"); }
+    moved.add(name);
+  }
+
   function asItIs(page) {
     const f = form();
+    const now = JSON.stringify(page.plan);
+    if (now !== told) home.fill("what-if-answer", present(page.plan));
+    told = now;
     f.model.value = page.plan.model.name;
     f.concurrency.value = String(Math.round(Math.log2(page.plan.workload.concurrent_requests)));
-    const link = page.cluster.links[0];
-    for (const name of ["rtt", "bandwidth"]) f[name].disabled = !link;
-    if (link) {
-      f.rtt.value = String(Math.log10(link.rtt_s * 1e3));
-      f.bandwidth.value = String(Math.log10((link.bandwidth_bytes_per_s * 8) / 1e6));
-    }
+    const link = home.dearest(page.cluster.links);
+    for (const one of [f.rtt, f.bandwidth, ...buttons()]) one.disabled = page.cluster.nodes.length < 2 || (!link && one.name !== "link");
+    if (link) slide(link);
     words();
+  }
+
+  function slide(link) {
+    const f = form();
+    f.rtt.value = String(Math.log10(link.rtt_s * 1e3));
+    f.bandwidth.value = String(Math.log10((link.bandwidth_bytes_per_s * 8) / 1e6));
   }
 
   function words() {
@@ -54,12 +77,14 @@
     const body = { model: f.model.value, concurrency: concurrency(f), quick };
     let isSearched = false;
     // What was not moved stays as each link has it.
+    if (chosen) body.link = chosen.value;
     if (moved.has("rtt")) body.rtt_s = rttS(f);
     if (moved.has("bandwidth")) body.bandwidth_bytes_per_s = bandwidth(f);
     try {
       const reply = await fetch("api/what-if", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
       const answer = await reply.json();
       isSearched = !reply.ok || answer.is_searched;
+      if (reply.ok && answer.link && chosen?.value === body.link) { slide(answer.link); words(); }
       home.fill("what-if-answer", reply.ok ? tell(answer) : home.element("p", { class: "dead" }, answer.error));
     } catch {
       isSearched = true;
@@ -69,22 +94,33 @@
     if (again) { again = false; ask(); } else if (!isSearched) rest = setTimeout(() => ask(false), RESTED_MS);
   }
 
+  const tokens = (plan) => home.element("span", { class: "big" }, `${home.figures(plan.estimate.output_tokens_per_s.mid)} tokens/s`);
+
+  function present(document_) {
+    const best = document_.plans[0];
+    const verdict = home.VERDICT[document_.verdict.kind];
+    if (!best) return home.element("p", {}, home.element("span", { class: "big" }, verdict));
+    return [home.element("p", {}, tokens(best), " as it is"), home.element("p", {}, `${verdict}: ${home.who(best)}.`)];
+  }
+
   // Only the same model at the same load can be compared with the home as it is.
   function change(answer, best) {
     const now = home.page.plan.plans[0];
-    const same = answer.model === home.page.plan.model.name && concurrency(form()) === home.page.plan.workload.concurrent_requests;
-    if (!now || !same) return "";
+    const isSame = answer.model === home.page.plan.model.name && concurrency(form()) === home.page.plan.workload.concurrent_requests;
+    if (!isSame) return "";
+    if (!now) return ", does not fit now";
     const before = now.estimate.output_tokens_per_s.mid;
-    const gain = best.estimate.output_tokens_per_s.mid / before - 1;
-    return [` now: ${home.figures(before)} `, home.element("span", { class: gain > 0.005 ? "pill good" : "pill" }, Math.abs(gain) < 0.005 ? "no change" : `${gain > 0 ? "+" : "−"}${home.figures(Math.round(Math.abs(gain) * 100))} %`)];
+    const ratio = best.estimate.output_tokens_per_s.mid / before;
+    const words = Math.abs(ratio - 1) < 0.005 ? "no change" : home.asFast(ratio);
+    return [`, now ${home.figures(before)} `, home.element("span", { class: ratio > 1.005 ? "pill good" : "pill" }, words)];
   }
 
   function tell(answer) {
     const e = home.element;
     const best = answer.best_plan;
-    if (!best) return [e("p", { class: "big" }, "Nothing fits"), e("p", {}, answer.verdict.reason)];
-    return [e("p", {}, e("span", { class: "big" }, `${home.figures(best.estimate.output_tokens_per_s.mid)} tokens/s`), change(answer, best)),
-      e("p", {}, `${home.layoutWords(best)}. ${answer.verdict.kind}: ${answer.verdict.reason}`),
+    if (!best) return [e("p", { class: "big" }, home.VERDICT[answer.verdict.kind]), e("p", {}, home.prose(answer.verdict.reason))];
+    return [e("p", {}, tokens(best), chosen ? ` with ${chosen.textContent}` : "", change(answer, best)),
+      e("p", {}, `${home.VERDICT[answer.verdict.kind]}: ${home.who(best)}.`),
       e("p", { class: "faint" }, `${answer.is_searched ? "every layout searched" : "the best known layouts priced"} in ${home.seconds(answer.took_s)}`)];
   }
 })(window.homecluster);
