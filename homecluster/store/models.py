@@ -48,7 +48,8 @@ def find_model(reference: str, environment: Mapping[str, str] | None = None) -> 
     reference = reference.strip()
     local = _local_config(reference)
     if local is not None:
-        return _from_file(local, name=local.resolve().parent.name, source="folder")
+        folder = local.parent.resolve()  # an engine looks from a folder of its own
+        return _from_file(folder / local.name, name=folder.name, source="folder")
     row = find_in_catalogue(reference)
     if row is not None:
         spec = parse_config(row.config, name=row.name, where=f"catalogue row {row.name}")

@@ -167,6 +167,17 @@ def test_a_folder_without_weights_has_a_shape_but_nothing_to_run(tmp_path: Path)
     assert weights_folder(find_model(str(folder))) is None
 
 
+@pytest.mark.parametrize("reference", ["tuned/model", "./tuned/model", "tuned/model/config.json"])
+def test_a_folder_named_from_here_is_found_from_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reference: str
+) -> None:
+    (tmp_path / "tuned").mkdir()
+    model_folder(tmp_path / "tuned" / "model")
+    monkeypatch.chdir(tmp_path)
+    found = find_model(reference)
+    assert (found.folder, found.spec.name) == (tmp_path / "tuned" / "model", "model")
+
+
 def test_a_folder_of_the_working_directory_without_config_hides_no_bundled_model(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
