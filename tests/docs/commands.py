@@ -10,6 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 _BLOCK = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
+_EXAMPLE = re.compile(r"^ {2,4}((?:homecluster|netprobe) [a-z].*)$", re.MULTILINE)
 _OURS = re.compile(r"^(?:sudo )?((?:homecluster|netprobe)\b.*)$")
 
 
@@ -30,12 +31,14 @@ def pages() -> list[Path]:
         *sorted(ROOT.glob("README.*.md")),
         *sorted((ROOT / "docs").rglob("*.md")),
     ]
-    return [page for page in found if "decisions" not in page.parts and page.name != "cli.md"]
+    return [page for page in found if "decisions" not in page.parts]
 
 
 def shown_lines(page: Path) -> Iterator[str]:
-    """What follows each `$ ` of each console block, as one line."""
+    """What follows each `$ ` of each console block, as one line; of the pages of `--help` their examples."""
     text = page.read_text(encoding="utf-8").replace("\\\n", " ")
+    if page.name == "cli.md":
+        yield from _EXAMPLE.findall(text)
     for block in _BLOCK.findall(text):
         yield from (line[2:] for line in block.splitlines() if line.startswith("$ "))
 

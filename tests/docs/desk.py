@@ -28,6 +28,7 @@ _NOT_TYPED = {
     r"^sudo |^apt-get ": "changes the machine",
     _ENGINE_CHANGES: "downloads or removes 2 GB; typed with --install",
     r"^New-NetFirewall": "PowerShell",
+    r"\bITS-ADDRESS\b": "tests/live/test_probe_link.py types both ends",
 }
 _STAYS = {
     r"^homecluster dashboard": "login?link=",

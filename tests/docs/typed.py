@@ -22,6 +22,7 @@ from tests.lab.availability import lab_unavailable_reason
 KEPT = ROOT / "benchmarks" / "results" / "typed.json"
 _JOINED = ("homecluster join --new", "homecluster token", "homecluster join", "homecluster probe --quick")  # fmt: skip
 _BEFORE = {
+    "docs/cli.md": _JOINED[:1],
     "docs/diagnose.md": ("homecluster diagnose --save signs.json",),
     "docs/several-pcs.md": _JOINED[:3],
     "docs/serving.md": _JOINED,
