@@ -20,6 +20,7 @@ from tests.fakes.trainings import begin, training_in
 from tests.ports import unused_port
 from tests.waiting import within
 from tests.web.browser import CHROMIUM, opened
+from tests.web.contrast import FAINT_TEXTS
 from tests.web.homes import HOTSPOT, hostile_page, hotspot_page
 
 pytestmark = [
@@ -35,10 +36,11 @@ def saved(page: dict[str, object], folder: Path) -> str:
 
 
 @contextmanager
-def dashboard(home: Path, *arguments: str) -> Iterator[str]:
+def dashboard(home: Path, *arguments: str, port: int | None = None) -> Iterator[str]:
     """A one-time link to a dashboard that runs as its own process."""
+    port = port or unused_port()
     process = subprocess.Popen(
-        [sys.executable, "-m", "homecluster", "dashboard", "--json", "--port", str(unused_port()), *arguments],
+        [sys.executable, "-m", "homecluster", "dashboard", "--json", "--port", str(port), *arguments],
         stdout=subprocess.PIPE, text=True, env=os.environ | {"HOMECLUSTER_HOME": str(home)},
     )  # fmt: skip
     assert process.stdout is not None
@@ -64,6 +66,13 @@ def test_a_report_shows_graph_matrix_plans_and_causes(tmp_path: Path) -> None:
         assert page.evaluate("Chart.getChart('history-chart').data.datasets[0].data.length") == 12
         assert page.evaluate("homecluster.graph.nodes('[kind=\"node\"]').length") == 2
         assert page.locator("#matrix button").count() == 2
+        # One stop of the Tab key, then arrow keys.
+        page.focus("#matrix [tabindex='0']")
+        page.keyboard.press("ArrowDown")
+        page.keyboard.press("Enter")
+        assert page.locator("#link-detail h3").inner_text().startswith("bob → alice")
+        assert page.evaluate("document.activeElement.getAttribute('aria-pressed')") == "true"
+        assert page.evaluate("homecluster.graph.edges('[chosen=\"yes\"]').length") == 2
         assert page.evaluate("Chart.getChart('plans-chart').data.datasets.length") >= 2
         assert "tensor parallel over 2 PCs" in page.locator("#diagnosis").inner_text()
         assert page.locator("#what-if-card").is_hidden()
@@ -78,7 +87,18 @@ def test_a_report_is_dark_where_the_reader_prefers_it_and_fits_a_phone(tmp_path:
         assert ground == "rgb(16, 19, 24)"
         wide = seen.page.evaluate("document.documentElement.scrollWidth")
         assert wide <= 390
+        assert seen.page.evaluate("homecluster.graph.zoom()") > 0.92  # of letters of 12 px
+        assert seen.page.locator("#plans.cut[tabindex='0']").count() == 1
+        assert seen.page.evaluate(FAINT_TEXTS) == []
+        seen.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        seen.page.emulate_media(media="print")
+        assert seen.page.evaluate("document.documentElement.dataset.theme") == "light"
+        assert seen.page.locator("#graph-on-paper").is_visible()
+        seen.page.emulate_media(media="screen")
+        seen.page.evaluate("dispatchEvent(new Event('afterprint'))")
+        assert seen.page.evaluate("getComputedStyle(document.body).backgroundColor") == ground
         seen.page.click("#theme")
+        assert seen.page.evaluate(FAINT_TEXTS) == []
         assert seen.page.evaluate("getComputedStyle(document.body).backgroundColor") != ground
         seen.picture("report-phone")
         assert seen.errors == []
@@ -159,11 +179,19 @@ def test_a_trainings_loss_and_speed_move(tmp_path: Path) -> None:
             assert seen.errors == []
 
 
-def test_a_page_whose_server_ended_says_so(tmp_path: Path) -> None:
+def test_a_page_says_that_its_server_ended_and_goes_on_after_a_new_login(tmp_path: Path) -> None:
+    port = unused_port()
     with ExitStack() as server:
-        link = server.enter_context(dashboard(tmp_path, "--cluster", str(HOTSPOT)))
+        link = server.enter_context(dashboard(tmp_path, "--cluster", str(HOTSPOT), port=port))
         with opened(link) as seen:
             seen.page.wait_for_selector("#connection.alive")
             server.close()
             seen.page.wait_for_selector("#connection.dead")
             assert seen.page.locator("#nodes").inner_text()  # what was known stays
+            trouble = seen.page.locator("#trouble")
+            assert "does not answer" in trouble.inner_text()
+            with dashboard(tmp_path, "--cluster", str(HOTSPOT), port=port) as new_link:
+                within(60, lambda: "Open the new link" in trouble.inner_text(), trouble.inner_text)
+                seen.page.context.new_page().goto(new_link)
+                seen.page.wait_for_selector("#connection.alive")
+                assert trouble.is_hidden()

@@ -10,7 +10,7 @@
     const rows = [];
     const job = host.job_cores ?? 0, other = host.other_cores ?? 0;
     if (host.cores && host.other_cores !== null) {
-      rows.push(bar("CPU", [[job, "accent"], [other, "idle_s"]], host.cores, `${home.figures(job + other)} of ${host.cores} cores busy`));
+      rows.push(bar("CPU", [[job, "accent"], [other, "idle_s"]], host.cores, `${home.figures(job + other)} of ${host.cores} cores busy, ${home.figures(job)} by the job`));
     }
     if (host.memory_total_bytes) rows.push(bar("memory", [[host.memory_used_bytes, "memory_s"]], host.memory_total_bytes, `${home.bytes(host.memory_used_bytes)} of ${home.bytes(host.memory_total_bytes)}`));
     for (const gpu of host.gpus) {

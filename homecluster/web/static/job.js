@@ -55,7 +55,7 @@
       sets.push({ label: "KV cache used", yAxisID: "kv", data: points.filter((p) => p[2] !== null).map((p) => ({ x: p[0], y: p[2] * 100 })), borderColor: home.color("memory_s"), backgroundColor: home.color("memory_s"), borderDash: [2, 2], pointRadius: 0, borderWidth: 1.5, showLine: true });
     }
     if (band) {
-      const edge = (label, value, fill) => ({ label, data: [{ x: from, y: value }, { x: to, y: value }], borderColor: home.see(accent, 45), backgroundColor: home.see(accent, 12), borderWidth: 1, pointRadius: 0, showLine: true, fill });
+      const edge = (label, value, fill) => ({ label, data: [{ x: from, y: value }, { x: to, y: value }], borderColor: home.see(accent, 80), backgroundColor: home.see(accent, 12), borderWidth: 1, pointRadius: 0, showLine: true, fill });
       sets.push(edge("_low", band.low, false), edge("predicted, low to high", band.high, "-1"));
     }
     home.draw("speed-chart", { type: "scatter", data: { datasets: sets }, options: {
