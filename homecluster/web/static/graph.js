@@ -154,9 +154,11 @@
     // A finger moves the page, not a PC.
     graph = cytoscape({ container: box(), layout: { name: "preset" }, maxZoom: 1.2, userZoomingEnabled: false, userPanningEnabled: false, boxSelectionEnabled: false, autoungrabify: matchMedia("(pointer: coarse)").matches });
     // Cytoscape would keep a finger that moves from moving the page.
-    box().addEventListener("touchmove", (event) => event.stopPropagation(), { passive: true });
-    graph.on("tap", "edge", (event) => home.chooseLink(event.target.data("src"), event.target.data("dst")));
-    graph.on("tap", "node[pc]", (event) => home.chooseLinkOf(event.target.data("pc")));
+    let hasMoved = false;
+    box().addEventListener("touchstart", () => { hasMoved = false; }, { passive: true });
+    box().addEventListener("touchmove", (event) => { hasMoved = true; event.stopPropagation(); }, { passive: true });
+    graph.on("tap", "edge", (event) => hasMoved || home.chooseLink(event.target.data("src"), event.target.data("dst")));
+    graph.on("tap", "node[pc]", (event) => hasMoved || home.chooseLinkOf(event.target.data("pc")));
     new ResizeObserver(() => { shape = ""; home.drawGraph(home.page.cluster); }).observe(box());
     home.graph = graph;
   }
