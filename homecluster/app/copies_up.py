@@ -19,6 +19,7 @@ from homecluster.app.copies_places import (
 )
 from homecluster.app.copy_order import order_table
 from homecluster.app.dry_run import DryRun, port_trouble
+from homecluster.app.job_port import job_port
 from homecluster.app.model_files import local_folder, random_folder
 from homecluster.app.shared_model import SLOWEST_COPY_BYTES_PER_S, bytes_to_give, offer_model
 from homecluster.app.up import Here, Up, Wanted, check_exposure, new_job_id
@@ -27,7 +28,6 @@ from homecluster.domain.job import Command, JobId, LaunchSpec
 from homecluster.domain.plan import Plan, PlanSet
 from homecluster.domain.topology import Cluster
 from homecluster.errors import HomeclusterError
-from homecluster.launch.ports import usable_port
 from homecluster.launch.start import start_detached
 from homecluster.store import copies_store
 from homecluster.store.copies_store import Copies, OrderedCopy
@@ -69,7 +69,7 @@ def make_ready(home: Home, plans: PlanSet, plan: Plan, wanted: Wanted) -> Ready:
         MissingError: the port is taken.
     """
     check_exposure(wanted.host, wanted.api_key_file)
-    port = usable_port(wanted.host, wanted.port)
+    port = job_port(home.here.paths, wanted.host, wanted.port)
     job = new_job_id(wanted.found.spec.name, port)
     places = places_of(home, plans, plan, wanted, job)
     others = {place.member.node for place in places if place.member and not place.is_here}
@@ -97,7 +97,7 @@ def dry_run_copies(home: Home, plans: PlanSet, plan: Plan, wanted: Wanted) -> Dr
     check_exposure(wanted.host, wanted.api_key_file)
     job = new_job_id(wanted.found.spec.name, wanted.port)
     places = places_of(home, plans, plan, wanted, job)
-    previews, missing = [], [port_trouble(wanted)]
+    previews, missing = [], [port_trouble(home.here.paths, wanted)]
     for place in places:
         body = {"order": order_table(place.order)}
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 
+from homecluster.app.job_port import job_port
 from homecluster.app.model_files import local_folder, random_folder
 from homecluster.app.up import Here, Wanted, check_exposure, installation_at, kind_of, spec_of
 from homecluster.domain.hardware import DeviceKind
@@ -12,7 +13,6 @@ from homecluster.domain.job import LaunchSpec
 from homecluster.domain.plan import Plan, PlanSet
 from homecluster.engines.vllm_launch import Installation
 from homecluster.errors import HomeclusterError, MissingError
-from homecluster.launch.ports import usable_port
 from homecluster.store.engine_lock import bundled_lock
 from homecluster.store.engine_store import engine_name, find_engine
 from homecluster.store.paths import Paths
@@ -39,10 +39,10 @@ def engine_or_its_place(
     return installation_at(engine.path, engine.openmp_library, cores), None
 
 
-def port_trouble(wanted: Wanted) -> str | None:
+def port_trouble(paths: Paths, wanted: Wanted) -> str | None:
     """Why the wanted port cannot be used now, in words."""
     try:
-        usable_port(wanted.host, wanted.port)
+        job_port(paths, wanted.host, wanted.port)
     except HomeclusterError as error:
         return error.message
     return None
@@ -58,4 +58,6 @@ def dry_run(here: Here, plans: PlanSet, plan: Plan, wanted: Wanted) -> DryRun:
     spec = spec_of(
         here.node, plans, plan, wanted, installation=installation, folder=folder, port=wanted.port
     )
-    return DryRun(spec=spec, missing=tuple(filter(None, (missing, port_trouble(wanted)))))
+    return DryRun(
+        spec=spec, missing=tuple(filter(None, (missing, port_trouble(here.paths, wanted))))
+    )

@@ -15,6 +15,7 @@ from homecluster.app.gang_seats import (
     planned_nodes,
     seat,
 )
+from homecluster.app.job_port import job_port
 from homecluster.app.ports import Members
 from homecluster.app.shared_model import (
     SLOWEST_COPY_BYTES_PER_S,
@@ -40,7 +41,6 @@ from homecluster.engines.vllm_gang_order import (
     share_orders,
 )
 from homecluster.errors import InputError, PeerError
-from homecluster.launch.ports import usable_port
 from homecluster.planner.backend_choice import Chosen, choose_backend
 from homecluster.planner.rules import Refusal
 from homecluster.store.gang_store import Part
@@ -148,7 +148,7 @@ def _gather(
     seats = seat(planned_nodes(plan.layout, cluster), members.members())
     (copy,) = plan.layout.replicas
     chosen = _chosen(choose_backend(copy, {one.planned: one.address for one in seats}, backend))
-    port = wanted.port if dry_run else usable_port(wanted.host, wanted.port)
+    port = wanted.port if dry_run else job_port(here, wanted.host, wanted.port)
     job = new_job_id(wanted.found.spec.name, port)
     others = {one.member.node for one in seats if not one.member.is_here}
     if not dry_run:
@@ -172,12 +172,14 @@ def _gather(
         brought=brought,
         port=port,
         files_bytes=bytes_to_give(wanted.found, random_weights=wanted.random_weights),
-        missing=_missing(seats, brought, chosen.backend, wanted) if dry_run else (),
+        missing=_missing(seats, brought, chosen.backend, port_trouble(here, wanted))
+        if dry_run
+        else (),
     )
 
 
 def _missing(
-    seats: tuple[Seated, ...], brought: tuple[Brought, ...], backend: Backend, wanted: Wanted
+    seats: tuple[Seated, ...], brought: tuple[Brought, ...], backend: Backend, trouble: str | None
 ) -> tuple[str, ...]:
     found = [
         f"{one.member.name}: {its.missing}"
@@ -189,7 +191,6 @@ def _missing(
             check_parity(seats, brought, backend)
         except PeerError as error:
             found = [error.message]
-    trouble = port_trouble(wanted)
     return (*found, *([trouble] if trouble else ()))
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from homecluster.app.api_key import read_api_key
 from homecluster.app.engine import refresh_own_code
 from homecluster.app.job_end import forget_old
+from homecluster.app.job_port import job_port
 from homecluster.app.job_process import MODULE
 from homecluster.app.jobs import JobView, living, look, look_at_all
 from homecluster.app.model_files import Tell, provide_folder
@@ -22,7 +23,7 @@ from homecluster.domain.job import JobId, LaunchSpec, is_over
 from homecluster.domain.plan import Plan, PlanSet, Rejection, VerdictKind
 from homecluster.engines.vllm_launch import Installation, Served, launch_spec
 from homecluster.errors import HomeclusterError, InputError, LaunchError
-from homecluster.launch.ports import is_loopback, usable_port
+from homecluster.launch.ports import is_loopback
 from homecluster.launch.start import start_detached
 from homecluster.store.engine_store import find_engine, python_of
 from homecluster.store.job_store import JobFolder, Launch, write_launch
@@ -128,7 +129,7 @@ def launch(here: Here, plans: PlanSet, plan: Plan, wanted: Wanted, tell: Tell) -
         InputError, MissingError: as the steps before the start find; nothing is left of them.
     """
     check_exposure(wanted.host, wanted.api_key_file)
-    port = usable_port(wanted.host, wanted.port)
+    port = job_port(here.paths, wanted.host, wanted.port)
     engine = refresh_own_code(find_engine(here.paths.engines, kind_of(plan, here.node)))
     model_folder = provide_folder(
         here.paths, wanted.found, engine, random_weights=wanted.random_weights, tell=tell

@@ -10,10 +10,12 @@ import psutil
 import pytest
 
 from homecluster.app.job_end import end_damaged, stop
+from homecluster.app.job_port import job_port
 from homecluster.app.jobs import JobView, choose, damaged, glance, look, look_at_all
 from homecluster.domain.job import Failed, Running, Starting, Stopped, is_over
 from homecluster.errors import InputError, MissingError
 from homecluster.store.job_store import read_launch
+from homecluster.store.paths import paths_at
 from tests.fakes.jobs import FakeJob, start_fake
 
 pytestmark = pytest.mark.slow
@@ -165,6 +167,14 @@ def test_what_was_launched_is_read_back_as_written(start: Start) -> None:
     launch = read_launch(job.folder)
     assert launch.spec.port == job.port
     assert launch.spec.commands[0].argv[-1] == job.mark
+
+
+def test_a_port_that_a_job_has_is_refused_by_that_job_s_name(start: Start, tmp_path: Path) -> None:
+    job = start("good")
+    spec = job.wait_for(is_running).launch.spec
+    with pytest.raises(MissingError, match=job.folder.job_id) as refusal:
+        job_port(paths_at(tmp_path, {}), spec.host, spec.port)
+    assert f"homecluster down {job.folder.job_id}" in str(refusal.value.hint)
 
 
 def test_one_living_job_needs_no_name_and_a_wrong_name_lists_the_known(
