@@ -45,6 +45,8 @@ _WORDS = {
 }  # fmt: skip
 """What people put in the place of these; one job runs, so it need not be named."""
 _STYLE = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
+_TAKEN_BACK = re.compile(r"[^\n]*\n(?:\x1b\[\?25h)?\r?\x1b\[1A\x1b\[2K")
+"""The line before is erased, as progress is when it ends."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,8 +133,8 @@ class Desk:
 
 
 def plain(said: str) -> str:
-    """What is left to read of it: without styles, and of a progress line its last state."""
-    lines = _STYLE.sub("", said).split("\n")
+    """What is left to read of it: without styles and ended progress, and of a progress line its last state."""
+    lines = _STYLE.sub("", _TAKEN_BACK.sub("", said)).split("\n")
     return "\n".join(line.rsplit("\r", 1)[-1].rstrip() for line in lines)
 
 

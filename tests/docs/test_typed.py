@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.docs.desk import plain
 from tests.docs.keyboard import Typed
 from tests.docs.typed import type_page
 from tests.lab.availability import require_lab
@@ -24,6 +25,11 @@ def test_what_stays_ends_by_ctrl_c(tmp_path: Path) -> None:
     typed = Typed(("bash", "-c", line), env=os.environ, folder=tmp_path)
     assert typed.until("ready", 30)
     assert typed.interrupt().code == 130
+
+
+def test_what_is_left_to_read_is_what_a_terminal_shows_in_the_end() -> None:
+    turning = "\x1b[?25l\r\x1b[2K\x1b[32m-\x1b[0m 1 s\r\x1b[2K\x1b[32m/\x1b[0m 2 s\n\x1b[?25h\r\x1b[1A\x1b[2K"
+    assert plain(f"before\n{turning}\x1b[1mready\x1b[0m\n") == "before\nready\n"
 
 
 @pytest.mark.lab
