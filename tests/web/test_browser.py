@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -21,6 +17,7 @@ from tests.ports import unused_port
 from tests.waiting import within
 from tests.web.browser import CHROMIUM, opened
 from tests.web.contrast import FAINT_TEXTS
+from tests.web.dashboards import dashboard
 from tests.web.homes import HOTSPOT, hostile_page, hotspot_page
 
 pytestmark = [
@@ -33,27 +30,6 @@ def saved(page: dict[str, object], folder: Path) -> str:
     path = folder / "home.html"
     path.write_text(report_html(page))
     return path.as_uri()
-
-
-@contextmanager
-def dashboard(home: Path, *arguments: str, port: int | None = None) -> Iterator[str]:
-    """A one-time link to a dashboard that runs as its own process."""
-    port = port or unused_port()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "homecluster", "dashboard", "--json", "--port", str(port), *arguments],
-        stdout=subprocess.PIPE, text=True, env=os.environ | {"HOMECLUSTER_HOME": str(home)},
-    )  # fmt: skip
-    assert process.stdout is not None
-    try:
-        lines: list[str] = []
-        while not lines or lines[-1] != "}\n":
-            line = process.stdout.readline()
-            assert line, "the dashboard ended"
-            lines.append(line)
-        yield json.loads("".join(lines))["login_links"][0]
-    finally:
-        process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 0
 
 
 def test_a_report_shows_graph_matrix_plans_and_causes(tmp_path: Path) -> None:
