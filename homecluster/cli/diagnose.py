@@ -44,7 +44,7 @@ CAUSE_FOUND = 1
 )
 @click.option(
     "--save",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
     help="Keep what was seen, to be judged again elsewhere.",
 )

@@ -55,7 +55,7 @@ NOTHING_FITS = 1
 @click.option("--acceptance", type=click.FloatRange(0, 1), metavar="SHARE", help="Share of right drafts, as bench measured it, to tell the gain at.")  # fmt: skip
 @click.option("--advice", is_flag=True, help="Also say which one change would help most, and by how much.")  # fmt: skip
 @click.option("--sensitivity", is_flag=True, help="Also show tokens/s over round trip and bandwidth, and by number of copies.")  # fmt: skip
-@click.option("--picture", type=click.Path(path_type=Path), metavar="FILE", help="Draw tokens/s over round trip and bandwidth (svg, png or pdf).")  # fmt: skip
+@click.option("--picture", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Draw tokens/s over round trip and bandwidth (svg, png or pdf).")  # fmt: skip
 @click.option("--all", "show_all", is_flag=True, help="Show every plan and every refusal.")
 @click.option("--json", "as_json", is_flag=True, help="Print one plan document.")
 def plan(

@@ -23,7 +23,7 @@ from homecluster.store.files import write_private
 
 
 @click.command()
-@click.option("--html", "target", type=click.Path(path_type=Path), metavar="FILE", help="Write one self-contained page here.")  # fmt: skip
+@click.option("--html", "target", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write one self-contained page here.")  # fmt: skip
 @click.option("--model", default="gpt2", show_default=True, metavar="M", help="Judge links and plans for this model: a catalogue name, a folder or config.json, or a hub id.")  # fmt: skip
 @click.option("--cluster", type=click.Path(path_type=Path), metavar="FILE", help="Report on this cluster document instead of this home.")  # fmt: skip
 @workload_options

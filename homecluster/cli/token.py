@@ -17,7 +17,7 @@ _DEADLINE_S = 10.0
 
 @click.command()
 @click.option("--operator", is_flag=True, help="The PC that joins may start and stop jobs and make tokens.")  # fmt: skip
-@click.option("--backup", type=click.Path(path_type=Path), metavar="FILE", help="Instead: keep the cluster's key and members in FILE, so that another PC can take over.")  # fmt: skip
+@click.option("--backup", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Instead: keep the cluster's key and members in FILE, so that another PC can take over.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one document.")
 def token(*, operator: bool, backup: Path | None, as_json: bool) -> int:
     """Make a join token: it admits one PC, within 15 minutes.

@@ -25,7 +25,6 @@ def write_private(path: Path, content: bytes) -> None:
     """Replace `path` at once or not at all; directories 0700, the file 0600.
 
     Raises:
-        InputError: `path` is a folder.
         MissingError: the disk is full or not writable; what was there before is intact.
     """
     try:
@@ -40,8 +39,6 @@ def write_private(path: Path, content: bytes) -> None:
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise
-    except IsADirectoryError as error:
-        raise InputError(f"{path} is a folder", hint="name a file in it.") from error
     except OSError as error:
         raise MissingError(
             f"cannot write {path}: {error.strerror or error}",

@@ -341,3 +341,11 @@ def test_the_program_itself_returns_the_code_and_no_traceback(tmp_path: Path) ->
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr.startswith("error: ")
     assert "nowhere.toml" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [("report", "--html"), ("plan", "--model", "gpt2", "--picture"), ("diagnose", "--save")],
+)
+def test_a_folder_is_no_file_to_write(tmp_path: Path, argv: tuple[str, ...]) -> None:
+    refused(run(*argv, tmp_path), "is a directory")

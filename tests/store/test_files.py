@@ -3,9 +3,6 @@
 import stat
 from pathlib import Path
 
-import pytest
-
-from homecluster.errors import InputError
 from homecluster.store.files import write_private
 
 
@@ -14,9 +11,3 @@ def test_a_file_and_every_folder_made_for_it_are_closed_to_others(tmp_path: Path
     write_private(file, b"")
     modes = [stat.S_IMODE(one.stat().st_mode) for one in (file, file.parent, file.parent.parent)]
     assert modes == [0o600, 0o700, 0o700]
-
-
-def test_a_folder_is_told_from_a_disk_without_room(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="is a folder"):
-        write_private(tmp_path, b"")
-    assert list(tmp_path.parent.glob(f".{tmp_path.name}.*")) == []
