@@ -46,7 +46,7 @@ class WhatIf:
             self._known[spec.name] = known_layouts(self.cluster, spec, self._workload)
 
     def answer(self, spec: ModelSpec, asked: Mapping[str, Any]) -> dict[str, Any]:
-        """The best plan if all PCs had the asked link, or every link the asked round trip and bandwidth.
+        """The best plan, and the best that joins PCs to one copy, with the asked link or its figures everywhere.
 
         Raises:
             InputError: no link that `plan --what-if` knows; a value that is no positive finite number.
@@ -60,29 +60,36 @@ class WhatIf:
         if preset or rtt_s or rate:
             changed = with_links(changed, rtt_s=rtt_s, bandwidth=rate, preset=preset)
         known = self._known.get(spec.name) if asked.get("quick") else None
-        best, verdict = _quick(changed, spec, load, known) if known else _full(changed, spec, load)
+        plans, verdict = _quick(changed, spec, load, known) if known else _full(changed, spec, load)
+        best = next(iter(plans), None)
+        joined = next((one for one in plans if _is_joined(one)), None)
         return {
             "schema": "homecluster.what_if/1",
             "model": spec.name,
             "link": _figures(changed.links[0]) if preset and changed.links else None,
             "verdict": verdict_table(verdict),
             "best_plan": plan_table(best) if best else None,
+            "joined_plan": plan_table(joined) if joined else None,
             "is_searched": not known,
             "took_s": time.perf_counter() - began_s,
         }
 
 
-def _full(cluster: Cluster, spec: ModelSpec, load: Serve) -> tuple[Plan | None, Verdict]:
+def _full(cluster: Cluster, spec: ModelSpec, load: Serve) -> tuple[tuple[Plan, ...], Verdict]:
     plans = plan(cluster, spec, load, Pins())
-    return next(iter(plans.plans), None), plans.verdict
+    return plans.plans, plans.verdict
 
 
 def _quick(
     cluster: Cluster, spec: ModelSpec, load: Serve, known: tuple[Layout, ...]
-) -> tuple[Plan | None, Verdict]:
+) -> tuple[tuple[Plan, ...], Verdict]:
     priced = reprice(cluster, spec, load, known)
-    ranked = rank(priced.found, load)
-    return next(iter(ranked), None), judge(cluster, spec, load, priced)
+    return rank(priced.found, load), judge(cluster, spec, load, priced)
+
+
+def _is_joined(one: Plan) -> bool:
+    """Whether it is one copy over several PCs: the only kind of plan that a link can make faster."""
+    return len(one.nodes) > 1 and len(one.layout.replicas) == 1
 
 
 def _preset(asked: Mapping[str, Any]) -> LinkPreset | None:

@@ -22,6 +22,7 @@ def main() -> None:
         opened(link) as seen,
     ):
         seen.page.wait_for_selector("#matrix button")
+        seen.page.click("[value='1gbe']")
         seen.page.wait_for_timeout(_SETTLES_MS)
         seen.page.screenshot(path=KEPT, full_page=True)
 

@@ -108,6 +108,7 @@ def test_the_what_if_panel_is_answered_by_keyboard(tmp_path: Path) -> None:
         page.focus("[value='1gbe']")
         page.keyboard.press("Enter")
         page.wait_for_selector("#what-if-answer >> text=with 1 GbE cable, now 248")
+        page.wait_for_selector("#what-if-answer >> text=/One copy over several PCs: .* now 5.91/")
         assert page.locator("[name=rtt] + output").inner_text() == "300 µs"
         page.focus("#matrix button")
         page.keyboard.press("Enter")

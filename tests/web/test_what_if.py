@@ -43,6 +43,10 @@ def test_every_cable_of_the_page_is_answered_as_by_plan_what_if() -> None:
     cable = with_links(home, rtt_s=None, bandwidth=None, preset=LINK_PRESETS["10gbe"])
     best = plan(cable, GPT2, ONE_REQUEST, Pins()).plans[0]
     assert with_cables["10gbe"]["best_plan"] == plan_table(best)
+    joined = {name: told["joined_plan"] for name, told in with_cables.items()}
+    assert {(len(one["nodes"]) > 1, one["replicas"]) for one in joined.values()} == {(True, 1)}
+    rates = {name: one["estimate"]["output_tokens_per_s"]["mid"] for name, one in joined.items()}
+    assert rates["10gbe"] > rates["1gbe"] > rates["hotspot"]
     assert with_cables["10gbe"]["link"] == {"rtt_s": 1e-4, "bandwidth_bytes_per_s": 9.4e9 / 8}
 
 

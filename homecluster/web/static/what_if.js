@@ -104,8 +104,7 @@
   }
 
   // Only the same model at the same load can be compared with the home as it is.
-  function change(answer, best) {
-    const now = home.page.plan.plans[0];
+  function change(answer, best, now) {
     const isSame = answer.model === home.page.plan.model.name && concurrency(form()) === home.page.plan.workload.concurrent_requests;
     if (!isSame) return "";
     if (!now) return ", does not fit now";
@@ -115,12 +114,17 @@
     return [`, now ${home.figures(before)} `, home.element("span", { class: ratio > 1.005 ? "pill good" : "pill" }, words)];
   }
 
+  const isJoined = (plan) => plan.nodes.length > 1 && plan.replicas === 1;
+
   function tell(answer) {
     const e = home.element;
     const best = answer.best_plan;
+    const joined = best && isJoined(best) ? null : answer.joined_plan;
     if (!best) return [e("p", { class: "big" }, home.VERDICT[answer.verdict.kind]), e("p", {}, home.prose(answer.verdict.reason))];
-    return [e("p", {}, tokens(best), chosen ? ` with ${chosen.textContent}` : "", change(answer, best)),
+    const now = home.page.plan.plans;
+    return [e("p", {}, tokens(best), chosen ? ` with ${chosen.textContent}` : "", change(answer, best, now[0])),
       e("p", {}, `${home.VERDICT[answer.verdict.kind]}: ${home.who(best)}.`),
+      joined ? e("p", {}, `One copy over several PCs: ${home.figures(joined.estimate.output_tokens_per_s.mid)} tokens/s by ${home.shapeWords(joined)}`, change(answer, joined, now.find(isJoined))) : "",
       e("p", { class: "faint" }, `${answer.is_searched ? "every layout searched" : "the best known layouts priced"} in ${home.seconds(answer.took_s)}`)];
   }
 })(window.homecluster);
