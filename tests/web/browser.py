@@ -12,6 +12,7 @@ from pathlib import Path
 from playwright.sync_api import Page, sync_playwright
 
 CHROMIUM = shutil.which("chromium")
+_KEPT = Path(__file__).parents[2] / "build" / "screenshots"
 _ALONE = (
     "--no-sandbox",
     "--disable-gpu",
@@ -32,10 +33,10 @@ class Watched:
     """Addresses that were requested."""
 
     def picture(self, name: str) -> None:
-        """Keep a screenshot where the test run asks for them (HOMECLUSTER_SCREENSHOTS)."""
-        folder = os.environ.get("HOMECLUSTER_SCREENSHOTS")
-        if folder:
-            self.page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
+        """Keep a screenshot of the test run, in build/screenshots or HOMECLUSTER_SCREENSHOTS."""
+        folder = Path(os.environ.get("HOMECLUSTER_SCREENSHOTS", _KEPT))
+        folder.mkdir(parents=True, exist_ok=True)
+        self.page.screenshot(path=folder / f"{name}.png", full_page=True)
 
 
 @contextmanager
